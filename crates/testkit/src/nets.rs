@@ -1,0 +1,118 @@
+//! Small networks that together use every layer, odd sizes and asymmetric windows.
+
+use regraft_net::card::{Interpolation, Preprocess};
+use regraft_net::{Card, Graph, Network, notation};
+
+use crate::formula_params;
+
+/// A network with formula weights and a card that says it is for tests.
+///
+/// # Panics
+/// When the shapes do not fit along the graph.
+pub fn with_formula_weights(graph: Graph) -> Network {
+    let params = formula_params(&graph).expect("a test graph is well-formed");
+    let card = Card {
+        name: "test".to_owned(),
+        framework: "none".to_owned(),
+        dataset: "none".to_owned(),
+        licence: "MIT OR Apache-2.0".to_owned(),
+        origin: "formula weights".to_owned(),
+        preprocess: Preprocess::imagenet(36, 32, Interpolation::Bilinear),
+        labels: Vec::new(),
+        cut: None,
+        logits: None,
+    };
+    Network::new(graph, &params, card).expect("formula weights fit their graph")
+}
+
+/// Notation of the small networks, each with a name.
+const NETWORKS: &[(&str, &str)] = &[
+    (
+        "residual blocks, batch norm, relu6, depthwise, dropout, linear",
+        "image = input 3x19x23
+         stem = conv2d image out=20 size=3 stride=2 pad=0,0,1,1
+         bn = batch_norm stem eps=0.001
+         act = relu6 bn
+         dw = conv2d act out=20 size=5 pad=2 groups=20
+         dwbn = batch_norm dw eps=0.00001
+         dwact = relu6 dwbn
+         pw = conv2d dwact out=20 size=1
+         pwbn = batch_norm pw eps=0.001
+         sum = add pwbn act
+         sumact = relu sum
+         dw2 = conv2d sumact out=20 size=3 stride=2 pad=0,0,1,1 groups=20 bias=yes
+         pool = global_avg_pool dw2
+         drop = dropout pool rate=0.2
+         fc = linear drop out=7
+         prob = softmax fc
+         -> prob",
+    ),
+    (
+        "caffe style: lrn, grouped convolution, ceil pooling, flatten",
+        "data = input 3x21x17
+         conv1 = conv2d data out=24 size=5 stride=2 bias=yes
+         relu1 = relu conv1
+         pool1 = max_pool relu1 size=3 stride=2 rounding=ceil
+         norm1 = lrn pool1 size=5 alpha=0.0001 beta=0.75 k=1
+         conv2 = conv2d norm1 out=18 size=3 pad=1 groups=2 bias=yes
+         relu2 = relu conv2
+         pool2 = avg_pool relu2 size=3 stride=2 pad=1 rounding=ceil
+         flat = flatten pool2
+         fc = linear flat out=5
+         -> fc",
+    ),
+    (
+        "branches: concat, average pooling with and without padding, dilation, uneven windows",
+        "image = input 3x15x18
+         a = conv2d image out=33 size=1x7 pad=0,3,0,3 bias=yes
+         arelu = relu a
+         b = conv2d image out=16 size=3x1 dilation=2 pad=2,0,2,0
+         bn = batch_norm b eps=0.001
+         c = avg_pool image size=3 pad=1 count_pad=no
+         d = max_pool image size=3 pad=1
+         all = concat arelu bn c d
+         mix = conv2d all out=10 size=2x3 stride=2x1 pad=0,1,1,1 groups=5
+         skip = identity mix
+         p = avg_pool skip size=3x2 stride=2x3 pad=1,0,1,1
+         twice = add p p p
+         soft = softmax twice
+         -> soft",
+    ),
+    (
+        "bottleneck with projection, seven by seven stem",
+        "x = input 3x32x32
+         conv1 = conv2d x out=16 size=7 stride=2 pad=3
+         bn1 = batch_norm conv1 eps=0.00001
+         relu1 = relu bn1
+         maxpool = max_pool relu1 size=3 stride=2 pad=1
+         c1 = conv2d maxpool out=8 size=1
+         b1 = batch_norm c1 eps=0.00001
+         r1 = relu b1
+         c2 = conv2d r1 out=8 size=3 stride=2 pad=1
+         b2 = batch_norm c2 eps=0.00001
+         r2 = relu b2
+         c3 = conv2d r2 out=32 size=1
+         b3 = batch_norm c3 eps=0.00001
+         d0 = conv2d maxpool out=32 size=1 stride=2
+         d1 = batch_norm d0 eps=0.00001
+         sum = add b3 d1
+         out = relu sum
+         pool = global_avg_pool out
+         fc = linear pool out=10 bias=no
+         -> fc",
+    ),
+];
+
+/// Every small network with its name and formula weights.
+///
+/// # Panics
+/// Never: the notation above is part of the crate and tested.
+pub fn small_networks() -> Vec<(&'static str, Network)> {
+    NETWORKS
+        .iter()
+        .map(|(name, text)| {
+            let graph = notation::parse(text).unwrap_or_else(|e| panic!("{name}: {e}"));
+            (*name, with_formula_weights(graph))
+        })
+        .collect()
+}

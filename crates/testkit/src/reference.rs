@@ -1,0 +1,250 @@
+//! Every layer written from its definition: loops and `f64`, nothing clever. It judges the others.
+
+use std::collections::BTreeMap;
+
+use regraft_net::facts::{Facts, facts};
+use regraft_net::op::{Conv2d, Window};
+use regraft_net::{Forward, Layer, NetError, Network, Op};
+use regraft_tensor::{Shape, Tensor};
+
+/// A value of one example while the reference runs: shape without the batch, numbers in `f64`.
+#[derive(Clone)]
+struct Value {
+    shape: Shape,
+    data: Vec<f64>,
+}
+
+impl Value {
+    fn chw(&self) -> [usize; 3] {
+        match self.shape.dims() {
+            &[c, h, w] => [c, h, w],
+            &[c] => [c, 1, 1],
+            other => panic!("not a map or vector: {other:?}"),
+        }
+    }
+
+    fn map(&self, f: impl Fn(f64) -> f64) -> Self {
+        Self { shape: self.shape.clone(), data: self.data.iter().map(|x| f(*x)).collect() }
+    }
+}
+
+/// The slow executor.
+pub struct Reference {
+    network: Network,
+    facts: Facts,
+}
+
+impl Reference {
+    /// An executor for a network.
+    ///
+    /// # Errors
+    /// When shapes do not fit along the graph.
+    pub fn new(network: &Network) -> Result<Self, NetError> {
+        Ok(Self { network: network.clone(), facts: facts(network.graph())? })
+    }
+
+    fn param(&self, layer: &str, role: &str) -> Vec<f64> {
+        let name = format!("{layer}.{role}");
+        let tensor = self.network.params().get(&name).expect("checked when the network was made");
+        tensor.data().iter().map(|x| f64::from(*x)).collect()
+    }
+
+    fn example(&self, image: &[f32]) -> Vec<Value> {
+        let mut values: Vec<Value> = Vec::new();
+        for (id, layer) in self.network.graph().layers() {
+            let inputs: Vec<&Value> = layer.inputs.iter().map(|i| &values[i.index()]).collect();
+            let shape = &self.facts.layer(id).shape;
+            let value = self.layer(layer, &inputs, shape, image);
+            assert_eq!(value.shape, *shape, "facts and reference disagree on `{}`", layer.name);
+            assert_eq!(value.data.len(), shape.count(), "`{}`", layer.name);
+            values.push(value);
+        }
+        values
+    }
+
+    fn layer(&self, layer: &Layer, inputs: &[&Value], out: &Shape, image: &[f32]) -> Value {
+        let name = &layer.name;
+        match &layer.op {
+            Op::Input { shape } => {
+                Value { shape: shape.clone(), data: image.iter().map(|x| f64::from(*x)).collect() }
+            }
+            Op::Conv2d(conv) => {
+                let bias = if conv.bias { self.param(name, "bias") } else { vec![0.0; conv.out] };
+                conv2d(inputs[0], &self.param(name, "weight"), &bias, conv, out)
+            }
+            Op::BatchNorm { eps } => {
+                let [gamma, beta, mean, var] = ["weight", "bias", "running_mean", "running_var"]
+                    .map(|role| self.param(name, role));
+                let [_, h, w] = inputs[0].chw();
+                let mut value = inputs[0].clone();
+                for (i, x) in value.data.iter_mut().enumerate() {
+                    let c = i / (h * w);
+                    let deviation = (var[c] + f64::from(*eps)).sqrt();
+                    *x = (*x - mean[c]) / deviation * gamma[c] + beta[c];
+                }
+                value
+            }
+            Op::Relu => inputs[0].map(|x| x.max(0.0)),
+            Op::Relu6 => inputs[0].map(|x| x.clamp(0.0, 6.0)),
+            Op::MaxPool(window) => pool(inputs[0], window, out, |values, _| {
+                values.iter().copied().fold(f64::NEG_INFINITY, f64::max)
+            }),
+            Op::AvgPool { window, count_pad } => pool(inputs[0], window, out, |values, padded| {
+                let count = if *count_pad { padded } else { values.len() };
+                values.iter().sum::<f64>() / count as f64
+            }),
+            Op::GlobalAvgPool => {
+                let [c, h, w] = inputs[0].chw();
+                let mean = |c| {
+                    inputs[0].data[c * h * w..(c + 1) * h * w].iter().sum::<f64>() / (h * w) as f64
+                };
+                Value { shape: out.clone(), data: (0..c).map(mean).collect() }
+            }
+            Op::Linear { out: n, bias } => {
+                let weight = self.param(name, "weight");
+                let bias = if *bias { self.param(name, "bias") } else { vec![0.0; *n] };
+                let x = &inputs[0].data;
+                let dot = |o: usize| {
+                    x.iter().zip(&weight[o * x.len()..]).map(|(a, b)| a * b).sum::<f64>() + bias[o]
+                };
+                Value { shape: out.clone(), data: (0..*n).map(dot).collect() }
+            }
+            Op::Lrn { size, alpha, beta, k } => {
+                lrn(inputs[0], *size, f64::from(*alpha), f64::from(*beta), f64::from(*k))
+            }
+            Op::Add => {
+                let mut value = inputs[0].clone();
+                for other in &inputs[1..] {
+                    value.data.iter_mut().zip(&other.data).for_each(|(a, b)| *a += b);
+                }
+                value
+            }
+            Op::Concat => Value {
+                shape: out.clone(),
+                data: inputs.iter().flat_map(|v| v.data.iter().copied()).collect(),
+            },
+            Op::Flatten => Value { shape: out.clone(), data: inputs[0].data.clone() },
+            Op::Softmax => softmax(inputs[0]),
+            Op::Dropout { .. } | Op::Identity => inputs[0].clone(),
+        }
+    }
+}
+
+fn conv2d(x: &Value, weight: &[f64], bias: &[f64], conv: &Conv2d, out: &Shape) -> Value {
+    let [c, h, w] = x.chw();
+    let (oh, ow) = (out[1], out[2]);
+    let (cg, og) = (c / conv.groups, conv.out / conv.groups);
+    let [kh, kw] = conv.size;
+    let mut data = Vec::with_capacity(out.count());
+    for o in 0..conv.out {
+        for oy in 0..oh {
+            for ox in 0..ow {
+                let mut sum = bias[o];
+                for ci in 0..cg {
+                    for ky in 0..kh {
+                        for kx in 0..kw {
+                            let y = oy * conv.stride[0] + ky * conv.dilation[0];
+                            let x_ = ox * conv.stride[1] + kx * conv.dilation[1];
+                            let (Some(y), Some(x_)) =
+                                (y.checked_sub(conv.pad.top), x_.checked_sub(conv.pad.left))
+                            else {
+                                continue;
+                            };
+                            if y < h && x_ < w {
+                                let channel = o / og * cg + ci;
+                                sum += x.data[(channel * h + y) * w + x_]
+                                    * weight[((o * cg + ci) * kh + ky) * kw + kx];
+                            }
+                        }
+                    }
+                }
+                data.push(sum);
+            }
+        }
+    }
+    Value { shape: out.clone(), data }
+}
+
+/// `f` gets the values of a window that lie in the map, and how many places the window has in the
+/// map with its padding.
+fn pool(x: &Value, win: &Window, out: &Shape, f: impl Fn(&[f64], usize) -> f64) -> Value {
+    let [c, h, w] = x.chw();
+    let (oh, ow) = (out[1], out[2]);
+    let mut data = Vec::with_capacity(out.count());
+    for ci in 0..c {
+        for oy in 0..oh {
+            for ox in 0..ow {
+                let mut values = Vec::new();
+                let mut padded = 0;
+                for py in oy * win.stride[0]..oy * win.stride[0] + win.size[0] {
+                    for px in ox * win.stride[1]..ox * win.stride[1] + win.size[1] {
+                        if py >= h + win.pad.top + win.pad.bottom
+                            || px >= w + win.pad.left + win.pad.right
+                        {
+                            continue;
+                        }
+                        padded += 1;
+                        if (win.pad.top..h + win.pad.top).contains(&py)
+                            && (win.pad.left..w + win.pad.left).contains(&px)
+                        {
+                            let (y, x_) = (py - win.pad.top, px - win.pad.left);
+                            values.push(x.data[(ci * h + y) * w + x_]);
+                        }
+                    }
+                }
+                data.push(f(&values, padded));
+            }
+        }
+    }
+    Value { shape: out.clone(), data }
+}
+
+fn lrn(x: &Value, size: usize, alpha: f64, beta: f64, k: f64) -> Value {
+    let [c, h, w] = x.chw();
+    let mut value = x.clone();
+    for ci in 0..c {
+        for i in 0..h * w {
+            let near = ci.saturating_sub(size / 2)..(ci + size / 2 + 1).min(c);
+            let sum: f64 = near.map(|n| x.data[n * h * w + i].powi(2)).sum();
+            value.data[ci * h * w + i] /= (k + alpha / size as f64 * sum).powf(beta);
+        }
+    }
+    value
+}
+
+fn softmax(x: &Value) -> Value {
+    let [c, h, w] = x.chw();
+    let mut value = x.clone();
+    for i in 0..h * w {
+        let at = |ci: usize| ci * h * w + i;
+        let top = (0..c).map(|ci| x.data[at(ci)]).fold(f64::NEG_INFINITY, f64::max);
+        let sum: f64 = (0..c).map(|ci| (x.data[at(ci)] - top).exp()).sum();
+        for ci in 0..c {
+            value.data[at(ci)] = (x.data[at(ci)] - top).exp() / sum;
+        }
+    }
+    value
+}
+
+impl Forward for Reference {
+    type Error = NetError;
+
+    fn forward(&mut self, batch: &Tensor, outputs: &[&str]) -> Result<Vec<Tensor>, NetError> {
+        let graph = self.network.graph();
+        let ids = outputs.iter().map(|n| graph.find(n)).collect::<Result<Vec<_>, _>>()?;
+        let mut results: BTreeMap<usize, Vec<f32>> = BTreeMap::new();
+        for n in 0..batch.rows() {
+            let values = self.example(batch.row(n));
+            for (slot, id) in ids.iter().enumerate() {
+                let row = values[id.index()].data.iter().map(|x| *x as f32);
+                results.entry(slot).or_default().extend(row);
+            }
+        }
+        let tensor = |(slot, data): (usize, Vec<f32>)| {
+            let mut dims = vec![batch.rows()];
+            dims.extend_from_slice(&self.facts.layer(ids[slot]).shape);
+            Tensor::new(dims, data).expect("each example has the shape the facts say")
+        };
+        Ok(results.into_iter().map(tensor).collect())
+    }
+}
