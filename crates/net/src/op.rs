@@ -1,0 +1,236 @@
+//! The closed list of layers.
+//!
+//! A new variant stops every crate that must learn it from compiling; the compiler's errors are the
+//! list of things to write. No `match` over [`Op`] has a `_ =>` arm.
+
+use regraft_tensor::Shape;
+
+/// Zeros (or, for max pooling, minus infinity) put around a map before a window moves over it, in
+/// pixels. Four-sided, because TensorFlow's "same" puts the odd pixel at the bottom right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Pad {
+    /// Rows above.
+    pub top: usize,
+    /// Columns to the left.
+    pub left: usize,
+    /// Rows below.
+    pub bottom: usize,
+    /// Columns to the right.
+    pub right: usize,
+}
+
+impl Pad {
+    /// The same padding on all four sides.
+    pub const fn all(n: usize) -> Self {
+        Self { top: n, left: n, bottom: n, right: n }
+    }
+
+    /// TensorFlow's "same": the output is `ceil(input / stride)`, the odd pixel goes after.
+    ///
+    /// All extents are `[height, width]`.
+    pub fn same(
+        input: [usize; 2],
+        size: [usize; 2],
+        stride: [usize; 2],
+        dilation: [usize; 2],
+    ) -> Self {
+        let total = |i: usize| {
+            let out = input[i].div_ceil(stride[i]);
+            let reach = (out - 1) * stride[i] + (size[i] - 1) * dilation[i] + 1;
+            reach.saturating_sub(input[i])
+        };
+        let (h, w) = (total(0), total(1));
+        Self { top: h / 2, left: w / 2, bottom: h - h / 2, right: w - w / 2 }
+    }
+}
+
+/// How the number of window positions is rounded when the window does not fit evenly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Rounding {
+    /// Positions that would reach past the padded map are dropped (PyTorch's default).
+    #[default]
+    Floor,
+    /// A last position may reach past the padded map (Caffe), but not start in the padding.
+    Ceil,
+}
+
+/// A two-dimensional convolution (cross-correlation, as in every framework).
+///
+/// Weights are `[out, in / groups, kh, kw]`, whatever the source had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Conv2d {
+    /// Output channels.
+    pub out: usize,
+    /// Kernel `[kh, kw]` in pixels.
+    pub size: [usize; 2],
+    /// Step `[sh, sw]` in pixels.
+    pub stride: [usize; 2],
+    /// Padding with zeros.
+    pub pad: Pad,
+    /// Distance between kernel taps, 1 for a dense kernel.
+    pub dilation: [usize; 2],
+    /// Channel groups; equal to the input channels for a depthwise convolution.
+    pub groups: usize,
+    /// Whether there is a bias `[out]`.
+    pub bias: bool,
+}
+
+impl Conv2d {
+    /// A square convolution with stride 1, no padding, no bias.
+    pub const fn new(out: usize, size: usize) -> Self {
+        Self {
+            out,
+            size: [size, size],
+            stride: [1, 1],
+            pad: Pad::all(0),
+            dilation: [1, 1],
+            groups: 1,
+            bias: false,
+        }
+    }
+
+    /// The same with another stride.
+    #[must_use]
+    pub const fn stride(mut self, stride: usize) -> Self {
+        self.stride = [stride, stride];
+        self
+    }
+
+    /// The same with another padding.
+    #[must_use]
+    pub const fn pad(mut self, pad: Pad) -> Self {
+        self.pad = pad;
+        self
+    }
+
+    /// The same with channel groups.
+    #[must_use]
+    pub const fn groups(mut self, groups: usize) -> Self {
+        self.groups = groups;
+        self
+    }
+
+    /// The same with a bias.
+    #[must_use]
+    pub const fn bias(mut self) -> Self {
+        self.bias = true;
+        self
+    }
+}
+
+/// The window of a pooling layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// Extent `[kh, kw]` in pixels.
+    pub size: [usize; 2],
+    /// Step `[sh, sw]` in pixels.
+    pub stride: [usize; 2],
+    /// Padding: minus infinity for the maximum, zeros for the mean.
+    pub pad: Pad,
+    /// Whether a last, partial window counts.
+    pub rounding: Rounding,
+}
+
+impl Window {
+    /// A square window.
+    pub const fn new(size: usize, stride: usize, pad: usize) -> Self {
+        Self {
+            size: [size, size],
+            stride: [stride, stride],
+            pad: Pad::all(pad),
+            rounding: Rounding::Floor,
+        }
+    }
+}
+
+/// What a layer does. Shapes leave out the batch: `[C, H, W]` for maps, `[N]` for vectors.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Op {
+    /// Where a batch comes in; the shape of one example, `[C, H, W]`.
+    Input {
+        /// Shape of one example.
+        shape: Shape,
+    },
+    /// Convolution over maps.
+    Conv2d(Conv2d),
+    /// `(x - running_mean) / sqrt(running_var + eps) * weight + bias` per channel
+    /// (Ioffe and Szegedy 2015). Each norm has its own `eps`: it is not in the weights file.
+    BatchNorm {
+        /// Added to the variance.
+        eps: f32,
+    },
+    /// `max(x, 0)`.
+    Relu,
+    /// `min(max(x, 0), 6)` (Howard et al. 2017).
+    Relu6,
+    /// Largest value in each window.
+    MaxPool(Window),
+    /// Mean of each window.
+    AvgPool {
+        /// The window.
+        window: Window,
+        /// Whether padding counts in the divisor (PyTorch's default and Caffe: yes; TensorFlow: no).
+        /// Pixels that ceil rounding adds beyond the padding never count.
+        count_pad: bool,
+    },
+    /// Mean over height and width, `[C, H, W]` to `[C]` (Lin et al. 2013, section 3.2).
+    GlobalAvgPool,
+    /// `weight · x + bias` on a vector, weight `[out, in]`.
+    Linear {
+        /// Output features.
+        out: usize,
+        /// Whether there is a bias `[out]`.
+        bias: bool,
+    },
+    /// `x / (k + alpha / size · Σ x²)^beta` over `size` neighbouring channels
+    /// (Krizhevsky et al. 2012, section 3.3, with Caffe's and PyTorch's `alpha / size`).
+    Lrn {
+        /// Neighbouring channels, the own included.
+        size: usize,
+        /// Strength.
+        alpha: f32,
+        /// Exponent.
+        beta: f32,
+        /// Offset.
+        k: f32,
+    },
+    /// Sum of all inputs, elementwise.
+    Add,
+    /// Inputs one after another along the channels.
+    Concat,
+    /// `[C, H, W]` to `[C·H·W]`, row-major.
+    Flatten,
+    /// `exp(x) / Σ exp(x)` over a vector, or over the channels of a map.
+    Softmax,
+    /// Zeroes a share of the values while training; nothing at inference (Srivastava et al. 2014).
+    Dropout {
+        /// Share of values set to zero, in `[0, 1)`.
+        rate: f32,
+    },
+    /// Passes its input on.
+    Identity,
+}
+
+impl Op {
+    /// The word for this layer in notation, tables and errors.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Op::Input { .. } => "input",
+            Op::Conv2d(_) => "conv2d",
+            Op::BatchNorm { .. } => "batch_norm",
+            Op::Relu => "relu",
+            Op::Relu6 => "relu6",
+            Op::MaxPool(_) => "max_pool",
+            Op::AvgPool { .. } => "avg_pool",
+            Op::GlobalAvgPool => "global_avg_pool",
+            Op::Linear { .. } => "linear",
+            Op::Lrn { .. } => "lrn",
+            Op::Add => "add",
+            Op::Concat => "concat",
+            Op::Flatten => "flatten",
+            Op::Softmax => "softmax",
+            Op::Dropout { .. } => "dropout",
+            Op::Identity => "identity",
+        }
+    }
+}
