@@ -1,0 +1,277 @@
+//! From a network to steps: kernels chosen, weights folded and packed, borders and places planned.
+
+use std::collections::BTreeMap;
+
+use regraft_kernels::{Affine, Clamp, Conv, ConvSpec, Depthwise, Isa, Map, PadSides, Pool};
+use regraft_net::facts::Facts;
+use regraft_net::op::{Conv2d, Pad, Window};
+use regraft_net::{LayerId, NetError, Network, Op};
+
+use crate::InferError;
+use crate::arena::{Life, plan};
+use crate::fuse::{Node, fuse};
+use crate::step::{Step, Value, Work};
+
+/// A compiled schedule.
+pub(crate) struct Schedule {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) values: Vec<Value>,
+    /// Values of the graph's outputs, in their order.
+    pub(crate) outputs: Vec<usize>,
+    pub(crate) arena: usize,
+}
+
+/// Compiles the part of `network` that leads to its outputs.
+pub(crate) fn schedule(network: &Network, isa: Isa) -> Result<Schedule, InferError> {
+    let facts = network.facts()?;
+    let graph = network.graph();
+    let nodes = fuse(graph);
+    let mut compiler = Compiler { network, facts: &facts, isa, value_of: BTreeMap::new() };
+    let (kept, maps) = compiler.layout(&nodes)?;
+    let mut steps = Vec::with_capacity(kept.len());
+    for node in &kept {
+        steps.push(compiler.step(node, &maps)?);
+    }
+    let outputs: Vec<usize> = graph.outputs().iter().map(|id| compiler.value_of[id]).collect();
+    let lives: Vec<Life> = (0..maps.len())
+        .map(|v| Life {
+            made: v,
+            last_read: if outputs.contains(&v) { steps.len() } else { last_read(&steps, v) },
+            floats: maps[v].len(),
+        })
+        .collect();
+    let (places, arena) = plan(&lives);
+    let values = maps.into_iter().zip(places).map(|(map, place)| Value { map, place }).collect();
+    Ok(Schedule { steps, values, outputs, arena })
+}
+
+fn last_read(steps: &[Step], value: usize) -> usize {
+    let reads = |s: &Step| {
+        let residual = match &s.work {
+            Work::Conv { residual, .. } => *residual == Some(value),
+            Work::Input
+            | Work::Depthwise(_)
+            | Work::Affine(_)
+            | Work::Clamp(_)
+            | Work::MaxPool(_)
+            | Work::AvgPool { .. }
+            | Work::GlobalAvgPool
+            | Work::Lrn { .. }
+            | Work::Add
+            | Work::Concat
+            | Work::Flatten
+            | Work::Softmax => false,
+        };
+        residual || s.inputs.contains(&value)
+    };
+    steps.iter().rposition(reads).unwrap_or(value)
+}
+
+struct Compiler<'a> {
+    network: &'a Network,
+    facts: &'a Facts,
+    isa: Isa,
+    /// The value that holds a layer's result; identity and dropout share their input's.
+    value_of: BTreeMap<LayerId, usize>,
+}
+
+impl Compiler<'_> {
+    fn op(&self, id: LayerId) -> &Op {
+        &self.network.graph().layer(id).op
+    }
+
+    fn inputs(&self, node: &Node) -> Vec<usize> {
+        let layer = self.network.graph().layer(node.main);
+        layer.inputs.iter().map(|i| self.value_of[i]).collect()
+    }
+
+    /// The nodes that compute something, and how each one's value lies; value `i` is node `i`'s.
+    fn layout<'n>(&mut self, nodes: &'n [Node]) -> Result<(Vec<&'n Node>, Vec<Map>), InferError> {
+        let mut kept = Vec::new();
+        let mut maps: Vec<Map> = Vec::new();
+        for node in nodes {
+            if matches!(self.op(node.main), Op::Identity | Op::Dropout { .. }) {
+                let value = self.inputs(node)[0];
+                self.value_of.insert(node.end, value);
+                continue;
+            }
+            self.value_of.insert(node.end, kept.len());
+            let shape = &self.facts.layer(node.end).shape;
+            maps.push(match shape.dims() {
+                &[c, h, w] => Map::new(c, h, w),
+                &[c] => Map::new(c, 1, 1),
+                _ => {
+                    let layer = self.network.graph().layer(node.end).name.clone();
+                    return Err(InferError::Rank { layer, shape: shape.clone() });
+                }
+            });
+            kept.push(node);
+        }
+        // A picture has three channels: rounding them up would make the first kernels read five
+        // times the values, so when only plain convolutions read it, its pixels lie close.
+        let mut only_plain: Vec<bool> =
+            kept.iter().map(|n| matches!(self.op(n.main), Op::Input { .. })).collect();
+        for node in &kept {
+            let conv = match self.op(node.main) {
+                Op::Conv2d(conv) => Some(*conv),
+                _ => None,
+            };
+            for value in self.inputs(node) {
+                match conv {
+                    Some(c) => maps[value].pad = maps[value].pad.max(border(&c, &maps[value])),
+                    None => only_plain[value] = false,
+                }
+                only_plain[value] &= conv.is_some_and(|c| c.groups == 1);
+            }
+            if let Some(r) = node.residual {
+                only_plain[self.value_of[&r]] = false;
+            }
+        }
+        for id in self.network.graph().outputs() {
+            only_plain[self.value_of[id]] = false;
+        }
+        for (map, _) in maps.iter_mut().zip(only_plain).filter(|(_, plain)| *plain) {
+            map.stride = map.channels;
+        }
+        Ok((kept, maps))
+    }
+
+    fn step(&self, node: &Node, maps: &[Map]) -> Result<Step, InferError> {
+        let inputs = self.inputs(node);
+        let output = self.value_of[&node.end];
+        let layer = self.network.graph().layer(node.main);
+        let work = match &layer.op {
+            Op::Input { .. } => Work::Input,
+            Op::Conv2d(conv) => {
+                let spec = conv_spec(conv, maps[inputs[0]].channels);
+                self.conv(node, spec, &maps[inputs[0]])?
+            }
+            Op::Linear { out, .. } => {
+                let spec = ConvSpec {
+                    input: maps[inputs[0]].channels,
+                    output: *out,
+                    size: [1, 1],
+                    stride: [1, 1],
+                    before: [0, 0],
+                    dilation: [1, 1],
+                    groups: 1,
+                };
+                self.conv(node, spec, &maps[inputs[0]])?
+            }
+            Op::BatchNorm { .. } => {
+                let (scale, shift) = self.norm(node.main)?;
+                Work::Affine(Affine::new(&to_f32(&scale), &to_f32(&shift), node.clamp))
+            }
+            Op::Relu => Work::Clamp(Clamp::RELU),
+            Op::Relu6 => Work::Clamp(Clamp::RELU6),
+            Op::MaxPool(w) => Work::MaxPool(pool(w)),
+            Op::AvgPool { window, count_pad } => {
+                Work::AvgPool { pool: pool(window), count_pad: *count_pad }
+            }
+            Op::GlobalAvgPool => Work::GlobalAvgPool,
+            Op::Lrn { size, alpha, beta, k } => {
+                Work::Lrn { size: *size, constants: [*alpha, *beta, *k] }
+            }
+            Op::Add => Work::Add,
+            Op::Concat => Work::Concat,
+            Op::Flatten => Work::Flatten,
+            Op::Softmax => Work::Softmax,
+            Op::Dropout { .. } | Op::Identity => unreachable!("`layout` keeps no such node"),
+        };
+        Ok(Step { work, inputs, output })
+    }
+
+    fn param(&self, layer: LayerId, role: &str) -> Result<&[f32], InferError> {
+        let name = format!("{}.{role}", self.network.graph().layer(layer).name);
+        match self.network.params().get(&name) {
+            Some(tensor) => Ok(tensor.data()),
+            None => {
+                Err(InferError::Net(NetError::MissingParams { names: vec![name], near: vec![] }))
+            }
+        }
+    }
+
+    /// A batch norm as `x * scale + shift`.
+    fn norm(&self, id: LayerId) -> Result<(Vec<f64>, Vec<f64>), InferError> {
+        let Op::BatchNorm { eps } = self.op(id) else { unreachable!("asked for norms only") };
+        let (gamma, beta) = (self.param(id, "weight")?, self.param(id, "bias")?);
+        let (mean, var) = (self.param(id, "running_mean")?, self.param(id, "running_var")?);
+        let scale: Vec<f64> = gamma
+            .iter()
+            .zip(var)
+            .map(|(g, v)| f64::from(*g) / (f64::from(*v) + f64::from(*eps)).sqrt())
+            .collect();
+        let shift = scale
+            .iter()
+            .zip(beta.iter().zip(mean))
+            .map(|(s, (b, m))| f64::from(*b) - f64::from(*m) * s)
+            .collect();
+        Ok((scale, shift))
+    }
+
+    fn conv(&self, node: &Node, spec: ConvSpec, input: &Map) -> Result<Work, InferError> {
+        let weight = self.param(node.main, "weight")?;
+        let has_bias = match self.op(node.main) {
+            Op::Conv2d(conv) => conv.bias,
+            Op::Linear { bias, .. } => *bias,
+            _ => false,
+        };
+        let mut bias = vec![0.0; spec.output];
+        if has_bias {
+            bias = self.param(node.main, "bias")?.iter().map(|b| f64::from(*b)).collect();
+        }
+        let mut scale = vec![1.0; spec.output];
+        if let Some(norm) = node.norm {
+            let shift;
+            (scale, shift) = self.norm(norm)?;
+            for ((b, s), t) in bias.iter_mut().zip(&scale).zip(shift) {
+                *b = *b * s + t;
+            }
+        }
+        let (scale, bias) = (to_f32(&scale), to_f32(&bias));
+        if spec.groups > 1 && Depthwise::fits(&spec) {
+            let conv = Depthwise::new(self.isa, spec, weight, &scale, &bias, node.clamp);
+            return Ok(Work::Depthwise(conv));
+        }
+        let conv = Conv::new(self.isa, spec, input, weight, &scale, &bias, node.clamp);
+        Ok(Work::Conv { conv, residual: node.residual.map(|r| self.value_of[&r]) })
+    }
+}
+
+fn to_f32(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|v| *v as f32).collect()
+}
+
+fn conv_spec(conv: &Conv2d, channels: usize) -> ConvSpec {
+    ConvSpec {
+        input: channels,
+        output: conv.out,
+        size: conv.size,
+        stride: conv.stride,
+        before: [conv.pad.top, conv.pad.left],
+        dilation: conv.dilation,
+        groups: conv.groups,
+    }
+}
+
+/// The border a convolution needs around its input: rows and columns of padding that no window
+/// reaches are left out.
+fn border(conv: &Conv2d, map: &Map) -> PadSides {
+    let after = |axis: usize, extent: usize, before: usize, after: usize| {
+        let size = (conv.size[axis] - 1) * conv.dilation[axis] + 1;
+        let out = (extent + before + after - size) / conv.stride[axis] + 1;
+        ((out - 1) * conv.stride[axis] + size).saturating_sub(extent + before)
+    };
+    let Pad { top, left, bottom, right } = conv.pad;
+    PadSides {
+        top,
+        left,
+        bottom: after(0, map.height, top, bottom),
+        right: after(1, map.width, left, right),
+    }
+}
+
+fn pool(w: &Window) -> Pool {
+    let Pad { top, left, bottom, right } = w.pad;
+    Pool { size: w.size, stride: w.stride, pad: PadSides { top, left, bottom, right } }
+}

@@ -1,0 +1,132 @@
+//! Which layers become one step: a convolution takes in the batch norm, residual addition and
+//! activation behind it when nobody else wants the values in between.
+
+use regraft_kernels::Clamp;
+use regraft_net::{Graph, LayerId, Op};
+
+/// Layers that run as one step.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    /// The layer that does the work.
+    pub(crate) main: LayerId,
+    /// A batch norm folded into it.
+    pub(crate) norm: Option<LayerId>,
+    /// What is added before the clamp.
+    pub(crate) residual: Option<LayerId>,
+    /// The activation.
+    pub(crate) clamp: Clamp,
+    /// The layer whose value comes out.
+    pub(crate) end: LayerId,
+}
+
+impl Node {
+    fn plain(id: LayerId) -> Self {
+        Self { main: id, norm: None, residual: None, clamp: Clamp::NONE, end: id }
+    }
+}
+
+/// All steps that lead to the outputs, in the order in which they can run.
+pub(crate) fn fuse(graph: &Graph) -> Vec<Node> {
+    let needed = graph.needed();
+    let mut users = graph.users();
+    for list in &mut users {
+        list.retain(|u| needed[u.index()]);
+    }
+    let chains = Chains { graph, users };
+    let mut taken = vec![false; graph.len()];
+    let mut at_end: Vec<Option<Node>> = vec![None; graph.len()];
+    for (id, _) in graph.layers().filter(|(id, _)| needed[id.index()]) {
+        if taken[id.index()] {
+            continue;
+        }
+        let (node, members) = chains.from(id, &taken);
+        for member in members {
+            taken[member.index()] = true;
+        }
+        let end = node.end.index();
+        at_end[end] = Some(node);
+    }
+    at_end.into_iter().flatten().collect()
+}
+
+struct Chains<'a> {
+    graph: &'a Graph,
+    users: Vec<Vec<LayerId>>,
+}
+
+impl Chains<'_> {
+    /// The one layer that reads `id`, when its value is needed for nothing else.
+    fn only_user(&self, id: LayerId) -> Option<LayerId> {
+        match self.users[id.index()][..] {
+            [user] if !self.graph.outputs().contains(&id) => Some(user),
+            _ => None,
+        }
+    }
+
+    /// The step that begins with `id`, and all layers in it.
+    fn from(&self, id: LayerId, taken: &[bool]) -> (Node, Vec<LayerId>) {
+        let mut node = Node::plain(id);
+        let mut members = vec![id];
+        let op = &self.graph.layer(id).op;
+        let (takes_norm, takes_residual) = match op {
+            Op::Conv2d(conv) => (true, conv.groups == 1),
+            Op::Linear { .. } | Op::BatchNorm { .. } => (false, false),
+            Op::Input { .. }
+            | Op::Relu
+            | Op::Relu6
+            | Op::MaxPool(_)
+            | Op::AvgPool { .. }
+            | Op::GlobalAvgPool
+            | Op::Lrn { .. }
+            | Op::Add
+            | Op::Concat
+            | Op::Flatten
+            | Op::Softmax
+            | Op::Dropout { .. }
+            | Op::Identity => return (node, members),
+        };
+        while let Some(next) = self.only_user(node.end).filter(|n| !taken[n.index()]) {
+            let layer = self.graph.layer(next);
+            match &layer.op {
+                Op::BatchNorm { .. }
+                    if takes_norm && node.norm.is_none() && node.residual.is_none() =>
+                {
+                    node.norm = Some(next);
+                }
+                Op::Add if takes_residual && node.residual.is_none() => {
+                    let [a, b] = layer.inputs[..] else { break };
+                    node.residual = Some(if a == node.end { b } else { a });
+                }
+                Op::Relu => {
+                    node.clamp = Clamp::RELU;
+                    node.end = next;
+                    members.push(next);
+                    break;
+                }
+                Op::Relu6 => {
+                    node.clamp = Clamp::RELU6;
+                    node.end = next;
+                    members.push(next);
+                    break;
+                }
+                Op::Input { .. }
+                | Op::Conv2d(_)
+                | Op::BatchNorm { .. }
+                | Op::MaxPool(_)
+                | Op::AvgPool { .. }
+                | Op::GlobalAvgPool
+                | Op::Linear { .. }
+                | Op::Lrn { .. }
+                | Op::Add
+                | Op::Concat
+                | Op::Flatten
+                | Op::Softmax
+                | Op::Dropout { .. }
+                | Op::Identity => break,
+            }
+            node.end = next;
+            members.push(next);
+        }
+        (node, members)
+    }
+}
