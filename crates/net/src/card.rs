@@ -109,4 +109,7 @@ pub struct Card {
     pub cut: Option<String>,
     /// Layer that gives the class scores before any softmax.
     pub logits: Option<String>,
+    /// Layers where a part of the network ends, lowest first: stem, blocks, head; empty when not
+    /// known.
+    pub blocks: Vec<String>,
 }

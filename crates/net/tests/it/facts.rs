@@ -1,0 +1,93 @@
+use regraft_net::facts::facts;
+use regraft_net::op::Pad;
+use regraft_net::{NetError, notation};
+
+fn shape(text: &str) -> Result<String, NetError> {
+    Ok(facts(&notation::parse(text)?)?.output().shape.to_string())
+}
+
+#[test]
+fn shapes_follow_padding_stride_dilation_and_rounding() {
+    let cases = [
+        ("3x224x224", "conv2d x out=64 size=7 stride=2 pad=3", "64x112x112"),
+        ("3x224x224", "conv2d x out=32 size=3 stride=2 pad=0,0,1,1", "32x112x112"),
+        ("3x13x9", "conv2d x out=8 size=3 dilation=2", "8x9x5"),
+        ("8x14x14", "conv2d x out=8 size=3 groups=4 pad=1", "8x14x14"),
+        // CaffeNet: 55 pixels, window 3, step 2: both roundings give 27; 56 pixels tell them apart.
+        ("96x55x55", "max_pool x size=3 stride=2 rounding=ceil", "96x27x27"),
+        ("96x56x56", "max_pool x size=3 stride=2 rounding=ceil", "96x28x28"),
+        ("96x56x56", "max_pool x size=3 stride=2", "96x27x27"),
+        // The last window would start in the trailing padding: dropped, in Caffe and PyTorch alike.
+        ("4x3x3", "max_pool x size=2 stride=2 pad=1 rounding=ceil", "4x2x2"),
+        ("4x5x7", "avg_pool x size=3 stride=2 pad=1", "4x3x4"),
+        ("4x5x7", "flatten x", "140"),
+        ("4x5x7", "global_avg_pool x", "4"),
+        ("4x5x7", "concat x x x", "12x5x7"),
+    ];
+    for (input, line, wanted) in cases {
+        let text = format!("x = input {input}\ny = {line}\n-> y");
+        assert_eq!(shape(&text).unwrap(), wanted, "{line} on {input}");
+    }
+}
+
+#[test]
+fn a_shape_that_does_not_fit_names_layer_shapes_and_what_is_wanted() {
+    let cases = [
+        ("3x4x4", "linear x out=2", "layer `y` (linear) got 3x4x4, wants one vector [N]"),
+        ("3x4x4", "conv2d x out=4 size=9", "wants a map of at least the kernel's size 9x9"),
+        ("3x4x4", "conv2d x out=4 size=1 groups=2", "channels in (3) and out (4) in 2 groups"),
+        ("10", "conv2d x out=4 size=1", "got 10, wants one map [C, H, W]"),
+        ("3x4x4", "max_pool x size=2 pad=2", "padding below the size"),
+        ("3x4x4", "conv2d x out=4 size=1 stride=0", "a stride"),
+        ("3x4x4", "batch_norm x eps=-1", "a finite eps of at least 0"),
+        ("3x4x4", "lrn x size=4 alpha=1 beta=1", "an odd size"),
+    ];
+    for (input, line, wanted) in cases {
+        let text = format!("x = input {input}\ny = {line}\n-> y");
+        let error = shape(&text).unwrap_err().to_string();
+        assert!(error.contains(wanted), "{line}: {error}");
+    }
+    let two = "x = input 3x4x4\na = conv2d x out=3 size=3\ny = add a x\n-> y";
+    assert!(
+        shape(two).unwrap_err().to_string().contains("got 3x2x2 and 3x4x4, wants inputs of one")
+    );
+}
+
+#[test]
+fn receptive_field_cost_and_parameters_of_a_known_stack() {
+    let graph = notation::parse(
+        "x = input 3x32x32
+         c1 = conv2d x out=8 size=3 stride=2 pad=1
+         n1 = batch_norm c1 eps=0.001
+         p = max_pool n1 size=2 stride=2
+         c2 = conv2d p out=16 size=3 pad=1 bias=yes
+         g = global_avg_pool c2
+         fc = linear g out=10
+         -> fc",
+    )
+    .unwrap();
+    let facts = facts(&graph).unwrap();
+    let of = |name: &str| facts.layer(graph.find(name).unwrap());
+    // c1: 3; p: 3 + 2 = 5 at stride 4; c2: 5 + 2·4 = 13.
+    let field = of("c2").field.unwrap();
+    assert_eq!((field.size, field.stride, field.start), ([13, 13], [4, 4], [-5, -5]));
+    assert!(of("g").field.is_none(), "a pooled value sees the whole picture");
+    assert_eq!(of("c1").macs, 8 * 16 * 16 * 27);
+    assert_eq!(of("fc").macs, 160);
+    assert_eq!(of("n1").param_count(), 32);
+    assert_eq!(facts.learned(), 8 * 27 + 16 + (16 * 72 + 16) + 170);
+    // n1 and c1 are alive together, then n1 and p.
+    assert_eq!(facts.peak_bytes(), 4 * (3 * 32 * 32 + 8 * 16 * 16).max(2 * 8 * 16 * 16));
+    let names: Vec<&str> = facts.params().map(|p| p.name.as_str()).collect();
+    assert_eq!(names[..3], ["c1.weight", "n1.weight", "n1.bias"]);
+}
+
+#[test]
+fn same_padding_puts_the_odd_pixel_after() {
+    let same = |input, size, stride| Pad::same([input; 2], [size; 2], [stride; 2], [1, 1]);
+    let uneven = Pad { top: 0, left: 0, bottom: 1, right: 1 };
+    assert_eq!(same(224, 3, 2), uneven);
+    assert_eq!(same(112, 5, 2), Pad { top: 1, left: 1, bottom: 2, right: 2 });
+    assert_eq!(same(15, 3, 2), Pad::all(1));
+    assert_eq!(same(14, 1, 1), Pad::all(0));
+}

@@ -1,0 +1,5 @@
+//! The network as data: notation, facts, surgery, and what is refused.
+
+mod facts;
+mod notation;
+mod surgery;
