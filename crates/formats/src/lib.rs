@@ -1,0 +1,160 @@
+//! Weight files to named tensors and back: `PyTorch` checkpoints (read, never run), safetensors.
+//!
+//! One door in, [`open`], and one out, [`safetensors::write`]. The format is known by the bytes of
+//! the file, never by its name. Whatever number type a file holds, the tensors are `f32`.
+//!
+//! A file is hostile until proven: every length is bounded before it is allocated, and every view
+//! is checked against its storage.
+//!
+//! # Pickles are read, never run
+//!
+//! A `PyTorch` checkpoint is a pickle, and a pickle is a program. It is read by an interpreter that
+//! can build values and cannot call anything. The rule for names (`module.name`) in it:
+//!
+//! * A short fixed list is understood: `OrderedDict`, the functions of `torch._utils` that rebuild
+//!   tensors and parameters, storage classes, dtypes, `torch.Size`, builtin collections.
+//! * The result of calling any other name is an inert object that remembers the name. If the
+//!   weights can be reached without it, the file opens, and [`Weights::skipped`] says what was left
+//!   aside (`args (argparse.Namespace)`). If the weights are inside it (a whole pickled model), the
+//!   error [`FormatError::ForeignObject`] names it.
+//! * A call of a name from a module that runs code or touches the system (`os`, `subprocess`,
+//!   `builtins.eval`, ...), anywhere in the file, refuses the file with
+//!   [`FormatError::CodeInPickle`]: such a file is an attack. This list makes the message loud;
+//!   safety does not rest on it.
+
+mod dtype;
+mod error;
+mod pickle;
+pub mod safetensors;
+mod sniff;
+mod torch;
+mod view;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use regraft_tensor::Tensor;
+
+pub use error::{FormatError, NotWeights, PickleFault, TensorFault};
+
+/// Metadata key: the path of wrapper keys under which the tensors were found, for instance
+/// `state_dict`, or `checkpoint/model` when one wrapper held another.
+pub const WRAPPER_KEY: &str = "regraft.wrapper";
+/// Metadata key: the prefix all names carried and that was taken off, for instance `module.`.
+pub const PREFIX_KEY: &str = "regraft.prefix";
+
+/// Largest file read, in bytes: it is held in memory while it is read.
+pub const MAX_FILE_BYTES: u64 = 16 << 30;
+
+/// Prefixes that training wrappers put before every name (`DataParallel`, `torch.compile`).
+const PREFIXES: [&str; 2] = ["module.", "_orig_mod."];
+
+/// The container a weight file came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// safetensors.
+    Safetensors,
+    /// `torch.save` since 1.6: a zip archive.
+    TorchZip,
+    /// `torch.save` from 0.1.10 to 1.5: pickles in a row.
+    TorchLegacy,
+    /// `torch.save` before 0.1.10: a tar archive.
+    TorchTar,
+}
+
+impl Format {
+    /// The word for a report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Safetensors => "safetensors",
+            Self::TorchZip => "torch-zip",
+            Self::TorchLegacy => "torch-legacy",
+            Self::TorchTar => "torch-tar",
+        }
+    }
+}
+
+/// What a weight file holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Weights {
+    /// Tensors by name, row-major, converted to `f32`. Shapes are as in the file: a convolution of
+    /// `PyTorch` is `[C_out, C_in / groups, kH, kW]`, a linear layer `[out, in]`, a counter a scalar.
+    pub tensors: BTreeMap<String, Tensor>,
+    /// The file's own metadata (safetensors), and [`WRAPPER_KEY`], [`PREFIX_KEY`] where they apply.
+    pub metadata: BTreeMap<String, String>,
+    /// The container.
+    pub format: Format,
+    /// Entries left aside, by key: no tensors, optimiser state, number types that have no `f32`.
+    /// A foreign class or a number type follows in brackets: `args (argparse.Namespace)`.
+    pub skipped: Vec<String>,
+}
+
+/// Reads a weight file; the format is known by its content.
+///
+/// Prefixes of training wrappers (`module.`, `_orig_mod.`) are taken off when every name carries
+/// them; [`PREFIX_KEY`] says which.
+///
+/// # Errors
+/// [`FormatError::InFile`] with the path and the reason: the file cannot be read, is no weight
+/// file, is damaged, or hides code in its pickle.
+pub fn open(path: &Path) -> Result<Weights, FormatError> {
+    read_file(path)
+        .and_then(|bytes| from_bytes(&bytes))
+        .map_err(|fault| FormatError::InFile { path: path.to_path_buf(), fault: Box::new(fault) })
+}
+
+/// [`open`] for a file that is already in memory.
+///
+/// # Errors
+/// As [`open`], without the path.
+pub fn from_bytes(bytes: &[u8]) -> Result<Weights, FormatError> {
+    let mut weights = match sniff::format(bytes)? {
+        Format::Safetensors => safetensors::parse(bytes)?,
+        Format::TorchZip => torch::parse_zip(bytes)?,
+        Format::TorchLegacy => torch::parse_legacy(bytes)?,
+        Format::TorchTar => torch::parse_tar(bytes)?,
+    };
+    strip_prefixes(&mut weights);
+    Ok(weights)
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, FormatError> {
+    let io = |source| FormatError::Io { action: "read the file", source };
+    let file = File::open(path).map_err(io)?;
+    let meta = file.metadata().map_err(io)?;
+    if !meta.is_file() {
+        return Err(FormatError::NotAFile);
+    }
+    let too_large = |bytes| FormatError::FileTooLarge { bytes, limit: MAX_FILE_BYTES };
+    if meta.len() > MAX_FILE_BYTES {
+        return Err(too_large(meta.len()));
+    }
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(meta.len() as usize).map_err(|_| too_large(meta.len()))?;
+    // A file that grows while it is read is cut where it ended when it was opened.
+    file.take(meta.len()).read_to_end(&mut bytes).map_err(io)?;
+    Ok(bytes)
+}
+
+/// Takes off prefixes that every name carries, until none is left.
+fn strip_prefixes(weights: &mut Weights) {
+    let mut stripped = String::new();
+    while let Some(prefix) = common_prefix(&weights.tensors) {
+        stripped.push_str(prefix);
+        weights.tensors = std::mem::take(&mut weights.tensors)
+            .into_iter()
+            .map(|(name, tensor)| (name[prefix.len()..].to_string(), tensor))
+            .collect();
+    }
+    if !stripped.is_empty() {
+        weights.metadata.insert(PREFIX_KEY.to_string(), stripped);
+    }
+}
+
+fn common_prefix(tensors: &BTreeMap<String, Tensor>) -> Option<&'static str> {
+    let carried =
+        |prefix: &str| tensors.keys().all(|k| k.len() > prefix.len() && k.starts_with(prefix));
+    PREFIXES.into_iter().find(|prefix| !tensors.is_empty() && carried(prefix))
+}

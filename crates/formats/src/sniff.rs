@@ -1,0 +1,64 @@
+//! Which container the bytes are, and a plain word about the usual things that are none.
+
+use crate::{Format, FormatError, NotWeights};
+
+/// Longest stretch of the head looked at for text.
+const HEAD: usize = 512;
+/// Where a tar header says `ustar`.
+const TAR_MAGIC_AT: usize = 257;
+
+/// Leading bytes of files that people give by mistake.
+const STRANGERS: [(&[u8], NotWeights); 4] = [
+    (b"version https://git-lfs", NotWeights::GitLfsPointer),
+    (b"\x89HDF\r\n\x1a\n", NotWeights::Hdf5),
+    (b"\x1f\x8b", NotWeights::Gzip),
+    (b"\x93NUMPY", NotWeights::Numpy),
+];
+
+/// The container, by content.
+pub(crate) fn format(bytes: &[u8]) -> Result<Format, FormatError> {
+    if bytes.is_empty() {
+        return Err(FormatError::NotWeights(NotWeights::Empty));
+    }
+    for (magic, kind) in STRANGERS {
+        if bytes.starts_with(magic) {
+            return Err(FormatError::NotWeights(kind));
+        }
+    }
+    if bytes.starts_with(b"PK\x03\x04") {
+        return Ok(Format::TorchZip);
+    }
+    if bytes.get(TAR_MAGIC_AT..).is_some_and(|rest| rest.starts_with(b"ustar")) {
+        return Ok(Format::TorchTar);
+    }
+    if is_safetensors(bytes) {
+        return Ok(Format::Safetensors);
+    }
+    if bytes[0] == 0x80 {
+        return Ok(Format::TorchLegacy);
+    }
+    Err(FormatError::NotWeights(stranger(bytes)))
+}
+
+/// Eight bytes of header length that fit in the file, then JSON.
+fn is_safetensors(bytes: &[u8]) -> bool {
+    let Some((length, rest)) = bytes.split_first_chunk::<8>() else { return false };
+    rest.first() == Some(&b'{') && u64::from_le_bytes(*length) >= 2
+}
+
+fn stranger(bytes: &[u8]) -> NotWeights {
+    let head = &bytes[..bytes.len().min(HEAD)];
+    let text =
+        String::from_utf8_lossy(head).trim_start_matches('\u{feff}').trim_start().to_lowercase();
+    if ["<!doctype", "<html", "<head", "<?xml"].iter().any(|tag| text.starts_with(tag)) {
+        NotWeights::WebPage
+    } else if text.starts_with('{') || text.starts_with('[') {
+        NotWeights::Json
+    } else {
+        let mut first = [0; 8];
+        for (to, from) in first.iter_mut().zip(head) {
+            *to = *from;
+        }
+        NotWeights::Unknown { first }
+    }
+}
