@@ -1,0 +1,301 @@
+//! What can go wrong between a path and a network's input.
+
+use std::error::Error;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::find::{Split, listed};
+use crate::{DecodeError, MAX_SIDE};
+
+/// Why a data set, a file or a picture could not be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// There is nothing at this path.
+    #[error("no file or folder `{}`: check the spelling and the folder you are in", path.display())]
+    Missing {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// The file system refuses.
+    #[error("no permission to read `{}`: change its permissions or run as its owner", path.display())]
+    Permission {
+        /// The file or folder that cannot be read.
+        path: PathBuf,
+    },
+    /// Reading failed.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The share of images drawn for the test is not between 0 and 1.
+    #[error("the test share is {given}; it must lie between 0 and 1, for instance 0.2")]
+    TestShare {
+        /// The share as given.
+        given: f64,
+    },
+    /// A file that is no table was given as a data set.
+    #[error(
+        "`{}` is a file; give a folder of class folders, or a table `*.csv` with the columns \
+         `path,label`", path.display()
+    )]
+    NotATable {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A folder holds images but nothing that says their classes.
+    #[error(
+        "`{}` holds no class folders, no `train` folder of class folders and no table `*.csv` with \
+         the columns `path,label`; it holds {images} images directly and {} with images; put the \
+         images of each class into a folder named after the class",
+        path.display(), listed(folders, "folder", "folders")
+    )]
+    NoLayout {
+        /// The folder.
+        path: PathBuf,
+        /// Images directly in it.
+        images: usize,
+        /// Folders in it that hold images.
+        folders: Vec<String>,
+    },
+    /// `train`, `test` and so on are there but hold no class folders.
+    #[error(
+        "`{}` holds {} without class folders: the images have no classes; put the images of each \
+         class into a folder named after it, such as `{}/CLASS/`, or add a table `*.csv` with the \
+         columns `path,label,split`",
+        path.display(), listed(folders, "folder", "folders"), folders.first().map_or("train", |f| f)
+    )]
+    SplitsWithoutClasses {
+        /// The data set's folder.
+        path: PathBuf,
+        /// The split folders.
+        folders: Vec<String>,
+    },
+    /// Two folders mean the same split.
+    #[error("`{}` and `{}` are both the {split} split; merge them or rename one", first.display(), second.display())]
+    SplitTwice {
+        /// The split.
+        split: Split,
+        /// One folder.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// No images anywhere.
+    #[error(
+        "no images under `{}`; looked for files that end in jpg, jpeg, jpe, jfif, png, webp, bmp, \
+         dib, tif, tiff or gif; found {others} other files",
+        path.display()
+    )]
+    NoImages {
+        /// The folder or table.
+        path: PathBuf,
+        /// Files that are no images.
+        others: usize,
+    },
+    /// All images are of one class.
+    #[error(
+        "only one class, `{class}`; a classifier needs two or more{}",
+        inner.as_ref().map_or_else(String::new, |p| format!(
+            ": the class folders seem to lie one level deeper, did you mean `{}`?", p.display()))
+    )]
+    OneClass {
+        /// The class.
+        class: String,
+        /// A folder below that looks like the data set that was meant.
+        inner: Option<PathBuf>,
+    },
+    /// Some classes have no image to learn from.
+    #[error(
+        "no training image for {}, only images in other splits: add some to the training split, or \
+         take the class out of the others{}",
+        listed(classes, "class", "classes"),
+        similar.as_ref().map_or_else(String::new, |(class, known)| format!(
+            "; is `{class}` another spelling of `{known}`?"))
+    )]
+    Untrained {
+        /// The classes, sorted.
+        classes: Vec<String>,
+        /// One of them and a class with training images whose name differs only in case or in
+        /// spaces around it.
+        similar: Option<(String, String)>,
+    },
+    /// A folder's name cannot be a class name.
+    #[error("the name of the folder `{}` is not valid UTF-8; rename it", path.display())]
+    FolderName {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Several tables could be the one that is meant.
+    #[error(
+        "{} could each be the table of images; give the path of the one you mean",
+        listed(tables, "file", "files")
+    )]
+    SeveralTables {
+        /// Their names.
+        tables: Vec<String>,
+    },
+    /// The table lacks a column.
+    #[error(
+        "`{}`, line 1: no column `{wanted}` (also accepted: {}); the columns are: {}",
+        table.display(), accepted.join(", "), found.join(", ")
+    )]
+    TableColumn {
+        /// The table.
+        table: PathBuf,
+        /// The column's usual name.
+        wanted: &'static str,
+        /// Other names it may have.
+        accepted: &'static [&'static str],
+        /// The columns that are there.
+        found: Vec<String>,
+    },
+    /// A cell of the table is missing or empty.
+    #[error("`{}`, line {line}: nothing in the column `{column}`", table.display())]
+    TableCell {
+        /// The table.
+        table: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// The column's name in the file.
+        column: String,
+    },
+    /// A cell names no split.
+    #[error(
+        "`{}`, line {line}: `{given}` is no split; write train, val (valid, validation) or test",
+        table.display()
+    )]
+    TableSplit {
+        /// The table.
+        table: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// The cell.
+        given: String,
+    },
+    /// The table is not UTF-8.
+    #[error("`{}`, line {line}: not valid UTF-8; save the table as UTF-8", table.display())]
+    TableText {
+        /// The table.
+        table: PathBuf,
+        /// The line, from 1.
+        line: u64,
+    },
+    /// The table cannot be read as CSV.
+    #[error("`{}` cannot be read as a CSV table", table.display())]
+    TableSyntax {
+        /// The table.
+        table: PathBuf,
+        /// What the reader says.
+        source: csv::Error,
+    },
+    /// The table is too large.
+    #[error("`{}` has {bytes} bytes; the largest table that is read has {most}", table.display())]
+    TableSize {
+        /// The table.
+        table: PathBuf,
+        /// Its bytes.
+        bytes: u64,
+        /// The most.
+        most: u64,
+    },
+    /// One image has two labels or two splits.
+    #[error(
+        "`{}`, line {line}: `{name}` has another label or split than in line {first}; keep one of them",
+        table.display()
+    )]
+    TableConflict {
+        /// The table.
+        table: PathBuf,
+        /// The image as the table names it.
+        name: String,
+        /// Where it came first.
+        first: u64,
+        /// Where it came again.
+        line: u64,
+    },
+    /// Images of the table do not exist.
+    #[error(
+        "`{}` names {count} files that do not exist: {}{}; paths are relative to the table's folder",
+        table.display(),
+        first.iter().map(|(line, path)| format!("`{path}` (line {line})")).collect::<Vec<_>>().join(", "),
+        if *count > first.len() { ", ..." } else { "" }
+    )]
+    TableImages {
+        /// The table.
+        table: PathBuf,
+        /// How many are missing.
+        count: usize,
+        /// The first five: line and path as written.
+        first: Vec<(u64, String)>,
+    },
+    /// A file could not be decoded.
+    #[error("`{}`: {source}", path.display())]
+    Decode {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: DecodeError,
+    },
+    /// A picture is not what its size says.
+    #[error(
+        "a picture of {width} x {height} pixels with {given} bytes: it needs 3 bytes a pixel and \
+         sides of 1 to {MAX_SIDE}"
+    )]
+    PictureLength {
+        /// Pixels a row.
+        width: usize,
+        /// Rows.
+        height: usize,
+        /// Bytes that are there.
+        given: usize,
+    },
+    /// The buffer for the network's input has the wrong length.
+    #[error("the input buffer holds {given} values; [3, {}, {}] are needed", crop[0], crop[1])]
+    InputLength {
+        /// Values that are there.
+        given: usize,
+        /// The card's crop, `[height, width]`.
+        crop: [usize; 2],
+    },
+    /// The card asks for an empty or an absurdly large picture.
+    #[error(
+        "cannot resize to {} x {} and crop to {} x {} (height x width); correct the card",
+        resized[0], resized[1], crop[0], crop[1]
+    )]
+    InputSize {
+        /// `[height, width]` before the crop.
+        resized: [usize; 2],
+        /// `[height, width]` of the crop.
+        crop: [usize; 2],
+    },
+    /// The resizer refused.
+    #[error("cannot resize the picture")]
+    Resize {
+        /// Why.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// A thumbnail could not be stored.
+    #[error("cannot store the thumbnail as JPEG")]
+    Thumbnail {
+        /// Why.
+        source: image::ImageError,
+    },
+}
+
+impl DataError {
+    /// The error for a failed read of `path`.
+    pub(crate) fn io(path: &Path, source: io::Error) -> Self {
+        let path = path.to_path_buf();
+        if source.kind() == io::ErrorKind::NotFound {
+            Self::Missing { path }
+        } else if source.kind() == io::ErrorKind::PermissionDenied {
+            Self::Permission { path }
+        } else {
+            Self::Read { path, source }
+        }
+    }
+}

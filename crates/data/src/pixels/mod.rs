@@ -1,0 +1,96 @@
+//! A picture to the network's input, by the network's card.
+
+mod geometry;
+mod resample;
+
+use image::ExtendedColorType;
+use image::codecs::jpeg::JpegEncoder;
+use regraft_net::card::{Channels, Interpolation, Preprocess};
+
+use crate::{DataError, Picture};
+use geometry::{Axis, Geometry};
+pub use resample::Scratch;
+
+/// Quality of the JPEG a thumbnail is stored as, 1 to 100.
+const THUMBNAIL_QUALITY: u8 = 80;
+
+/// Brings a picture into the form a network wants: resize, centre crop, then per channel
+/// `(value · scale - mean) / std`, in the card's channel order. `out` is `[3, H, W]` with
+/// `[H, W] = p.crop`; every value is written.
+///
+/// Sizes follow torchvision's `Resize` and `CenterCrop` (a picture smaller than the crop is padded
+/// with black), pixels Pillow's `Image.resize`: antialiased, width first, 8 bits between the two
+/// passes. Fewer than 0.5 % of the values differ from Pillow's, by one level (very rarely two).
+/// Only what the crop shows is computed.
+///
+/// # Errors
+/// [`DataError::InputSize`] when the card asks for an empty or absurdly large picture,
+/// [`DataError::PictureLength`] and [`DataError::InputLength`] when `picture.rgb` or `out` does not
+/// have the length its size says.
+pub fn preprocess(
+    picture: &Picture,
+    p: &Preprocess,
+    scratch: &mut Scratch,
+    out: &mut [f32],
+) -> Result<(), DataError> {
+    let plane = p.crop[0].saturating_mul(p.crop[1]);
+    if out.len() != plane.saturating_mul(3) {
+        return Err(DataError::InputLength { given: out.len(), crop: p.crop });
+    }
+    let rgb = cropped(picture, p, scratch)?;
+    for (channel, plane) in out.chunks_exact_mut(plane).enumerate() {
+        let source = match p.channels {
+            Channels::Rgb => channel,
+            Channels::Bgr => 2 - channel,
+        };
+        let (scale, mean, std) = (p.scale, p.mean[channel], p.std[channel]);
+        let table: [f32; 256] = std::array::from_fn(|v| (v as f32 * scale - mean) / std);
+        for (to, pixel) in plane.iter_mut().zip(rgb.chunks_exact(3)) {
+            *to = table[usize::from(pixel[source])];
+        }
+    }
+    Ok(())
+}
+
+/// The resized and cropped picture that [`preprocess`] normalises, `[H, W, 3]` with
+/// `[H, W] = p.crop`, always red first.
+///
+/// # Errors
+/// As [`preprocess`].
+pub fn crop_resized(picture: &Picture, p: &Preprocess) -> Result<Picture, DataError> {
+    let rgb = cropped(picture, p, &mut Scratch::default())?.to_vec();
+    Ok(Picture { width: p.crop[1], height: p.crop[0], rgb, facts: picture.facts })
+}
+
+/// A small JPEG of the picture for a report: the longer side is `side` pixels, or the picture's
+/// own when that is less. Bicubic, quality 80.
+///
+/// # Errors
+/// [`DataError::InputSize`] for `side` 0, [`DataError::PictureLength`] when `picture.rgb` does not
+/// have the length its size says.
+pub fn thumbnail(picture: &Picture, side: usize) -> Result<Vec<u8>, DataError> {
+    let (width, height) = (picture.width, picture.height);
+    let longer = width.max(height).max(1);
+    let side = side.min(longer);
+    // Rounded, and at least one pixel while a side was asked for.
+    let scaled = |n: usize| ((n * side + longer / 2) / longer).max(side.min(1));
+    let axes = [Axis::whole(scaled(height)), Axis::whole(scaled(width))];
+    let geometry = Geometry::checked(picture, axes)?;
+    let mut scratch = Scratch::default();
+    let rgb = resample::run(picture, &geometry, Interpolation::Bicubic, &mut scratch)?;
+    let mut jpeg = Vec::new();
+    let (width, height) = (geometry.width.crop as u32, geometry.height.crop as u32);
+    JpegEncoder::new_with_quality(&mut jpeg, THUMBNAIL_QUALITY)
+        .encode(rgb, width, height, ExtendedColorType::Rgb8)
+        .map_err(|source| DataError::Thumbnail { source })?;
+    Ok(jpeg)
+}
+
+fn cropped<'s>(
+    picture: &Picture,
+    p: &Preprocess,
+    scratch: &'s mut Scratch,
+) -> Result<&'s [u8], DataError> {
+    let geometry = Geometry::of(picture, p)?;
+    resample::run(picture, &geometry, p.interpolation, scratch)
+}

@@ -1,0 +1,166 @@
+//! Pillow's `Image.resize`, only where the crop looks.
+//!
+//! Pillow resamples the width first and keeps 8 bits before it resamples the height. The resizer
+//! used here would do both in the other order, which changes one value in five by a level or more,
+//! so it is called twice, once an axis.
+
+use std::error::Error;
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{
+    FilterType, ImageBufferError, PixelType, ResizeAlg, ResizeOptions, Resizer,
+};
+use regraft_net::card::Interpolation;
+
+use super::geometry::{Axis, Geometry};
+use crate::{DataError, Picture};
+
+/// Bytes a pixel.
+const RGB: usize = 3;
+
+/// Buffers that [`preprocess`](crate::preprocess()) reuses from picture to picture: keep one a
+/// thread. It carries no result over.
+#[derive(Debug, Default, Clone)]
+pub struct Scratch {
+    resizer: Resizer,
+    /// `[rows the height pass reads, shown columns, 3]`.
+    narrow: Vec<u8>,
+    /// `[shown rows, shown columns, 3]`.
+    shown: Vec<u8>,
+    /// `[crop height, crop width, 3]`.
+    crop: Vec<u8>,
+}
+
+/// Resizes and crops: `[H, W, 3]` u8 of the crop's size, in one of the scratch buffers.
+pub(super) fn run<'s>(
+    picture: &Picture,
+    geometry: &Geometry,
+    interpolation: Interpolation,
+    scratch: &'s mut Scratch,
+) -> Result<&'s [u8], DataError> {
+    let (height, width) = (&geometry.height, &geometry.width);
+    scratch.shown.resize(height.shown * width.shown * RGB, 0);
+    match filter(interpolation) {
+        Some(filter) => convolve(picture, geometry, filter, scratch)
+            .map_err(|source| DataError::Resize { source })?,
+        None => nearest(picture, geometry, &mut scratch.shown),
+    }
+    if height.shown == height.crop && width.shown == width.crop {
+        return Ok(&scratch.shown);
+    }
+    pad(geometry, &scratch.shown, &mut scratch.crop);
+    Ok(&scratch.crop)
+}
+
+/// The filter of the name in Pillow and its radius in pixels; `None` for nearest.
+fn filter(interpolation: Interpolation) -> Option<(FilterType, f64)> {
+    match interpolation {
+        Interpolation::Nearest => None,
+        Interpolation::Bilinear => Some((FilterType::Bilinear, 1.0)),
+        Interpolation::Bicubic => Some((FilterType::CatmullRom, 2.0)),
+        Interpolation::Lanczos => Some((FilterType::Lanczos3, 3.0)),
+    }
+}
+
+/// The part of a source axis that the shown part of a target axis covers, in source pixels.
+struct Span {
+    start: f64,
+    length: f64,
+}
+
+impl Span {
+    fn of(axis: &Axis, source: usize) -> Self {
+        if axis.shown == axis.resized {
+            return Self { start: 0.0, length: source as f64 };
+        }
+        let scale = source as f64 / axis.resized as f64;
+        let start = axis.start as f64 * scale;
+        // Rounding must not push the end over the edge.
+        let length = (axis.shown as f64 * scale).min(source as f64 - start);
+        Self { start, length }
+    }
+
+    /// First source pixel the filter reads and one after the last, a pixel wider than needed.
+    fn reach(&self, axis: &Axis, source: usize, radius: f64) -> (usize, usize) {
+        let reach = radius * (source as f64 / axis.resized as f64).max(1.0) + 1.0;
+        let first = (self.start - reach).floor().max(0.0) as usize;
+        let last = (self.start + self.length + reach).ceil() as usize;
+        (first, last.min(source))
+    }
+}
+
+/// The two passes, into `scratch.shown`. The filter sees pixels beyond the shown part, as it
+/// would in the whole resize.
+fn convolve(
+    picture: &Picture,
+    geometry: &Geometry,
+    (filter, radius): (FilterType, f64),
+    scratch: &mut Scratch,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let columns = Span::of(&geometry.width, picture.width);
+    let rows = Span::of(&geometry.height, picture.height);
+    let (first, last) = rows.reach(&geometry.height, picture.height, radius);
+    let (shown_width, shown_height) = (geometry.width.shown, geometry.height.shown);
+    let stride = picture.width * RGB;
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).use_alpha(false);
+
+    scratch.narrow.resize((last - first) * shown_width * RGB, 0);
+    let read = (last - first) as u32;
+    let source = view(&picture.rgb[first * stride..last * stride], picture.width, read)?;
+    let mut target = view_mut(&mut scratch.narrow, shown_width, read)?;
+    let part = options.crop(columns.start, 0.0, columns.length, f64::from(read));
+    scratch.resizer.resize(&source, &mut target, &part)?;
+
+    let source = view(&scratch.narrow, shown_width, read)?;
+    let mut target = view_mut(&mut scratch.shown, shown_width, shown_height as u32)?;
+    let top = rows.start - first as f64;
+    let length = rows.length.min(f64::from(read) - top);
+    let part = options.crop(0.0, top, shown_width as f64, length);
+    Ok(scratch.resizer.resize(&source, &mut target, &part)?)
+}
+
+fn view(rgb: &[u8], width: usize, rows: u32) -> Result<ImageRef<'_>, ImageBufferError> {
+    ImageRef::new(width as u32, rows, rgb, PixelType::U8x3)
+}
+
+fn view_mut(rgb: &mut [u8], width: usize, rows: u32) -> Result<Image<'_>, ImageBufferError> {
+    Image::from_slice_u8(width as u32, rows, rgb, PixelType::U8x3)
+}
+
+fn nearest(picture: &Picture, geometry: &Geometry, shown: &mut [u8]) {
+    let columns = nearest_indices(&geometry.width, picture.width);
+    let rows = nearest_indices(&geometry.height, picture.height);
+    let stride = picture.width * RGB;
+    for (to, row) in shown.chunks_exact_mut(columns.len() * RGB).zip(rows) {
+        let from = &picture.rgb[row * stride..][..stride];
+        for (to, column) in to.chunks_exact_mut(RGB).zip(&columns) {
+            to.copy_from_slice(&from[column * RGB..][..RGB]);
+        }
+    }
+}
+
+/// Source pixel of each shown pixel. Pillow adds the scale up pixel by pixel
+/// (`ImagingScaleAffine`), and the rounding of that sum decides ties.
+fn nearest_indices(axis: &Axis, source: usize) -> Vec<usize> {
+    let scale = source as f64 / axis.resized as f64;
+    let mut at = scale * 0.5;
+    let mut indices = Vec::with_capacity(axis.shown);
+    for i in 0..axis.start + axis.shown {
+        if i >= axis.start {
+            indices.push((at as usize).min(source - 1));
+        }
+        at += scale;
+    }
+    indices
+}
+
+/// Puts the shown part into a black crop.
+fn pad(geometry: &Geometry, shown: &[u8], crop: &mut Vec<u8>) {
+    let (height, width) = (&geometry.height, &geometry.width);
+    crop.clear();
+    crop.resize(height.crop * width.crop * RGB, 0);
+    let rows = crop.chunks_exact_mut(width.crop * RGB).skip(height.pad);
+    for (to, from) in rows.zip(shown.chunks_exact(width.shown * RGB)) {
+        to[width.pad * RGB..][..width.shown * RGB].copy_from_slice(from);
+    }
+}
