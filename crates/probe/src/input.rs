@@ -1,0 +1,148 @@
+use crate::ProbeError;
+
+/// A checked view of features `[n, d]`, row-major: no empty axis, every value finite.
+#[derive(Debug, Clone, Copy)]
+pub struct Features<'a> {
+    values: &'a [f32],
+    rows: usize,
+    columns: usize,
+}
+
+impl<'a> Features<'a> {
+    /// A view of `x`, `[n, d]` row-major.
+    ///
+    /// Fails when `n` or `d` is 0, when the length is not `n * d`, and when a value is not finite
+    /// (the first such row and column are named).
+    pub fn new(x: &'a [f32], n: usize, d: usize) -> Result<Self, ProbeError> {
+        check_values("features", x, n, d)?;
+        Ok(Self { values: x, rows: n, columns: d })
+    }
+
+    /// Number of examples `n`.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of features `d`.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// All values, `[n, d]` row-major.
+    pub fn values(&self) -> &'a [f32] {
+        self.values
+    }
+
+    /// The features of one example, `[d]`; empty beyond the last.
+    pub fn row(&self, i: usize) -> &'a [f32] {
+        self.values.chunks_exact(self.columns).nth(i).unwrap_or(&[])
+    }
+}
+
+/// A checked view of labels `[n]`: each below the number of classes, each class with an example,
+/// at least two classes.
+#[derive(Debug, Clone)]
+pub struct Labels<'a> {
+    values: &'a [usize],
+    counts: Vec<usize>,
+}
+
+impl<'a> Labels<'a> {
+    /// A view of `y`, `[n]`, with values in `0..classes`.
+    ///
+    /// Fails for fewer than two classes, a label out of range and a class without examples.
+    pub fn new(y: &'a [usize], classes: usize) -> Result<Self, ProbeError> {
+        if classes < 2 {
+            return Err(ProbeError::TooFewClasses { classes });
+        }
+        if let Some((row, &label)) = y.iter().enumerate().find(|&(_, &l)| l >= classes) {
+            return Err(ProbeError::LabelRange { row, label, classes });
+        }
+        if y.len() < classes {
+            // One of the first `n + 1` classes is missing; nothing of size `classes` is allocated.
+            let mut seen = vec![false; y.len() + 1];
+            for &label in y {
+                if let Some(s) = seen.get_mut(label) {
+                    *s = true;
+                }
+            }
+            let class = seen.iter().position(|s| !s).unwrap_or(y.len());
+            return Err(ProbeError::EmptyClass { class });
+        }
+        let mut counts = vec![0; classes];
+        for &label in y {
+            counts[label] += 1;
+        }
+        match counts.iter().position(|&n| n == 0) {
+            Some(class) => Err(ProbeError::EmptyClass { class }),
+            None => Ok(Self { values: y, counts }),
+        }
+    }
+
+    /// The labels, `[n]`.
+    pub fn values(&self) -> &'a [usize] {
+        self.values
+    }
+
+    /// Number of classes `C`.
+    pub fn classes(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// Examples of each class, `[C]`.
+    pub fn counts(&self) -> &[usize] {
+        &self.counts
+    }
+
+    pub(crate) fn check_rows(&self, rows: usize) -> Result<(), ProbeError> {
+        if self.values.len() == rows {
+            Ok(())
+        } else {
+            Err(ProbeError::LabelCount { got: self.values.len(), wanted: rows })
+        }
+    }
+}
+
+/// Checks the length against `[rows, columns]`, and that every value is finite.
+pub(crate) fn check_values<T: Copy + Into<f64>>(
+    what: &'static str,
+    values: &[T],
+    rows: usize,
+    columns: usize,
+) -> Result<(), ProbeError> {
+    check_len(what, values.len(), rows, columns)?;
+    match values.iter().position(|&v| !v.into().is_finite()) {
+        None => Ok(()),
+        Some(at) => Err(ProbeError::NotFinite {
+            what,
+            row: at / columns,
+            column: at % columns,
+            value: values[at].into(),
+        }),
+    }
+}
+
+/// Checks a length against `[rows, columns]`, neither of them 0.
+pub(crate) fn check_len(
+    what: &'static str,
+    got: usize,
+    rows: usize,
+    columns: usize,
+) -> Result<(), ProbeError> {
+    let wanted = rows.saturating_mul(columns);
+    if got == wanted && wanted > 0 {
+        Ok(())
+    } else {
+        Err(ProbeError::Shape { what, rows, columns, got, wanted: wanted.max(1) })
+    }
+}
+
+pub(crate) fn check_penalties(penalties: &[f64]) -> Result<(), ProbeError> {
+    if penalties.is_empty() {
+        return Err(ProbeError::NoPenalties);
+    }
+    match penalties.iter().position(|p| !(p.is_finite() && *p > 0.0)) {
+        Some(index) => Err(ProbeError::Penalty { index, value: penalties[index] }),
+        None => Ok(()),
+    }
+}

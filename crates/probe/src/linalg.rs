@@ -1,0 +1,115 @@
+//! The few matrix operations the fits need, on column-major `f64` matrices.
+//!
+//! Parallel over blocks of output columns of fixed width; inside a block the products are
+//! sequential. An output element is therefore the same sum in the same order for any number of
+//! threads.
+
+use faer::diag::DiagMut;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::cholesky::llt;
+use faer::linalg::evd::{self, ComputeEigenvectors};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, MatMut, MatRef, Par};
+use rayon::prelude::*;
+
+use crate::ProbeError;
+
+/// Columns of one block.
+const BLOCK: usize = 128;
+
+/// Cuts a matrix into blocks of `BLOCK` columns, each with the index of its first column.
+pub(crate) fn blocks(mut matrix: MatMut<'_, f64>) -> Vec<(usize, MatMut<'_, f64>)> {
+    let mut out = Vec::with_capacity(matrix.ncols().div_ceil(BLOCK));
+    let mut first = 0;
+    while matrix.ncols() > BLOCK {
+        let (head, tail) = matrix.split_at_col_mut(BLOCK);
+        out.push((first, head));
+        matrix = tail;
+        first += BLOCK;
+    }
+    out.push((first, matrix));
+    out
+}
+
+/// `out = lhs · rhs`.
+pub(crate) fn product_into(out: MatMut<'_, f64>, lhs: MatRef<'_, f64>, rhs: MatRef<'_, f64>) {
+    blocks(out).into_par_iter().for_each(|(first, block)| {
+        let rhs = rhs.subcols(first, block.ncols());
+        matmul(block, Accum::Replace, lhs, rhs, 1.0, Par::Seq);
+    });
+}
+
+/// `lhs · rhs`.
+pub(crate) fn product(lhs: MatRef<'_, f64>, rhs: MatRef<'_, f64>) -> Mat<f64> {
+    let mut out = Mat::zeros(lhs.nrows(), rhs.ncols());
+    product_into(out.as_mut(), lhs, rhs);
+    out
+}
+
+/// `lhs · rhs` where the result is known to be symmetric: half the work, then mirrored.
+pub(crate) fn symmetric(lhs: MatRef<'_, f64>, rhs: MatRef<'_, f64>) -> Mat<f64> {
+    let n = lhs.nrows();
+    let mut out = Mat::<f64>::zeros(n, n);
+    blocks(out.as_mut()).into_par_iter().for_each(|(first, block)| {
+        let rhs = rhs.subcols(first, block.ncols());
+        let lhs = lhs.subrows(first, n - first);
+        matmul(block.subrows_mut(first, n - first), Accum::Replace, lhs, rhs, 1.0, Par::Seq);
+    });
+    for j in 0..n {
+        for i in 0..j {
+            out[(i, j)] = out[(j, i)];
+        }
+    }
+    out
+}
+
+/// Eigenvalues, ascending, and eigenvectors (columns) of a symmetric matrix.
+pub(crate) fn eigen(matrix: MatRef<'_, f64>) -> Result<(Vec<f64>, Mat<f64>), ProbeError> {
+    let n = matrix.nrows();
+    let mut values = vec![0.0; n];
+    let mut vectors = Mat::zeros(n, n);
+    let request = evd::self_adjoint_evd_scratch::<f64>(
+        n,
+        ComputeEigenvectors::Yes,
+        Par::Seq,
+        faer::Spec::default(),
+    );
+    let mut memory = MemBuffer::new(request);
+    evd::self_adjoint_evd(
+        matrix,
+        DiagMut::from_slice_mut(&mut values),
+        Some(vectors.as_mut()),
+        Par::Seq,
+        MemStack::new(&mut memory),
+        faer::Spec::default(),
+    )
+    .map_err(|_| ProbeError::Decomposition { size: n })?;
+    Ok((values, vectors))
+}
+
+/// Solves `matrix · x = rhs` in place for a symmetric positive definite matrix. A pivot lost to
+/// rounding is replaced by a tiny positive one, so that there always is an answer.
+pub(crate) fn solve_in_place(mut matrix: Mat<f64>, rhs: MatMut<'_, f64>) {
+    let n = matrix.nrows();
+    let largest = (0..n).map(|i| matrix[(i, i)]).fold(f64::MIN_POSITIVE, f64::max);
+    let tiny = largest * f64::EPSILON * n as f64;
+    let guard = llt::factor::LltRegularization {
+        dynamic_regularization_delta: tiny,
+        dynamic_regularization_epsilon: tiny,
+    };
+    let request = llt::factor::cholesky_in_place_scratch::<f64>(n, Par::Seq, faer::Spec::default());
+    let mut memory = MemBuffer::new(request);
+    let factored = llt::factor::cholesky_in_place(
+        matrix.as_mut(),
+        guard,
+        Par::Seq,
+        MemStack::new(&mut memory),
+        faer::Spec::default(),
+    );
+    if factored.is_ok() {
+        let request = llt::solve::solve_in_place_scratch::<f64>(n, rhs.ncols(), Par::Seq);
+        let mut memory = MemBuffer::new(request);
+        let stack = MemStack::new(&mut memory);
+        llt::solve::solve_in_place(matrix.as_ref(), rhs, Par::Seq, stack);
+    }
+}

@@ -1,0 +1,191 @@
+//! The search for a penalty, one function per kind of head.
+
+use rayon::prelude::*;
+
+use crate::calibrate::{each_nll, fit_beta};
+use crate::fit::{Method, PenaltyRow};
+use crate::logistic::{Problem, Solution};
+use crate::ridge::RidgePath;
+use crate::softmax::count_top1;
+use crate::{Features, Labels, ProbeError};
+
+/// Tolerance of the fits inside the cross-validation: their scores are stable well before.
+const FOLD_TOLERANCE: f64 = 1e-5;
+const FOLD_STEPS: usize = 200;
+/// Multiplications of one pass over all examples above which the penalty is sought on one fold.
+const LARGE: f64 = 2e8;
+/// A path ends after this many penalties in a row that were worse than the best: a decade and a
+/// half for logistic regression, two decades for ridge.
+const LOGISTIC_PATIENCE: usize = 3;
+const RIDGE_PATIENCE: usize = 8;
+
+/// How good a set of held-out scores is.
+pub(crate) struct Judged {
+    /// `1/T` of the smoothed fit.
+    pub(crate) beta: f64,
+    /// Mean negative log-likelihood at that temperature.
+    pub(crate) nll: f64,
+    pub(crate) top1: f64,
+}
+
+/// Fits a temperature and counts.
+pub(crate) fn judge(scores: &[f64], classes: usize, labels: &[usize], smoothing: f64) -> Judged {
+    let beta = fit_beta(scores, classes, labels, smoothing);
+    let n = labels.len() as f64;
+    Judged {
+        beta,
+        nll: each_nll(scores, classes, labels, beta).iter().sum::<f64>() / n,
+        top1: count_top1(scores, classes, labels) as f64 / n,
+    }
+}
+
+/// A kind of head with its best penalty.
+pub(crate) struct Candidate {
+    pub(crate) index: usize,
+    pub(crate) penalty: f64,
+    /// Held-out scores `[n, C]` at that penalty.
+    pub(crate) scores: Vec<f64>,
+    pub(crate) judged: Judged,
+}
+
+/// What all searches share.
+pub(crate) struct Task<'a> {
+    pub(crate) labels: &'a Labels<'a>,
+    pub(crate) folds: &'a [usize],
+    pub(crate) smoothing: f64,
+}
+
+/// Ridge: lowest leave-one-out log loss after temperature.
+pub(crate) fn ridge_search<'a>(
+    features: Features<'a>,
+    task: &Task<'a>,
+    penalties: &[f64],
+    observe: &mut dyn FnMut(PenaltyRow),
+) -> Result<(RidgePath<'a>, Candidate), ProbeError> {
+    let classes = task.labels.classes();
+    let mut best: Option<Candidate> = None;
+    let mut worse = 0;
+    let path = RidgePath::visit(features, task.labels, penalties, &mut |index, row, scores| {
+        let judged = judge(scores, classes, task.labels.values(), task.smoothing);
+        observe(PenaltyRow {
+            method: Method::Ridge,
+            penalty: row.penalty,
+            examples: task.labels.values().len(),
+            top1: judged.top1,
+            nll: judged.nll,
+            temperature: 1.0 / judged.beta,
+            df: Some(row.df),
+            press: Some(row.press),
+        });
+        if best.as_ref().is_none_or(|b| judged.nll < b.judged.nll) {
+            best = Some(Candidate { index, penalty: row.penalty, scores: scores.to_vec(), judged });
+            worse = 0;
+        } else {
+            worse += 1;
+        }
+        worse < RIDGE_PATIENCE
+    })?;
+    best.map(|b| (path, b)).ok_or(ProbeError::NoPenalties)
+}
+
+/// The fits of one fold along the path.
+struct Fold<'a> {
+    problem: Problem<'a>,
+    at: Solution,
+    absent: Vec<usize>,
+}
+
+impl<'a> Fold<'a> {
+    fn new(path: &'a RidgePath<'_>, task: &'a Task<'a>, fold: usize) -> Self {
+        let problem = Problem::new(path.basis(), task.labels, Some((task.folds, fold)));
+        let counts = problem.counts();
+        let absent = (0..counts.len()).filter(|&c| counts[c] == 0).collect();
+        Self { at: problem.start(), problem, absent }
+    }
+
+    /// Moves to the solution at `penalty` and returns the logits of all examples.
+    fn advance(&mut self, path: &RidgePath<'_>, penalty: f64) -> Vec<f64> {
+        let ended = self.problem.solve(&self.at, penalty, FOLD_TOLERANCE, FOLD_STEPS);
+        self.at = ended.solution;
+        let mut scores = self.at.scores(path.basis());
+        // A class this fold did not train has no score of its own: it shares the lowest.
+        if !self.absent.is_empty() {
+            for row in scores.chunks_exact_mut(self.problem.counts().len()) {
+                let known = |c: &usize| !self.absent.contains(c);
+                let lowest =
+                    (0..row.len()).filter(known).map(|c| row[c]).fold(f64::INFINITY, f64::min);
+                self.absent.iter().for_each(|&c| row[c] = lowest);
+            }
+        }
+        scores
+    }
+}
+
+/// Logistic regression: lowest out-of-fold log loss after temperature, along a path with warm
+/// starts that ends when it only gets worse.
+pub(crate) fn logistic_search(
+    path: &RidgePath<'_>,
+    task: &Task<'_>,
+    penalties: &[f64],
+    observe: &mut dyn FnMut(PenaltyRow),
+) -> Result<Candidate, ProbeError> {
+    let classes = task.labels.classes();
+    let n = task.labels.values().len();
+    let count = task.folds.iter().max().map_or(0, |m| m + 1);
+    let large = (n * path.basis().rank() * classes) as f64 > LARGE;
+    let searched = if large { 1 } else { count };
+    let mut folds: Vec<Fold<'_>> = (0..searched).map(|f| Fold::new(path, task, f)).collect();
+    let tested: Vec<usize> = (0..n).filter(|&i| task.folds[i] < searched).collect();
+    let labels: Vec<usize> = tested.iter().map(|&i| task.labels.values()[i]).collect();
+    let mut best: Option<Candidate> = None;
+    let mut worse = 0;
+    for (index, &penalty) in penalties.iter().enumerate() {
+        let all: Vec<Vec<f64>> =
+            folds.par_iter_mut().map(|fold| fold.advance(path, penalty)).collect();
+        let scores = gather(&all, &tested, task.folds, classes);
+        let judged = judge(&scores, classes, &labels, task.smoothing);
+        observe(PenaltyRow {
+            method: Method::Logistic,
+            penalty,
+            examples: tested.len(),
+            top1: judged.top1,
+            nll: judged.nll,
+            temperature: 1.0 / judged.beta,
+            df: None,
+            press: None,
+        });
+        if best.as_ref().is_none_or(|b| judged.nll < b.judged.nll) {
+            best = Some(Candidate { index, penalty, scores, judged });
+            worse = 0;
+        } else {
+            worse += 1;
+            if worse == LOGISTIC_PATIENCE {
+                break;
+            }
+        }
+    }
+    let best = best.ok_or(ProbeError::NoPenalties)?;
+    Ok(if large { all_folds(path, task, &best, count) } else { best })
+}
+
+/// The scores of the folds on which the penalty was not sought.
+fn all_folds(path: &RidgePath<'_>, task: &Task<'_>, found: &Candidate, count: usize) -> Candidate {
+    let classes = task.labels.classes();
+    let everyone: Vec<usize> = (0..task.labels.values().len()).collect();
+    // One after the other: each holds scores of all examples.
+    let mut scores = vec![0.0; everyone.len() * classes];
+    for f in 0..count {
+        let all = Fold::new(path, task, f).advance(path, found.penalty);
+        for &i in everyone.iter().filter(|&&i| task.folds[i] == f) {
+            let row = i * classes..(i + 1) * classes;
+            scores[row.clone()].copy_from_slice(&all[row]);
+        }
+    }
+    let judged = judge(&scores, classes, task.labels.values(), task.smoothing);
+    Candidate { index: found.index, penalty: found.penalty, scores, judged }
+}
+
+/// Rows of the tested examples, each from the fold that did not train on it.
+fn gather(all: &[Vec<f64>], tested: &[usize], folds: &[usize], classes: usize) -> Vec<f64> {
+    tested.iter().flat_map(|&i| &all[folds[i]][i * classes..(i + 1) * classes]).copied().collect()
+}
