@@ -1,0 +1,45 @@
+//! Pretrained networks: a catalogue, architectures, and the way to weights whose bytes are known.
+//!
+//! - [`architectures`] and [`graph`]: an architecture is a function that returns a graph. Its
+//!   parameters have the names of the framework, so that a checkpoint fits as it is.
+//! - [`catalogue`], [`find`], [`card`], [`labels`]: trained networks as data.
+//! - [`NetworkSpec`]: what a person types, a name of the catalogue or an architecture with weights.
+//! - [`fetch`] with a [`Cache`]: the weights file, downloaded once, its SHA-256 checked every time.
+//!
+//! Reading the file is the room of the formats; whoever uses both puts them together:
+//! `fetch`, then read the parameters, then [`network`].
+
+mod arch;
+mod cache;
+mod catalogue;
+mod checksum;
+mod dataset;
+mod error;
+mod error_text;
+mod fetch;
+mod hub;
+#[cfg(feature = "hub")]
+mod hub_download;
+mod labels;
+mod pip;
+mod spec;
+
+pub use arch::{ArchInfo, Family, Naming, architecture, architectures, graph};
+pub use cache::Cache;
+pub use catalogue::{DEFAULT, Entry, card, catalogue, catalogue_files, find};
+pub use checksum::Checksum;
+pub use dataset::{PackagedFolder, fetch_folder};
+pub use error::{CatalogueProblem, PipReason, SpecProblem, ZooError};
+pub use fetch::{FetchEvent, FetchOptions, Fetched, Flow, fetch};
+pub use labels::{Label, labels};
+pub use spec::{NetworkSpec, Source};
+
+use regraft_net::{Card, Network, Params};
+
+/// A network of an architecture of the zoo with the parameters given.
+///
+/// # Errors
+/// When there is no such architecture, or parameters are missing or of the wrong shape.
+pub fn network(architecture: &str, params: &Params, card: Card) -> Result<Network, ZooError> {
+    Ok(Network::new(graph(architecture)?, params, card)?)
+}

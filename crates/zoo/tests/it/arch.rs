@@ -1,0 +1,210 @@
+use std::collections::BTreeMap;
+
+use regraft_net::facts::facts;
+use regraft_net::op::Pad;
+use regraft_net::{Forward, Graph, Op, notation, surgery};
+use regraft_testkit::{Reference, formula_input, with_formula_weights};
+use regraft_zoo::{ZooError, architectures, graph};
+
+/// A network of the fixture, see `fixtures/make/param_names.py`.
+#[derive(Default)]
+struct Real {
+    eps: String,
+    learned: u64,
+    /// Shape of each parameter.
+    params: BTreeMap<String, String>,
+    /// Stride and padding of each convolution that has any.
+    windows: BTreeMap<String, String>,
+}
+
+fn real() -> BTreeMap<String, Real> {
+    let mut all: BTreeMap<String, Real> = BTreeMap::new();
+    let (mut net, mut before) = (String::new(), String::new());
+    for line in include_str!("../fixtures/params.txt").lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        if let ["=", name, eps, learned] = words[..] {
+            (net, before) = (name.to_owned(), String::new());
+            let eps = eps.strip_prefix("eps=").unwrap().to_owned();
+            let learned = learned.strip_prefix("learned=").unwrap().parse().unwrap();
+            all.insert(net.clone(), Real { eps, learned, ..Default::default() });
+            continue;
+        }
+        let real = all.get_mut(&net).unwrap();
+        let same: usize = words[0].strip_prefix('\'').unwrap().parse().unwrap();
+        let name = format!("{}{}", &before[..same], words[1]);
+        before.clone_from(&name);
+        match words[2..] {
+            ["norm", c] => {
+                for part in ["weight", "bias", "running_mean", "running_var"] {
+                    real.params.insert(format!("{name}.{part}"), c.to_owned());
+                }
+            }
+            [shape, ref window @ ..] => {
+                real.params.insert(name.clone(), shape.to_owned());
+                if !window.is_empty() {
+                    real.windows.insert(name, window.join(" "));
+                }
+            }
+            [] => panic!("{line}"),
+        }
+    }
+    all
+}
+
+#[test]
+fn names_and_shapes_of_parameters_are_those_of_the_real_networks() {
+    let real = real();
+    assert_eq!(real.len(), architectures().len());
+    for info in architectures() {
+        let ours: BTreeMap<String, String> = facts(&info.graph().unwrap())
+            .unwrap()
+            .params()
+            .map(|p| (p.name.clone(), p.shape.to_string()))
+            .collect();
+        assert_eq!(ours, real[info.name].params, "{}", info.name);
+    }
+}
+
+#[test]
+fn strides_padding_and_epsilons_are_those_of_the_real_networks() {
+    let real = real();
+    for info in architectures() {
+        let (graph, real) = (info.graph().unwrap(), &real[info.name]);
+        let mut windows = BTreeMap::new();
+        for (_, layer) in graph.layers() {
+            if let Op::BatchNorm { eps } = layer.op {
+                assert_eq!(eps, real.eps.parse::<f32>().unwrap(), "{} {}", info.name, layer.name);
+            }
+            if let Op::Conv2d(conv) = layer.op {
+                let Pad { top, left, bottom, right } = conv.pad;
+                assert_eq!(conv.stride[0], conv.stride[1]);
+                if conv.stride[0] != 1 || conv.pad != Pad::all(0) {
+                    let words = format!("{} {top},{left},{bottom},{right}", conv.stride[0]);
+                    windows.insert(format!("{}.weight", layer.name), words);
+                }
+            }
+        }
+        assert_eq!(windows, real.windows, "{}", info.name);
+    }
+}
+
+#[test]
+fn learned_values_and_cost_are_those_that_were_published() {
+    let real = real();
+    // Multiply-adds in thousands of millions, from the papers and the frameworks' tables.
+    let published = [
+        ("torchvision/resnet18", 11_689_512, 1.81),
+        ("torchvision/resnet34", 21_797_672, 3.66),
+        ("torchvision/resnet50", 25_557_032, 4.09),
+        ("torchvision/mobilenet_v2", 3_504_872, 0.30),
+        ("timm/mobilenetv2_100", 3_504_872, 0.30),
+        ("timm/efficientnet_lite0", 4_652_008, 0.40),
+        ("lukemelas/efficientnet-lite0", 4_652_008, 0.40),
+        ("lukemelas/efficientnet-lite1", 5_416_680, 0.63),
+        ("lukemelas/efficientnet-lite2", 6_092_072, 0.89),
+    ];
+    for info in architectures() {
+        let facts = facts(&info.graph().unwrap()).unwrap();
+        assert_eq!(facts.learned(), real[info.name].learned, "{}", info.name);
+        if let Some((_, learned, macs)) = published.iter().find(|p| p.0 == info.name) {
+            assert_eq!(facts.learned(), *learned, "{}", info.name);
+            let ours = facts.macs() as f64 / 1e9;
+            assert!((ours / macs - 1.0).abs() < 0.05, "{}: {ours} against {macs}", info.name);
+        }
+    }
+}
+
+#[test]
+fn a_cut_at_every_block_and_at_the_pooled_vector_works() {
+    for info in architectures() {
+        let graph = info.graph().unwrap();
+        let points = surgery::split_points(&graph);
+        let blocks = info.blocks();
+        for block in &blocks {
+            assert!(points.contains(&block.as_str()), "{}: {block}", info.name);
+        }
+        let place = |name: &String| graph.find(name).unwrap();
+        assert!(blocks.windows(2).all(|p| place(&p[0]) < place(&p[1])), "{}", info.name);
+        let pooled = surgery::cut(&graph, info.penultimate).unwrap();
+        let width = facts(&pooled).unwrap().output().shape.clone();
+        assert_eq!(width.len(), 1, "{}", info.name);
+        let all = facts(&graph).unwrap();
+        assert_eq!(all.layer(graph.find(info.logits).unwrap()).shape.dims(), [1000]);
+        assert_eq!(all.output().shape.dims(), [1000]);
+        assert_eq!(graph.layer(graph.input().unwrap()).name, "image");
+    }
+}
+
+#[test]
+fn blocks_and_stages_are_layers_of_their_own_name() {
+    let table = [
+        ("torchvision/resnet18", "layer1.0", "layer4", [512, 7, 7]),
+        ("timm/resnet50", "layer3.4", "layer4", [2048, 7, 7]),
+        ("torchvision/mobilenet_v2", "features.1", "features.17", [320, 7, 7]),
+        ("timm/mobilenetv2_100", "blocks.0", "blocks.6", [320, 7, 7]),
+        ("timm/efficientnet_lite2", "blocks.1.1", "blocks.5", [208, 9, 9]),
+        ("lukemelas/efficientnet-lite0", "_blocks.0", "_blocks.15", [320, 7, 7]),
+        ("lukemelas/efficientnet-lite1", "_blocks.1", "_blocks.20", [320, 8, 8]),
+    ];
+    for (name, early, late, shape) in table {
+        let graph = graph(name).unwrap();
+        surgery::cut(&graph, early).unwrap();
+        let cut = surgery::cut(&graph, late).unwrap();
+        assert_eq!(facts(&cut).unwrap().output().shape.dims(), shape, "{name}");
+    }
+}
+
+#[test]
+fn every_graph_can_be_written_as_text_and_read_back() {
+    for info in architectures() {
+        let graph: Graph = info.graph().unwrap();
+        assert_eq!(notation::parse(&notation::print(&graph)).unwrap(), graph, "{}", info.name);
+    }
+}
+
+#[test]
+fn the_order_of_layers_in_a_residual_block_is_that_of_the_paper() {
+    let graph = graph("torchvision/resnet18").unwrap();
+    let text = notation::print(&graph);
+    let block: Vec<&str> = text.lines().filter(|l| l.starts_with("layer2.0")).collect();
+    let named: Vec<String> =
+        block.iter().map(|l| l.split(' ').take(5).collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(
+        named,
+        [
+            "layer2.0.conv1 = conv2d layer1 out=128",
+            "layer2.0.bn1 = batch_norm layer2.0.conv1 eps=0.00001",
+            "layer2.0.relu1 = relu layer2.0.bn1",
+            "layer2.0.conv2 = conv2d layer2.0.relu1 out=128",
+            "layer2.0.bn2 = batch_norm layer2.0.conv2 eps=0.00001",
+            "layer2.0.downsample.0 = conv2d layer1 out=128",
+            "layer2.0.downsample.1 = batch_norm layer2.0.downsample.0 eps=0.00001",
+            "layer2.0.add = add layer2.0.bn2 layer2.0.downsample.1",
+            "layer2.0 = relu layer2.0.add",
+        ]
+    );
+}
+
+#[test]
+fn the_logits_of_a_real_network_come_out() {
+    // timm 1.0.31 in f64 with formula weights, by a script of another hand.
+    let graph = graph("timm/efficientnet_lite0").unwrap();
+    let mut reference = Reference::new(&with_formula_weights(graph)).unwrap();
+    let out = reference.forward(&formula_input(224), &["classifier"]).unwrap().remove(0);
+    let sum: f64 = out.data().iter().map(|x| f64::from(*x)).sum();
+    for (got, wanted) in out.data().iter().zip([-0.06215004, 0.9550829, 1.967869]) {
+        assert!((f64::from(*got) - wanted).abs() < 1e-5, "{got} is not {wanted}");
+    }
+    assert!((sum - 96.4855914).abs() < 1e-3, "{sum}");
+}
+
+#[test]
+fn an_unknown_architecture_is_an_error_with_the_nearest_names() {
+    let error = graph("torchvison/resnet18").unwrap_err();
+    assert!(matches!(error, ZooError::NoArchitecture { .. }));
+    assert_eq!(
+        error.to_string(),
+        "no architecture `torchvison/resnet18`; did you mean `torchvision/resnet18` or \
+         `torchvision/resnet34` or `torchvision/resnet50`?"
+    );
+}

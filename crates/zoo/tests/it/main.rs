@@ -1,0 +1,11 @@
+//! Tests of the zoo; none of them uses the network.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod arch;
+mod catalogue;
+mod dataset;
+mod fetch;
+mod hub;
+mod pip;
+mod spec;
