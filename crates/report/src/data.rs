@@ -1,0 +1,66 @@
+//! What a person should know of the data: the split, notes, files that were not used as they are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::ReportInput;
+use crate::html::{Html, Name, Prose};
+use crate::number::count;
+use crate::picture::thumbnail;
+
+/// Files shown one by one; the rest is in `metrics.json`.
+const SHOWN: usize = 60;
+
+pub(crate) fn body(input: &ReportInput<'_>) -> Html {
+    let mut out = Html::new();
+    let data = &input.plan.data;
+    let classes = match data.classes.len() {
+        1 => "1 class".to_owned(),
+        n => format!("{n} classes"),
+    };
+    let images = splits(&data.images);
+    out.put("<p>{}{}. Split: {}.</p>\n", &[&images, &classes, &Prose(&data.split_origin)]);
+    // The plan's notes and the fit's notes may say the same thing.
+    let mut seen = BTreeSet::new();
+    let notes = data.notes.iter().chain(&input.metrics.notes);
+    let notes: Vec<_> = notes.filter(|note| seen.insert(note.as_str())).collect();
+    if !notes.is_empty() {
+        out.raw("<ul class=\"notes\">\n");
+        for note in notes {
+            out.put("<li>{}</li>\n", &[&Prose(note)]);
+        }
+        out.raw("</ul>\n");
+    }
+    files(input, &mut out);
+    out
+}
+
+/// `2 train, 1 test images of `, in the order of a person's thought.
+fn splits(images: &BTreeMap<String, usize>) -> String {
+    let order = |split: &str| ["train", "val", "test"].iter().position(|s| *s == split);
+    let mut splits: Vec<_> = images.iter().collect();
+    splits.sort_by_key(|(split, _)| order(split).unwrap_or(usize::MAX));
+    let splits: Vec<_> = splits.iter().map(|(split, n)| format!("{n} {split}")).collect();
+    if splits.is_empty() { String::new() } else { format!("{} images of ", splits.join(" and ")) }
+}
+
+fn files(input: &ReportInput<'_>, out: &mut Html) {
+    let files = &input.metrics.skipped;
+    if files.is_empty() {
+        out.raw("<p>Every picture could be read and used as it is.</p>\n");
+        return;
+    }
+    out.put("<h3>{} not used as it is</h3>\n", &[&count(files.len(), "file")]);
+    out.raw("<ul class=\"files\">\n");
+    for file in files.iter().take(SHOWN) {
+        let alt = format!("picture {}", file.file);
+        out.put(
+            "<li>{}<div><code>{}</code><p>{}</p></div></li>\n",
+            &[&thumbnail(input, &file.file, &alt), &Name(&file.file), &Prose(&file.reason)],
+        );
+    }
+    out.raw("</ul>\n");
+    if files.len() > SHOWN {
+        let more = files.len() - SHOWN;
+        out.put("<p>And {} more, all in metrics.json.</p>\n", &[&more]);
+    }
+}

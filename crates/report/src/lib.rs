@@ -1,0 +1,125 @@
+//! One self-contained HTML page that tells what a run did and how far to trust it.
+//!
+//! Style, plots and thumbnails are inside the file; it loads nothing, runs no script, and says so in
+//! a content security policy. Names of files and classes are hostile until escaped: only text
+//! written in this crate is markup, every value is escaped on its way in.
+
+mod calibration;
+mod check;
+mod classes;
+mod confusion;
+mod data;
+mod decisions;
+mod html;
+mod mistakes;
+mod number;
+mod page;
+mod picture;
+mod plot;
+mod provenance;
+mod verdict;
+
+use std::path::Path;
+
+use regraft_run::{MetricsFile, Plan, Predictions, RunError, Timings, atomic_write};
+
+pub use verdict::verdict;
+
+/// What a person should know of the network that the plan does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NetworkFacts<'a> {
+    /// Name, for titles.
+    pub name: &'a str,
+    /// SPDX expression, or `unknown`.
+    pub licence: &'a str,
+    /// Who made it and where it was published.
+    pub origin: &'a str,
+    /// Data set of the source task.
+    pub dataset: &'a str,
+}
+
+/// Held-out scores of a head at one penalty.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PenaltyPoint<'a> {
+    /// `ridge` or `logistic`.
+    pub kind: &'a str,
+    /// The penalty; only those above zero are drawn.
+    pub penalty: f64,
+    /// Share of held-out training images right, 0..=1.
+    pub top1: f64,
+    /// Mean negative log likelihood of held-out images, in nats.
+    pub nll: f64,
+}
+
+/// Everything the page tells.
+pub struct ReportInput<'a> {
+    /// The file to write.
+    pub path: &'a Path,
+    /// Name of the run, for the title.
+    pub name: &'a str,
+    /// The run folder as a person types it, for the commands.
+    pub run: &'a str,
+    /// What was decided.
+    pub plan: &'a Plan,
+    /// What was measured.
+    pub metrics: &'a MetricsFile,
+    /// How long it took.
+    pub timings: Option<Timings>,
+    /// What was predicted; rows of split `test` are looked at.
+    pub predictions: &'a Predictions,
+    /// The network.
+    pub network: NetworkFacts<'a>,
+    /// The penalties tried, in any order.
+    pub penalties: &'a [PenaltyPoint<'a>],
+    /// A small JPEG or PNG of a picture by the name it has in predictions and skipped files; none
+    /// when it cannot be decoded. Anything else, and anything over 256 KiB, is left out.
+    pub thumbnail: &'a dyn Fn(&str) -> Option<Vec<u8>>,
+}
+
+/// Why a page could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReportError {
+    /// The page could not be written.
+    #[error(transparent)]
+    Write(#[from] RunError),
+    /// The confusion matrix does not fit the classes.
+    #[error(
+        "the test metrics have {classes} classes, but a confusion matrix of {rows} x {columns}"
+    )]
+    Confusion {
+        /// Classes with metrics.
+        classes: usize,
+        /// Rows of the matrix.
+        rows: usize,
+        /// Length of the first row that does not fit, or of the first one.
+        columns: usize,
+    },
+    /// A prediction is of a class that has no name.
+    #[error("the prediction of {file} is class {class}, but only {classes} classes have a name")]
+    Class {
+        /// The picture.
+        file: String,
+        /// The class index.
+        class: usize,
+        /// Number of names.
+        classes: usize,
+    },
+}
+
+/// Makes the page and writes it to [`ReportInput::path`], whole or not at all.
+///
+/// # Errors
+/// When the input contradicts itself, or the file cannot be written.
+pub fn write(input: &ReportInput<'_>) -> Result<(), ReportError> {
+    Ok(atomic_write(input.path, render(input)?.as_bytes())?)
+}
+
+/// The page as text. The same input gives the same text.
+///
+/// # Errors
+/// When the input contradicts itself.
+pub fn render(input: &ReportInput<'_>) -> Result<String, ReportError> {
+    check::check(input)?;
+    Ok(page::page(input))
+}

@@ -1,0 +1,7 @@
+//! The page: what it says, what it never does, and what hostile names cannot make it do.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod hostile;
+mod page;
+mod sample;

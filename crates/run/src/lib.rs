@@ -1,0 +1,37 @@
+//! What a fit leaves behind: plan, events, metrics, predictions and the run folder.
+//!
+//! A run is a folder with seven files ([`RunFile`]); each has a struct and a text form here, so that
+//! who writes a run and who reads one need not know each other:
+//!
+//! | file | struct | form |
+//! |---|---|---|
+//! | `plan.toml` | [`Plan`] | TOML |
+//! | `events.jsonl` | [`Record`] a line | JSON lines, the only file that holds times |
+//! | `metrics.json` | [`MetricsFile`] | JSON, the same bytes for the same seed |
+//! | `predictions.csv` | [`Predictions`] | CSV |
+//! | `network.txt`, `head.safetensors`, `report.html` | made elsewhere | |
+//!
+//! Nothing in here reads a clock, and every whole file goes through [`atomic_write`].
+
+mod error;
+mod event;
+mod folder;
+mod json;
+mod metrics;
+mod plan;
+mod predictions;
+mod read;
+mod summary;
+mod write;
+
+pub use error::{RunError, WriteStep};
+pub use event::{Event, EventLog, Events, Record, Seconds, Timings, parse_events};
+pub use folder::{RunFile, RunFolder};
+pub use metrics::{ClassMetrics, Metrics, RELIABILITY_BINS, ReliabilityBin, top_class, wilson};
+pub use plan::{DataPlan, HeadPlan, NetworkPlan, Plan, PreprocessPlan, Reason, ResizePlan};
+pub use predictions::{Prediction, Predictions};
+pub use summary::{Loo, MetricsFile, Skipped, Summary, TrainFacts};
+pub use write::atomic_write;
+
+/// Version of the files in a run folder. A reader refuses a newer one.
+pub const FORMAT: u32 = 1;

@@ -1,0 +1,197 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{RunError, read};
+
+/// What was decided before a fit began, nothing blank: `plan.toml`.
+///
+/// Floats keep their bits through the file; the same plan gives the same bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Version of the file, [`crate::FORMAT`].
+    pub format: u32,
+    /// Version of the regraft that made it.
+    pub regraft_version: String,
+    /// How the network is transferred: `probe` trains a linear head on frozen features.
+    pub strategy: String,
+    /// Seed of everything random, at most 2⁶³ - 1.
+    pub seed: u64,
+    /// The target data.
+    pub data: DataPlan,
+    /// The network kept, and how much of it.
+    pub network: NetworkPlan,
+    /// How a picture becomes the network's input.
+    pub preprocess: PreprocessPlan,
+    /// The new head.
+    pub head: HeadPlan,
+    /// Why each of these was chosen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<Reason>,
+}
+
+/// The target data of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataPlan {
+    /// The folder or table given.
+    pub root: String,
+    /// How it is laid out: `folders`, `splits`, `csv`.
+    pub layout: String,
+    /// Class names in the order of the head's outputs; no two alike.
+    pub classes: Vec<String>,
+    /// Where the split comes from, for instance `given: train, val` or `drawn: 20 %, seed 0`.
+    pub split_origin: String,
+    /// What a person should know about the data, a sentence each.
+    #[serde(default)]
+    pub notes: Vec<String>,
+    /// Number of images in each split: `train`, `val`, `test`.
+    pub images: BTreeMap<String, usize>,
+}
+
+/// The network of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkPlan {
+    /// Name in the catalogue, or the file's.
+    pub name: String,
+    /// What finds it again: a catalogue name, a file, a repository.
+    pub source: String,
+    /// SHA-256 of the weights file, 64 hexadecimal digits.
+    pub weights_sha256: String,
+    /// File in the run folder that holds the graph.
+    pub notation: String,
+    /// Layer whose output is the feature vector: the frontier.
+    pub cut: String,
+    /// `trunk` (output of the cut) or `logits` (class scores of the source task).
+    pub features: String,
+    /// Length of the feature vector.
+    pub feature_len: usize,
+}
+
+/// The size a picture is brought to before the crop, in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResizePlan {
+    /// The shorter side becomes this.
+    Shorter(usize),
+    /// Exactly `[height, width]`.
+    Exact([usize; 2]),
+}
+
+/// How a picture becomes the network's input `[3, H, W]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PreprocessPlan {
+    /// Size before the crop.
+    pub resize: ResizePlan,
+    /// Filter of the resize: `nearest`, `bilinear`, `bicubic`, `lanczos`.
+    pub interpolation: String,
+    /// Centre crop `[height, width]` in pixels.
+    pub crop: [usize; 2],
+    /// `rgb` or `bgr`.
+    pub channels: String,
+    /// Multiplies the 8-bit value.
+    pub scale: f32,
+    /// Subtracted after scaling, in the network's channel order.
+    pub mean: [f32; 3],
+    /// Divides after the subtraction, in the network's channel order.
+    pub std: [f32; 3],
+}
+
+/// The head of a plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeadPlan {
+    /// `ridge` or `logistic`.
+    pub kind: String,
+    /// Weight of the penalty on the head's weights.
+    pub penalty: f64,
+    /// Divides the scores before the softmax (Guo et al. 2017).
+    pub temperature: f64,
+    /// Folds of the cross-validation that chose the penalty.
+    pub folds: usize,
+}
+
+/// Why something was chosen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reason {
+    /// What was chosen.
+    pub choice: String,
+    /// The fact it rests on.
+    pub because: String,
+    /// The rule that was applied.
+    pub rule: String,
+    /// Where the rule comes from: a paper, a measurement.
+    pub source: String,
+}
+
+/// The least of a plan: what any version of it has.
+#[derive(Deserialize)]
+struct Version {
+    format: Option<u64>,
+}
+
+impl Plan {
+    /// The plan as TOML.
+    ///
+    /// # Errors
+    /// When a value cannot be, see [`RunError::PlanValue`].
+    pub fn to_toml(&self) -> Result<String, RunError> {
+        self.check()?;
+        toml::to_string(self).map_err(|source| RunError::TomlOut { source: Box::new(source) })
+    }
+
+    /// A plan from TOML; `path` is for the messages only.
+    ///
+    /// # Errors
+    /// When the text is not TOML, has another or a newer format, lacks a key, has one that no plan
+    /// has, or holds a value that cannot be.
+    pub fn from_toml(text: &str, path: &Path) -> Result<Self, RunError> {
+        let fail = |e| RunError::Toml { path: path.to_owned(), source: Box::new(e) };
+        // The format comes first: a newer plan may have keys and types this version cannot read.
+        let version: Version = toml::from_str(text).map_err(fail)?;
+        read::check_format(path, version.format)?;
+        let plan: Self = toml::from_str(text).map_err(fail)?;
+        plan.check()?;
+        Ok(plan)
+    }
+
+    fn check(&self) -> Result<(), RunError> {
+        let bad = |field, wanted, got: String| Err(RunError::PlanValue { field, wanted, got });
+        if self.seed > i64::MAX as u64 {
+            return bad("seed", "at most 2^63 - 1, toml's largest integer", self.seed.to_string());
+        }
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = self.data.classes.iter().find(|c| !seen.insert(c.as_str())) {
+            return Err(RunError::DuplicateClass { class: twice.clone() });
+        }
+        let p = &self.preprocess;
+        let numbers = [
+            ("preprocess.scale", f64::from(p.scale)),
+            ("head.penalty", self.head.penalty),
+            ("head.temperature", self.head.temperature),
+        ];
+        let channels = p.mean.iter().map(|&v| ("preprocess.mean", f64::from(v)));
+        let channels = channels.chain(p.std.iter().map(|&v| ("preprocess.std", f64::from(v))));
+        for (field, value) in numbers.into_iter().chain(channels) {
+            if !value.is_finite() {
+                return bad(field, "a finite number", value.to_string());
+            }
+        }
+        if p.std.contains(&0.0) {
+            return bad("preprocess.std", "numbers other than zero", "0".to_owned());
+        }
+        if self.head.temperature <= 0.0 {
+            return bad(
+                "head.temperature",
+                "a number above zero",
+                self.head.temperature.to_string(),
+            );
+        }
+        Ok(())
+    }
+}

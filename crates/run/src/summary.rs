@@ -1,0 +1,100 @@
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Metrics, RunError, Timings, json, read};
+
+/// A file that was not used as it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Skipped {
+    /// Name relative to the data's root.
+    pub file: String,
+    /// What is the matter, and what was done.
+    pub reason: String,
+}
+
+/// The training split.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TrainFacts {
+    /// Images the head was fitted on.
+    pub images: usize,
+    /// Images of each class, in the order of the outputs.
+    pub images_per_class: Vec<usize>,
+}
+
+/// Leave-one-out result on the training split.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Loo {
+    /// Share of training images right by a head fitted on all the others, 0..=1.
+    pub top1: f64,
+}
+
+/// `metrics.json`: everything measured that depends on data and seed only, so that the same fit
+/// gives the same bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MetricsFile {
+    /// Version of the file, [`crate::FORMAT`].
+    pub format: u32,
+    /// Name of the network.
+    pub network: String,
+    /// The last frozen layer.
+    pub frontier: String,
+    /// The training split.
+    pub train: TrainFacts,
+    /// Metrics on the test split.
+    pub test: Metrics,
+    /// Leave-one-out on the training split.
+    pub loo: Loo,
+    /// Files that could not be used, or not as they are.
+    pub skipped: Vec<Skipped>,
+    /// What a person should know, a sentence each.
+    pub notes: Vec<String>,
+}
+
+impl MetricsFile {
+    /// The document as JSON.
+    pub fn to_json(&self) -> Result<String, RunError> {
+        json::pretty(self)
+    }
+
+    /// The document from JSON; `path` is for the messages only.
+    ///
+    /// # Errors
+    /// When it is not JSON, lacks a key, or has a newer format.
+    pub fn from_json(text: &str, path: &Path) -> Result<Self, RunError> {
+        let fail = |source: serde_json::Error| RunError::Json {
+            path: path.to_owned(),
+            line: source.line(),
+            source,
+        };
+        // The format comes first: a newer file may have other keys.
+        let version: Version = serde_json::from_str(text).map_err(fail)?;
+        read::check_format(path, version.format)?;
+        serde_json::from_str(text).map_err(fail)
+    }
+}
+
+#[derive(Deserialize)]
+struct Version {
+    format: Option<u64>,
+}
+
+/// What `fit --json` prints: [`MetricsFile`] with where the run is and how long it took.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The run folder.
+    pub run: String,
+    /// The contents of `metrics.json`, on the same level.
+    #[serde(flatten)]
+    pub metrics: MetricsFile,
+    /// `seconds` and `images_per_second`, on the same level.
+    #[serde(flatten)]
+    pub timings: Timings,
+}
+
+impl Summary {
+    /// The document as JSON.
+    pub fn to_json(&self) -> Result<String, RunError> {
+        json::pretty(self)
+    }
+}

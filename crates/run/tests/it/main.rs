@@ -1,0 +1,12 @@
+//! The documents of a run: round trips, golden numbers, and files that are not what they say.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod events;
+mod folder;
+mod metrics;
+mod plan;
+mod predictions;
+mod sample;
+mod summary;
+mod write;

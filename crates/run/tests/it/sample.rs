@@ -1,0 +1,65 @@
+//! A plan and metrics as a real fit would make them.
+
+use std::collections::BTreeMap;
+
+use regraft_run::{
+    DataPlan, FORMAT, HeadPlan, Loo, Metrics, MetricsFile, NetworkPlan, Plan, PreprocessPlan,
+    Reason, ResizePlan, Skipped, TrainFacts,
+};
+
+pub(crate) fn plan() -> Plan {
+    Plan {
+        format: FORMAT,
+        regraft_version: "0.1.0".into(),
+        strategy: "probe".into(),
+        seed: 0,
+        data: DataPlan {
+            root: "hymenoptera".into(),
+            layout: "splits".into(),
+            classes: vec!["ants".into(), "bees".into()],
+            split_origin: "given: train, val".into(),
+            notes: vec!["only `val` is given beside `train`: it is the test set".into()],
+            images: BTreeMap::from([("train".into(), 244), ("test".into(), 153)]),
+        },
+        network: NetworkPlan {
+            name: "efficientnet-lite0".into(),
+            source: "efficientnet-lite0".into(),
+            weights_sha256: "0".repeat(64),
+            notation: "network.txt".into(),
+            cut: "pool".into(),
+            features: "trunk".into(),
+            feature_len: 1280,
+        },
+        preprocess: PreprocessPlan {
+            resize: ResizePlan::Shorter(256),
+            interpolation: "bicubic".into(),
+            crop: [224, 224],
+            channels: "rgb".into(),
+            scale: 1.0 / 255.0,
+            mean: [0.485, 0.456, 0.406],
+            std: [0.229, 0.224, 0.225],
+        },
+        head: HeadPlan { kind: "ridge".into(), penalty: 0.1, temperature: 0.37, folds: 5 },
+        reasons: vec![Reason {
+            choice: "cut after `pool`".into(),
+            because: "244 training images".into(),
+            rule: "few images: train the head only".into(),
+            source: "Kornblith et al. 2019".into(),
+        }],
+    }
+}
+
+pub(crate) fn metrics_file() -> MetricsFile {
+    let classes = ["ants".to_owned(), "bees".to_owned()];
+    let test = Metrics::new(&classes, &[0, 1, 1], &[0.9, 0.1, 0.2, 0.8, 0.7, 0.3]).unwrap();
+    MetricsFile {
+        format: FORMAT,
+        network: "efficientnet-lite0".into(),
+        frontier: "pool".into(),
+        train: TrainFacts { images: 244, images_per_class: vec![123, 121] },
+        test,
+        loo: Loo { top1: 0.9467213114754098 },
+        skipped: vec![Skipped { file: "ants/imageNotFound.gif".into(), reason: "a GIF".into() }],
+        notes: vec![],
+    }
+}
