@@ -1,0 +1,236 @@
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+use regraft_data::{DataError, Scratch as Pixels, content_id, decode, preprocess, read_file};
+use regraft_infer::{Engine, Scratch};
+use regraft_net::Network;
+use regraft_net::card::Preprocess;
+
+use crate::{FeatureStore, TrainError, TrunkKey};
+
+/// Images between two writes to the store: as many as are lost, at most, when the machine dies.
+const BATCH: usize = 128;
+
+/// Whether to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on.
+    Continue,
+    /// Stop as soon as what is under way is done.
+    Stop,
+}
+
+/// A frozen trunk, ready to run on image files.
+pub struct Trunk {
+    engine: Engine,
+    preprocess: Preprocess,
+    key: TrunkKey,
+}
+
+impl Trunk {
+    /// Compiles `network` for its outputs and checks that its card makes the input it wants.
+    ///
+    /// # Errors
+    /// When the card's crop is not the size of the network's input.
+    pub fn new(network: &Network, engine: Engine) -> Result<Self, TrainError> {
+        let preprocess = network.card().preprocess;
+        let [h, w] = preprocess.crop;
+        if engine.input().dims() != [3, h, w] {
+            return Err(TrainError::Input {
+                wanted: engine.input().to_string(),
+                made: format!("3x{h}x{w}"),
+            });
+        }
+        let outputs: Vec<&str> = engine.outputs().iter().map(|(n, _)| n.as_str()).collect();
+        let key = TrunkKey::new(network, &outputs, &preprocess, engine.isa().name());
+        Ok(Self { engine, preprocess, key })
+    }
+
+    /// What names its features.
+    pub fn key(&self) -> TrunkKey {
+        self.key
+    }
+
+    /// Length of a feature vector: all outputs one after the other.
+    pub fn feature_len(&self) -> usize {
+        self.engine.results_len()
+    }
+
+    /// The features of one image from the bytes of its file.
+    ///
+    /// # Errors
+    /// When the bytes are not a picture that can be decoded; the boxed error names the file.
+    fn features(
+        &self,
+        file: &PathBuf,
+        bytes: &[u8],
+        memory: &mut Memory,
+        out: &mut [f32],
+    ) -> Result<(), DataError> {
+        let picture =
+            decode(bytes).map_err(|source| DataError::Decode { path: file.clone(), source })?;
+        preprocess(&picture, &self.preprocess, &mut memory.pixels, &mut memory.input)?;
+        self.engine.run(&memory.input, &mut memory.scratch, out);
+        Ok(())
+    }
+
+    fn memory(&self) -> Memory {
+        Memory {
+            pixels: Pixels::default(),
+            input: vec![0.0; self.engine.input().count()],
+            scratch: self.engine.scratch(),
+        }
+    }
+}
+
+/// What one thread needs.
+struct Memory {
+    pixels: Pixels,
+    input: Vec<f32>,
+    scratch: Scratch,
+}
+
+/// A file without features.
+#[derive(Debug)]
+pub struct Failed {
+    /// Its place in the list given.
+    pub index: usize,
+    /// Why.
+    pub error: DataError,
+}
+
+/// The features of a list of files.
+#[derive(Debug)]
+pub struct Extracted {
+    /// `[files, D]`, row-major; rows of failed files are zero.
+    pub features: Vec<f32>,
+    /// Files that could not be used, in order.
+    pub failed: Vec<Failed>,
+    /// Images that went through the network.
+    pub computed: usize,
+    /// Images whose features were in the store.
+    pub cached: usize,
+}
+
+/// One file's result.
+enum Row {
+    Stored([u8; 32]),
+    New([u8; 32], Vec<f32>),
+    Failed(DataError),
+    Skipped,
+}
+
+/// Features of all `files`, from the store where it has them. `progress` hears how many files are
+/// done, from any thread.
+///
+/// # Errors
+/// When the store fails or `progress` says stop. Files that cannot be read are no error: they are
+/// listed in the result.
+pub fn extract(
+    trunk: &Trunk,
+    files: &[PathBuf],
+    mut store: Option<&mut FeatureStore>,
+    progress: &(dyn Fn(usize) -> Flow + Sync),
+) -> Result<Extracted, TrainError> {
+    let len = trunk.feature_len();
+    let mut all = Extracted {
+        features: vec![0.0; files.len() * len],
+        failed: Vec::new(),
+        computed: 0,
+        cached: 0,
+    };
+    let done = AtomicUsize::new(0);
+    let stop = AtomicBool::new(false);
+    for (batch_index, batch) in files.chunks(BATCH).enumerate() {
+        let known = store.as_deref();
+        let rows: Vec<Row> = batch
+            .par_iter()
+            .with_max_len(1)
+            .map_init(
+                || trunk.memory(),
+                |memory, file| {
+                    if stop.load(Ordering::Relaxed) {
+                        return Row::Skipped;
+                    }
+                    let row = one(trunk, file, known, memory);
+                    if progress(done.fetch_add(1, Ordering::Relaxed) + 1) == Flow::Stop {
+                        stop.store(true, Ordering::Relaxed);
+                    }
+                    row
+                },
+            )
+            .collect();
+        if let Some(store) = store.as_deref_mut() {
+            store.add(rows.iter().filter_map(|row| match row {
+                Row::New(id, values) => Some((id, values.as_slice())),
+                Row::Stored(_) | Row::Failed(_) | Row::Skipped => None,
+            }))?;
+        }
+        if stop.load(Ordering::Relaxed) {
+            return Err(TrainError::Stopped);
+        }
+        for (i, row) in rows.into_iter().enumerate() {
+            all.place(trunk, files, batch_index * BATCH + i, row, store.as_deref_mut())?;
+        }
+    }
+    Ok(all)
+}
+
+impl Extracted {
+    fn place(
+        &mut self,
+        trunk: &Trunk,
+        files: &[PathBuf],
+        index: usize,
+        row: Row,
+        store: Option<&mut FeatureStore>,
+    ) -> Result<(), TrainError> {
+        let len = trunk.feature_len();
+        let out = &mut self.features[index * len..(index + 1) * len];
+        match row {
+            Row::New(_, values) => {
+                out.copy_from_slice(&values);
+                self.computed += 1;
+            }
+            Row::Stored(id) => {
+                let found = match store {
+                    Some(store) => store.get(&id, out)?,
+                    None => false,
+                };
+                if found {
+                    self.cached += 1;
+                } else {
+                    // The record went bad between the look and the read.
+                    match one(trunk, &files[index], None, &mut trunk.memory()) {
+                        Row::New(_, values) => {
+                            out.copy_from_slice(&values);
+                            self.computed += 1;
+                        }
+                        Row::Failed(error) => self.failed.push(Failed { index, error }),
+                        Row::Stored(_) | Row::Skipped => {}
+                    }
+                }
+            }
+            Row::Failed(error) => self.failed.push(Failed { index, error }),
+            Row::Skipped => {}
+        }
+        Ok(())
+    }
+}
+
+fn one(trunk: &Trunk, file: &PathBuf, known: Option<&FeatureStore>, memory: &mut Memory) -> Row {
+    let bytes = match read_file(file) {
+        Ok(bytes) => bytes,
+        Err(error) => return Row::Failed(error),
+    };
+    let id = content_id(&bytes);
+    if known.is_some_and(|store| store.has(&id)) {
+        return Row::Stored(id);
+    }
+    let mut values = vec![0.0; trunk.feature_len()];
+    match trunk.features(file, &bytes, memory, &mut values) {
+        Ok(()) => Row::New(id, values),
+        Err(error) => Row::Failed(error),
+    }
+}
