@@ -21,6 +21,7 @@ pub fn with_formula_weights(graph: Graph) -> Network {
         labels: Vec::new(),
         cut: None,
         logits: None,
+        blocks: Vec::new(),
     };
     Network::new(graph, &params, card).expect("formula weights fit their graph")
 }

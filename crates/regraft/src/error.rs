@@ -1,0 +1,235 @@
+use std::path::PathBuf;
+
+use regraft_data::DataError;
+use regraft_formats::FormatError;
+use regraft_infer::InferError;
+use regraft_net::NetError;
+use regraft_probe::ProbeError;
+use regraft_report::ReportError;
+use regraft_run::RunError;
+use regraft_tensor::TensorError;
+use regraft_train::TrainError;
+use regraft_zoo::ZooError;
+
+/// What kind of thing went wrong: programs turn it into an exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// Files or disk of this machine.
+    System,
+    /// What was asked for does not exist or does not fit together.
+    Usage,
+    /// The images or their table.
+    Data,
+    /// The network, its weights, or fetching them.
+    Network,
+    /// A person asked to stop.
+    Interrupted,
+}
+
+/// Anything that can go wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The images or their table.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The zoo: an unknown name, or fetching.
+    #[error(transparent)]
+    Zoo(#[from] ZooError),
+    /// A weights file.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// The graph or a surgery on it.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// The compiled network.
+    #[error(transparent)]
+    Infer(#[from] InferError),
+    /// The head.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// The run folder.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// Features and their cache.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// The report.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// A tensor that does not fit its shape.
+    #[error(transparent)]
+    Tensor(#[from] TensorError),
+    /// A class that has no usable training image left.
+    #[error(
+        "no training image of class `{class}` could be read: all {images} failed, first {file}: \
+         {reason}; put good images there or remove the class"
+    )]
+    ClassUnreadable {
+        /// The class.
+        class: String,
+        /// Its training images.
+        images: usize,
+        /// The first of them.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No test image could be read.
+    #[error("none of the {images} test images could be read, first {file}: {reason}")]
+    NoTestImages {
+        /// Test images there are.
+        images: usize,
+        /// The first of them.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No test images at all.
+    #[error(
+        "there is nothing to test on: no class has an image to spare; give at least one class a \
+         second image, or a `test` folder"
+    )]
+    NothingToTest,
+    /// Classes of a data set that a run does not know.
+    #[error(
+        "class `{class}` of {data} is not one of the {known} classes of this run{}; rename the \
+         folder or evaluate on images of the same classes",
+        near.first().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default()
+    )]
+    UnknownClass {
+        /// The class.
+        class: String,
+        /// Where it is.
+        data: PathBuf,
+        /// Classes the run has.
+        known: usize,
+        /// Names that are close.
+        near: Vec<String>,
+    },
+    /// A network without a layer for class scores, where they are wanted.
+    #[error("the network `{name}` has no class scores; use `--features trunk`")]
+    NoLogits {
+        /// The network.
+        name: String,
+    },
+    /// A network whose layer to cut at is not known.
+    #[error("give the layer to cut `{name}` at with `--cut`; `regraft show {name}` lists them")]
+    NoCut {
+        /// The network.
+        name: String,
+    },
+    /// A folder that holds a run on other data.
+    #[error(
+        "{path} holds a run on {there}, not on {asked}; choose another `--out`, or remove that \
+         folder if you do not need it"
+    )]
+    OtherRun {
+        /// The folder.
+        path: PathBuf,
+        /// The data of the run there.
+        there: String,
+        /// The data asked for.
+        asked: String,
+    },
+    /// A run whose head file lacks something.
+    #[error("{path}: wants {wanted}; fit the run again")]
+    Head {
+        /// The file.
+        path: PathBuf,
+        /// What is missing or wrong.
+        wanted: &'static str,
+    },
+    /// A picture to predict that could not be read, and no other.
+    #[error("none of the {images} images could be read, first {file}: {reason}")]
+    NoImages {
+        /// How many there were.
+        images: usize,
+        /// The first.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A folder without images.
+    #[error("no images in {path}: looked for {looked}")]
+    EmptyFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What was looked for.
+        looked: &'static str,
+    },
+    /// Images whose class cannot be told.
+    #[error(
+        "cannot tell the classes of {path}: wants files named by their synset, like \
+         `n01440764_tench.JPEG`, or folders named by synset or class name; first without: {first}"
+    )]
+    NoSynset {
+        /// The folder.
+        path: PathBuf,
+        /// The first file or folder without a known name.
+        first: String,
+    },
+    /// A file that cannot be read or written.
+    #[error("cannot {what} {path}")]
+    File {
+        /// What was tried.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The demo's table of labels is not as expected.
+    #[error("line {line} of the demo's labels: wants `FILE PROBABILITY TYPE`, got {got:?}")]
+    DemoData {
+        /// Line number from 1.
+        line: usize,
+        /// The line.
+        got: String,
+    },
+    /// Threads could not be started.
+    #[error("cannot start worker threads; try fewer with `--threads`")]
+    Threads {
+        /// Why.
+        source: rayon::ThreadPoolBuildError,
+    },
+    /// A person asked to stop.
+    #[error("interrupted; what is done is kept, the same command goes on from there")]
+    Interrupted,
+}
+
+impl Error {
+    /// What kind of thing went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Data(_)
+            | Self::ClassUnreadable { .. }
+            | Self::NoTestImages { .. }
+            | Self::NothingToTest
+            | Self::UnknownClass { .. }
+            | Self::NoImages { .. }
+            | Self::EmptyFolder { .. }
+            | Self::NoSynset { .. }
+            | Self::DemoData { .. }
+            | Self::Probe(_) => ErrorKind::Data,
+            Self::Zoo(ZooError::Stopped { .. })
+            | Self::Train(TrainError::Stopped)
+            | Self::Interrupted => ErrorKind::Interrupted,
+            Self::Zoo(_)
+            | Self::Format(_)
+            | Self::Net(_)
+            | Self::Infer(_)
+            | Self::Tensor(_)
+            | Self::Train(TrainError::Input { .. })
+            | Self::NoLogits { .. }
+            | Self::NoCut { .. } => ErrorKind::Network,
+            Self::OtherRun { .. } => ErrorKind::Usage,
+            Self::Run(_)
+            | Self::Train(_)
+            | Self::Report(_)
+            | Self::Head { .. }
+            | Self::File { .. }
+            | Self::Threads { .. } => ErrorKind::System,
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! How good a run is on labelled pictures.
+
+use std::path::{Path, PathBuf};
+
+use regraft_data::{Dataset, OpenOptions, Split, SplitOrigin};
+use regraft_net::nearest;
+use regraft_run::{Metrics, Prediction, Predictions, RunFolder, Skipped};
+use serde::Serialize;
+
+use crate::fit::reason;
+use crate::predict::scores;
+use crate::{Error, Observer, Progress};
+
+/// Metrics of a run on labelled pictures.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// The run.
+    pub run: String,
+    /// The pictures.
+    pub data: String,
+    /// Which of them: `test`, when the data has a split of its own, or `all`.
+    pub part: &'static str,
+    /// All figures, on the same level.
+    #[serde(flatten)]
+    pub metrics: Metrics,
+    /// Files that could not be read.
+    pub skipped: Vec<Skipped>,
+}
+
+/// Evaluates a run on a folder of class folders, a folder with a test part, or a CSV table. When the
+/// data brings a split of its own, its test part is used, otherwise everything.
+///
+/// # Errors
+/// When run or data are not usable, or the data has a class that the run does not know.
+pub fn evaluate(run: &Path, data: &Path, observer: &dyn Observer) -> Result<Evaluation, Error> {
+    let folder = RunFolder::open(run)?;
+    let classes = folder.plan()?.data.classes;
+    let dataset = Dataset::open(data, &OpenOptions::default())?;
+    let given = matches!(dataset.split_origin, SplitOrigin::Given { .. });
+    let tested = dataset.split(Split::Test).next().is_some();
+    let part = if given && tested { "test" } else { "all" };
+    let examples: Vec<_> =
+        dataset.examples.iter().filter(|e| part == "all" || e.split == Split::Test).collect();
+    let place = |label: usize| {
+        let class = &dataset.classes[label];
+        classes.iter().position(|c| c == class).ok_or_else(|| Error::UnknownClass {
+            class: class.clone(),
+            data: data.to_owned(),
+            known: classes.len(),
+            near: nearest(class, classes.iter().map(String::as_str)),
+        })
+    };
+    let truths = examples.iter().map(|e| place(e.label)).collect::<Result<Vec<_>, _>>()?;
+    let files: Vec<PathBuf> = examples.iter().map(|e| e.path.clone()).collect();
+    let scores = scores(&folder, &files, observer)?;
+    let mut skipped = Vec::new();
+    for failed in &scores.failed {
+        let file = examples[failed.index].name.clone();
+        let reason = format!("left out: {}", reason(&failed.error));
+        observer.tell(&Progress::File { file: &file, reason: &reason });
+        skipped.push(Skipped { file, reason });
+    }
+    if let (Some(first), true) = (skipped.first(), skipped.len() == files.len()) {
+        return Err(Error::NoTestImages {
+            images: files.len(),
+            file: first.file.clone(),
+            reason: first.reason.clone(),
+        });
+    }
+    let rows = scores
+        .features
+        .chunks_exact(classes.len())
+        .enumerate()
+        .filter(|(i, _)| !scores.failed.iter().any(|f| f.index == *i))
+        .map(|(i, p)| Prediction::new(examples[i].name.clone(), part, truths[i], p.to_vec()))
+        .collect();
+    let predictions = Predictions { classes, rows };
+    Ok(Evaluation {
+        run: run.display().to_string(),
+        data: data.display().to_string(),
+        part,
+        metrics: predictions.metrics(part)?,
+        skipped,
+    })
+}

@@ -1,0 +1,313 @@
+//! What of the network the head reads, and the choice between features by held-out likelihood.
+
+use std::ops::Range;
+
+use regraft_data::Dataset;
+use regraft_net::{NetError, Network, notation, surgery};
+use regraft_probe::{Features, HeadEvent, HeadFit, HeadKind, HeadOptions, Labels, fit_head};
+use regraft_run::Event;
+use regraft_train::Extracted;
+
+use crate::Error;
+use crate::fit::{FitOptions, Log, Rows};
+
+/// Lower layers that join the cut's output in [`FeatureKind::Depths`].
+const DEPTHS: usize = 3;
+/// Standard errors of the paired difference by which the longer features must win.
+const ERRORS_TO_WIN: f64 = 1.0;
+
+/// What of the network the head reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FeatureKind {
+    /// The output of the cut, or several depths when they are clearly better on held-out images.
+    #[default]
+    Auto,
+    /// The output of the cut.
+    Trunk,
+    /// The output of the cut and the means of the last layers of lower stages.
+    Depths,
+    /// The source task's output probabilities.
+    Logits,
+}
+
+impl FeatureKind {
+    /// The word in plans and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Trunk => "trunk",
+            Self::Depths => "depths",
+            Self::Logits => "logits",
+        }
+    }
+}
+
+/// The network that gives every feature that may be used, as one vector.
+pub(crate) struct Source {
+    /// Ends with the vector.
+    pub(crate) network: Network,
+    /// The layer it is cut at.
+    pub(crate) cut: String,
+    /// Names and lengths of the vector's parts; the cut's own comes first.
+    parts: Vec<(String, usize)>,
+    kind: FeatureKind,
+}
+
+impl Source {
+    /// The layer that gives the vector.
+    pub(crate) fn output(&self) -> Result<&str, Error> {
+        let graph = self.network.graph();
+        Ok(&graph.layer(graph.output()?).name)
+    }
+
+    fn len(&self) -> usize {
+        self.parts.iter().map(|(_, len)| len).sum()
+    }
+
+    /// The network up to the features that were chosen.
+    pub(crate) fn chosen(&self, kind: FeatureKind) -> Result<Network, Error> {
+        match (self.kind, kind) {
+            (FeatureKind::Auto, FeatureKind::Trunk) => Ok(self.network.cut(&self.parts[0].0)?),
+            _ => Ok(self.network.clone()),
+        }
+    }
+}
+
+/// The part of the network that gives the features, as a vector.
+///
+/// # Errors
+/// When the layer to cut at is not known or does not exist.
+pub(crate) fn source(network: &Network, options: &FitOptions) -> Result<Source, Error> {
+    let card = network.card();
+    if options.features == FeatureKind::Logits && options.cut.is_none() {
+        let logits = card.logits.clone();
+        let cut = logits.ok_or_else(|| Error::NoLogits { name: card.name.clone() })?;
+        let trunk = with_tail(&network.cut(&cut)?, &cut, "probabilities", "softmax")?;
+        let parts = vec![("probabilities".to_owned(), trunk.facts()?.output().shape.count())];
+        return Ok(Source { network: trunk, cut, parts, kind: FeatureKind::Logits });
+    }
+    let asked = options.cut.clone().or_else(|| card.cut.clone());
+    let cut = asked.ok_or_else(|| Error::NoCut { name: card.name.clone() })?;
+    let mut trunk = network.cut(&cut)?;
+    let mut top = cut.clone();
+    if trunk.facts()?.output().shape.len() == 3 {
+        // A map becomes a vector by its mean over height and width.
+        "features".clone_into(&mut top);
+        trunk = with_tail(&trunk, &cut, &top, "global_avg_pool")?;
+    }
+    let mut parts = vec![(top, trunk.facts()?.output().shape.count())];
+    let several = match options.features {
+        FeatureKind::Auto => options.cut.is_none(),
+        FeatureKind::Depths => true,
+        FeatureKind::Trunk | FeatureKind::Logits => false,
+    };
+    let depths = if several { depths(&trunk, parts[0].1)? } else { Vec::new() };
+    if depths.is_empty() {
+        return Ok(Source { network: trunk, cut, parts, kind: FeatureKind::Trunk });
+    }
+    let mut text = notation::print(trunk.graph());
+    text.truncate(text.find("->").unwrap_or(text.len()));
+    let mut inputs = parts[0].0.clone();
+    for (layer, channels) in depths {
+        let name = format!("{layer}.mean");
+        text.push_str(&format!("{name} = global_avg_pool {layer}\n"));
+        inputs = format!("{inputs} {name}");
+        parts.push((name, channels));
+    }
+    text.push_str(&format!("depths = concat {inputs}\n-> depths\n"));
+    let network = Network::new(notation::parse(&text)?, trunk.params(), trunk.card().clone())?;
+    Ok(Source { network, cut, parts, kind: options.features })
+}
+
+fn with_tail(trunk: &Network, from: &str, name: &str, op: &str) -> Result<Network, NetError> {
+    let shape = trunk.facts()?.output().shape.clone();
+    let text = format!("{from} = input {shape}\n{name} = {op} {from}\n-> {name}\n");
+    let graph = surgery::graft(trunk.graph(), &notation::parse(&text)?)?;
+    Network::new(graph, trunk.params(), trunk.card().clone())
+}
+
+/// The last layer of each of the highest stages below the cut, highest first, with its channels.
+///
+/// A stage is a run of blocks whose outputs have one shape. The highest one is left out when it is as
+/// wide as the cut's vector: then it is what the cut pools.
+fn depths(trunk: &Network, cut_len: usize) -> Result<Vec<(String, usize)>, Error> {
+    let facts = trunk.facts()?;
+    let mut stages: Vec<(String, Vec<usize>)> = Vec::new();
+    for block in &trunk.card().blocks {
+        let Ok(id) = trunk.graph().find(block) else { continue };
+        let shape = facts.layer(id).shape.to_vec();
+        if shape.len() != 3 {
+            continue;
+        }
+        if stages.last().is_some_and(|(_, last)| *last == shape) {
+            stages.pop();
+        }
+        stages.push((block.clone(), shape));
+    }
+    if stages.last().is_some_and(|(_, shape)| shape[0] == cut_len) {
+        stages.pop();
+    }
+    Ok(stages.into_iter().rev().take(DEPTHS).map(|(name, shape)| (name, shape[0])).collect())
+}
+
+/// The features chosen and the head on them.
+pub(crate) struct Chosen {
+    /// `trunk`, `depths` or `logits`; never `auto`.
+    pub(crate) kind: FeatureKind,
+    /// The layer the network is cut at.
+    pub(crate) cut: String,
+    /// Values of the extracted vector that the head reads.
+    pub(crate) columns: Range<usize>,
+    pub(crate) fitted: HeadFit,
+    /// Why these features.
+    pub(crate) because: String,
+}
+
+/// Fits a head; when the choice of features is open, one on each, and takes the shorter features
+/// unless the longer ones are better on held-out images by more than one standard error.
+pub(crate) fn choose(
+    options: &FitOptions,
+    dataset: &Dataset,
+    extracted: &Extracted,
+    source: &Source,
+    rows: &Rows,
+    log: &Log<'_>,
+) -> Result<Chosen, Error> {
+    let fit =
+        |parts: usize, kind| head(options, kind, dataset, extracted, source, rows, parts, log);
+    let chosen = |kind, parts: usize, fitted, because| Chosen {
+        kind,
+        cut: source.cut.clone(),
+        columns: 0..source.parts[..parts].iter().map(|(_, len)| len).sum(),
+        fitted,
+        because,
+    };
+    let all = source.parts.len();
+    match source.kind {
+        FeatureKind::Auto => {}
+        FeatureKind::Trunk | FeatureKind::Depths | FeatureKind::Logits => {
+            let because = match source.kind {
+                FeatureKind::Logits => {
+                    "you asked for the source's class probabilities: few, dense \
+                                        and hard to overfit when its classes are near yours"
+                }
+                FeatureKind::Depths => "you asked for several depths",
+                FeatureKind::Trunk | FeatureKind::Auto => "the output of the cut is what there is",
+            };
+            return Ok(chosen(source.kind, all, fit(all, options.head)?, because.to_owned()));
+        }
+    }
+    // Ridge judges: its held-out scores are exact and cost one decomposition.
+    let (short, long) = (fit(1, HeadKind::Ridge)?, fit(all, HeadKind::Ridge)?);
+    let labels: Vec<usize> = rows.train.iter().map(|i| dataset.examples[*i].label).collect();
+    let gains: Vec<f64> =
+        losses(&short, &labels).zip(losses(&long, &labels)).map(|(s, l)| s - l).collect();
+    let n = gains.len() as f64;
+    let mean = gains.iter().sum::<f64>() / n;
+    let spread = gains.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+    let error = (spread / n).sqrt();
+    let figures = |word: &str| {
+        format!(
+            "leave-one-out log loss of a ridge head {:.3} with `{}` alone, {:.3} with {} joined ({:.1} % and {:.1} % \
+             right); the gain of {mean:.3} is {word} than one standard error ({error:.3})",
+            short.out_of_fold_nll,
+            source.parts[0].0,
+            long.out_of_fold_nll,
+            source.parts[1..].iter().map(|(n, _)| format!("`{n}`")).collect::<Vec<_>>().join(", "),
+            100.0 * short.out_of_fold_top1,
+            100.0 * long.out_of_fold_top1,
+        )
+    };
+    if mean > ERRORS_TO_WIN * error {
+        Ok(chosen(FeatureKind::Depths, all, fit(all, options.head)?, figures("more")))
+    } else {
+        Ok(chosen(FeatureKind::Trunk, 1, fit(1, options.head)?, figures("not more")))
+    }
+}
+
+/// Negative log likelihood of each training image when it was held out.
+fn losses(fit: &HeadFit, labels: &[usize]) -> impl Iterator<Item = f64> {
+    let temperature = f64::from(fit.head.temperature);
+    fit.out_of_fold_scores.chunks_exact(fit.head.classes).zip(labels).map(move |(scores, label)| {
+        let top = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let sum: f64 = scores.iter().map(|s| ((s - top) / temperature).exp()).sum();
+        sum.ln() - (scores[*label] - top) / temperature
+    })
+}
+
+/// Feature vectors (the given columns) and labels of chosen rows.
+pub(crate) fn gather(
+    dataset: &Dataset,
+    extracted: &Extracted,
+    len: usize,
+    columns: &Range<usize>,
+    rows: &[usize],
+) -> (Vec<f32>, Vec<usize>) {
+    let part = |i: &usize| &extracted.features[i * len..(i + 1) * len][columns.clone()];
+    let x = rows.iter().flat_map(|i| part(i).iter().copied()).collect();
+    (x, rows.iter().map(|i| dataset.examples[*i].label).collect())
+}
+
+/// A head on the first `parts` of the vector.
+fn head(
+    options: &FitOptions,
+    kind: HeadKind,
+    dataset: &Dataset,
+    extracted: &Extracted,
+    source: &Source,
+    rows: &Rows,
+    parts: usize,
+    log: &Log<'_>,
+) -> Result<HeadFit, Error> {
+    let parts = &source.parts[..parts];
+    let width = parts.iter().map(|(_, len)| len).sum();
+    let (mut x, y) = gather(dataset, extracted, source.len(), &(0..width), &rows.train);
+    let scales = scales(&x, width, parts);
+    for row in x.chunks_exact_mut(width) {
+        row.iter_mut().zip(&scales).for_each(|(v, s)| *v *= s);
+    }
+    let features = Features::new(&x, rows.train.len(), width)?;
+    let labels = Labels::new(&y, dataset.classes.len())?;
+    let head_options = HeadOptions { kind, seed: options.seed, ..HeadOptions::default() };
+    let mut hear = |event: HeadEvent| {
+        if let HeadEvent::Tried(row) = event {
+            log.event(Event::HeadPenalty {
+                kind: row.method.name().to_owned(),
+                penalty: row.penalty,
+                top1: row.top1,
+                nll: row.nll,
+            });
+        }
+    };
+    let mut fitted = fit_head(features, &labels, &head_options, &mut hear)?;
+    // Into the weights, so that the head reads features as they come.
+    for row in fitted.head.weight.chunks_exact_mut(width) {
+        row.iter_mut().zip(&scales).for_each(|(w, s)| *w *= s);
+    }
+    Ok(fitted)
+}
+
+/// One factor for each column: with several parts, each part gets the same mean square distance
+/// from its mean, so that no depth outweighs another by the size of its numbers.
+fn scales(x: &[f32], width: usize, parts: &[(String, usize)]) -> Vec<f32> {
+    if parts.len() == 1 {
+        return vec![1.0; width];
+    }
+    let rows = (x.len() / width).max(1) as f64;
+    let mut sums = vec![(0.0f64, 0.0f64); width];
+    for row in x.chunks_exact(width) {
+        for ((sum, squares), v) in sums.iter_mut().zip(row) {
+            *sum += f64::from(*v);
+            *squares += f64::from(*v).powi(2);
+        }
+    }
+    let variance = |(sum, squares): &(f64, f64)| (squares / rows - (sum / rows).powi(2)).max(0.0);
+    let mut scales = Vec::with_capacity(width);
+    for (_, len) in parts {
+        let part = &sums[scales.len()..scales.len() + len];
+        let size = part.iter().map(variance).sum::<f64>().sqrt();
+        let scale = if size > 0.0 { (1.0 / size) as f32 } else { 1.0 };
+        scales.resize(scales.len() + len, scale);
+    }
+    scales
+}

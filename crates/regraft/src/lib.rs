@@ -1,0 +1,67 @@
+//! Transfer learning: cut a trained network, graft a new head on, measure what it gave.
+//!
+//! This is the one public surface; programs use nothing below it.
+//!
+//! ```no_run
+//! use regraft::{FitOptions, Quiet, fit, predict};
+//!
+//! let summary = fit(&FitOptions::new("flowers/"), &Quiet)?;
+//! println!("{:.1} % of the test images right", 100.0 * summary.metrics.test.top1);
+//! for answer in predict(summary.run.as_ref(), &["rose.jpg".into()], &Quiet)? {
+//!     println!("{answer:?}");
+//! }
+//! # Ok::<(), regraft::Error>(())
+//! ```
+
+mod cutting;
+mod demo;
+mod error;
+mod evaluate;
+mod features;
+mod fit;
+mod head;
+mod network;
+mod observer;
+mod plan;
+mod predict;
+mod show;
+mod verify;
+mod write;
+mod zoo;
+
+pub use cutting::{CutSummary, cut};
+pub use demo::{DEMO, Demo, demo_data};
+pub use error::{Error, ErrorKind};
+pub use evaluate::{Evaluation, evaluate};
+pub use features::FeatureKind;
+pub use fit::{FitOptions, default_run, fit};
+pub use network::{LoadOptions, Loaded, load};
+pub use observer::{Observer, Progress, Quiet};
+pub use predict::{Answer, Candidate, predict};
+pub use regraft_data::{Dataset, Split};
+pub use regraft_net::{Card, Graph, NetError, Network, notation};
+pub use regraft_probe::HeadKind;
+pub use regraft_run::{
+    ClassMetrics, Metrics, MetricsFile, Plan, Reason, Skipped, Summary, atomic_write,
+};
+pub use show::{LayerRow, Shown, show};
+pub use verify::{Verified, verify};
+pub use zoo::{Pulled, ZooRow, pull, zoo_entry, zoo_list};
+
+/// This program's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Runs `work` on a pool of `threads` threads; none means one for each core.
+///
+/// # Errors
+/// When the threads cannot be started, or `work` fails.
+pub fn with_threads<T: Send>(
+    threads: Option<usize>,
+    work: impl FnOnce() -> Result<T, Error> + Send,
+) -> Result<T, Error> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.unwrap_or(0))
+        .build()
+        .map_err(|source| Error::Threads { source })?;
+    pool.install(work)
+}

@@ -1,0 +1,210 @@
+//! The plan of a fit: what was decided and why.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use regraft_data::{Dataset, Layout, Split, SplitOrigin};
+use regraft_net::card::{Channels, Interpolation, Preprocess, Resize};
+use regraft_run::{
+    DataPlan, FORMAT, HeadPlan, NetworkPlan, Plan, PreprocessPlan, Reason, ResizePlan,
+};
+
+use crate::features::{Chosen, FeatureKind};
+use crate::fit::{FitOptions, Rows};
+use crate::{Error, Loaded, VERSION};
+
+/// Everything the plan is made of.
+pub(crate) struct Decided<'a> {
+    pub(crate) options: &'a FitOptions,
+    pub(crate) dataset: &'a Dataset,
+    pub(crate) loaded: &'a Loaded,
+    pub(crate) chosen: &'a Chosen,
+    pub(crate) reasons: Vec<Reason>,
+}
+
+/// The plan, nothing blank.
+pub(crate) fn plan(d: Decided<'_>) -> Plan {
+    let card = d.loaded.network.card();
+    let fitted = &d.chosen.fitted;
+    Plan {
+        format: FORMAT,
+        regraft_version: VERSION.to_owned(),
+        strategy: "probe".to_owned(),
+        seed: d.options.seed,
+        data: DataPlan {
+            root: d.options.data.display().to_string(),
+            layout: match d.dataset.layout {
+                Layout::ClassFolders => "folders",
+                Layout::SplitFolders => "splits",
+                Layout::Table { .. } => "csv",
+            }
+            .to_owned(),
+            classes: d.dataset.classes.clone(),
+            split_origin: split_origin(d.dataset),
+            notes: d.dataset.notes.iter().map(ToString::to_string).collect(),
+            images: images(d.dataset),
+        },
+        network: NetworkPlan {
+            name: card.name.clone(),
+            source: d.loaded.source.clone(),
+            weights_sha256: d.loaded.sha256.clone(),
+            notation: regraft_run::RunFile::Network.name().to_owned(),
+            cut: d.chosen.cut.clone(),
+            features: d.chosen.kind.name().to_owned(),
+            feature_len: d.chosen.columns.len(),
+        },
+        preprocess: preprocess_plan(&card.preprocess),
+        head: HeadPlan {
+            kind: fitted.method.name().to_owned(),
+            penalty: fitted.penalty,
+            temperature: f64::from(fitted.head.temperature),
+            folds: fitted.folds.iter().max().map_or(0, |m| m + 1),
+        },
+        reasons: d.reasons,
+    }
+}
+
+/// Images in each split.
+pub(crate) fn images(dataset: &Dataset) -> BTreeMap<String, usize> {
+    let mut images = BTreeMap::new();
+    for example in &dataset.examples {
+        *images.entry(example.split.name().to_owned()).or_insert(0) += 1;
+    }
+    images
+}
+
+/// Who decided what is tested, in words.
+pub(crate) fn split_origin(dataset: &Dataset) -> String {
+    match &dataset.split_origin {
+        SplitOrigin::Given { names } => format!("given: {}", names.join(", ")),
+        SplitOrigin::Drawn { share, seed } => {
+            format!("drawn: {:.0} % of each class, seed {seed}", 100.0 * share)
+        }
+    }
+}
+
+/// Why the network is kept as it is and where it is cut; the head adds its own reasons.
+pub(crate) fn reasons(
+    d: &Dataset,
+    options: &FitOptions,
+    loaded: &Loaded,
+    rows: &Rows,
+    chosen: &Chosen,
+) -> Vec<Reason> {
+    let per_class = rows.train.len() / d.classes.len().max(1);
+    let facts = loaded.network.facts().ok();
+    let cost = facts.map_or_else(String::new, |f| {
+        format!(
+            "{:.1} million parameters, {:.2} billion multiply-adds an image, ",
+            f.learned() as f64 / 1e6,
+            f.macs() as f64 / 1e9
+        )
+    });
+    let card = loaded.network.card();
+    let mut reasons = vec![
+        Reason {
+            choice: format!("network {}", card.name),
+            because: format!("{cost}trained on {}, licence {}", card.dataset, card.licence),
+            rule: if options.network.is_some() {
+                "you asked for it".to_owned()
+            } else {
+                "the default: small, fast on any processor, free to use".to_owned()
+            },
+            source: "Tan and Le 2019; EfficientNet-Lite".to_owned(),
+        },
+        Reason {
+            choice: "strategy probe: the network stays frozen, a linear classifier learns on its \
+                     features"
+                .to_owned(),
+            because: format!(
+                "{} training images in {} classes, about {per_class} a class",
+                rows.train.len(),
+                d.classes.len()
+            ),
+            rule: "the only strategy so far, and the right first one: with few images a linear \
+                   head on frozen features is hard to beat, with many it is the figure to beat"
+                .to_owned(),
+            source: "Kornblith et al. 2019; Yosinski et al. 2014".to_owned(),
+        },
+        Reason {
+            choice: format!("features: {} `{}`", chosen.kind.phrase(), chosen.cut),
+            because: chosen.because.clone(),
+            rule: "the shorter features, unless the longer ones predict held-out images clearly \
+                   better: far from the source, parts seen halfway up help"
+                .to_owned(),
+            source: "Razavian et al. 2014; Yosinski et al. 2014".to_owned(),
+        },
+    ];
+    if options.network.is_none() {
+        reasons[0].source = "the catalogue; Tan and Le 2019".to_owned();
+    } else {
+        reasons[0].source = "`--network`".to_owned();
+    }
+    if d.split(Split::Val).next().is_some() {
+        reasons.push(Reason {
+            choice: "validation images join the training images".to_owned(),
+            because: "the probe chooses its penalty on held-out training images and needs no \
+                      separate validation set; the test images stay untouched"
+                .to_owned(),
+            rule: "use every label that the choice of settings does not need".to_owned(),
+            source: "Kornblith et al. 2019, appendix".to_owned(),
+        });
+    }
+    reasons
+}
+
+impl FeatureKind {
+    fn phrase(self) -> &'static str {
+        match self {
+            Self::Auto | Self::Trunk => "the output of",
+            Self::Depths => "several depths up to",
+            Self::Logits => "the source's class probabilities, from",
+        }
+    }
+}
+
+fn preprocess_plan(p: &Preprocess) -> PreprocessPlan {
+    PreprocessPlan {
+        resize: match p.resize {
+            Resize::Shorter(side) => ResizePlan::Shorter(side),
+            Resize::Exact(size) => ResizePlan::Exact(size),
+        },
+        interpolation: p.interpolation.name().to_owned(),
+        crop: p.crop,
+        channels: match p.channels {
+            Channels::Rgb => "rgb",
+            Channels::Bgr => "bgr",
+        }
+        .to_owned(),
+        scale: p.scale,
+        mean: p.mean,
+        std: p.std,
+    }
+}
+
+/// The preprocessing of a plan.
+///
+/// # Errors
+/// When a word in it is not known.
+pub(crate) fn preprocess_of(plan: &Plan, path: &Path) -> Result<Preprocess, Error> {
+    let p = &plan.preprocess;
+    let wrong = |wanted| Error::Head { path: path.to_owned(), wanted };
+    Ok(Preprocess {
+        resize: match p.resize {
+            ResizePlan::Shorter(side) => Resize::Shorter(side),
+            ResizePlan::Exact(size) => Resize::Exact(size),
+        },
+        interpolation: Interpolation::parse(&p.interpolation).ok_or_else(|| {
+            wrong("`interpolation` to be one of nearest, bilinear, bicubic, lanczos")
+        })?,
+        crop: p.crop,
+        channels: match p.channels.as_str() {
+            "rgb" => Channels::Rgb,
+            "bgr" => Channels::Bgr,
+            _ => return Err(wrong("`channels` to be rgb or bgr")),
+        },
+        scale: p.scale,
+        mean: p.mean,
+        std: p.std,
+    })
+}

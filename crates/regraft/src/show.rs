@@ -1,0 +1,123 @@
+//! What a network is made of.
+
+use std::path::Path;
+
+use regraft_net::facts::{Facts, ReceptiveField};
+use regraft_net::{Card, Graph, notation};
+use regraft_run::RunFolder;
+use regraft_zoo::NetworkSpec;
+use serde::Serialize;
+
+use crate::network::{blank_card, is_path};
+use crate::{Error, head};
+
+/// One layer, for tables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LayerRow {
+    /// Its name.
+    pub name: String,
+    /// Its operation.
+    pub op: &'static str,
+    /// The layers it reads.
+    pub inputs: Vec<String>,
+    /// Its output without the batch: `[C, H, W]` or `[C]`.
+    pub shape: Vec<usize>,
+    /// Values in its parameters.
+    pub parameters: u64,
+    /// Multiply-adds for one image.
+    pub macs: u64,
+    /// Bytes of its output in `f32`.
+    pub bytes: u64,
+    /// Input pixels `[height, width]` that one value sees; none means the whole picture.
+    pub receptive_field: Option<[usize; 2]>,
+}
+
+/// A network as a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shown {
+    /// Its name.
+    pub name: String,
+    /// Framework it was trained in.
+    pub framework: String,
+    /// Data set of its source task.
+    pub dataset: String,
+    /// SPDX expression, or `unknown`.
+    pub licence: String,
+    /// Where it comes from.
+    pub origin: String,
+    /// The layer it is cut at by default.
+    pub cut: Option<String>,
+    /// Values in learned parameters (weights and biases).
+    pub parameters: u64,
+    /// Multiply-adds for one image.
+    pub macs: u64,
+    /// Most bytes of activations alive at once, in `f32`, for one image.
+    pub peak_bytes: u64,
+    /// All layers, in order.
+    pub layers: Vec<LayerRow>,
+    /// The graph as text.
+    pub notation: String,
+}
+
+/// Shows a network without its weights: a name of the zoo, an architecture, a run folder, or a file
+/// of notation.
+///
+/// # Errors
+/// When the name means nothing, or the file cannot be read.
+pub fn show(name: &str) -> Result<Shown, Error> {
+    let (graph, card) = graph(name)?;
+    let facts = regraft_net::facts::facts(&graph)?;
+    Ok(shown(&graph, &facts, &card))
+}
+
+/// The graph and card behind a name.
+pub(crate) fn graph(name: &str) -> Result<(Graph, Card), Error> {
+    if !is_path(name) {
+        let spec = NetworkSpec::parse(name)?;
+        return Ok((spec.architecture().graph()?, spec.card()));
+    }
+    let path = Path::new(name);
+    if path.is_dir() {
+        let folder = RunFolder::open(path)?;
+        let network = head::open(&folder, &folder.plan()?)?;
+        return Ok((network.graph().clone(), network.card().clone()));
+    }
+    let text = std::fs::read_to_string(path).map_err(|source| Error::File {
+        what: "read",
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok((notation::parse(&text)?, blank_card(name)))
+}
+
+fn shown(graph: &Graph, facts: &Facts, card: &Card) -> Shown {
+    let layers = graph
+        .layers()
+        .map(|(id, layer)| {
+            let f = facts.layer(id);
+            LayerRow {
+                name: layer.name.clone(),
+                op: layer.op.name(),
+                inputs: layer.inputs.iter().map(|i| graph.layer(*i).name.clone()).collect(),
+                shape: f.shape.to_vec(),
+                parameters: f.param_count(),
+                macs: f.macs,
+                bytes: f.bytes(),
+                receptive_field: f.field.map(|ReceptiveField { size, .. }| size),
+            }
+        })
+        .collect();
+    Shown {
+        name: card.name.clone(),
+        framework: card.framework.clone(),
+        dataset: card.dataset.clone(),
+        licence: card.licence.clone(),
+        origin: card.origin.clone(),
+        cut: card.cut.clone(),
+        parameters: facts.learned(),
+        macs: facts.macs(),
+        peak_bytes: facts.peak_bytes(),
+        layers,
+        notation: notation::print(graph),
+    }
+}

@@ -1,0 +1,154 @@
+//! Testing a fitted head and writing its run folder.
+
+use std::collections::BTreeMap;
+
+use regraft_data::{Dataset, decode_file, thumbnail};
+use regraft_probe::HeadFit;
+use regraft_report::{NetworkFacts, PenaltyPoint, ReportInput};
+use regraft_run::{
+    Event, FORMAT, Loo, MetricsFile, Prediction, Predictions, Reason, RunFile, RunFolder, Seconds,
+    Skipped, Summary, Timings, TrainFacts,
+};
+use regraft_train::Extracted;
+
+use crate::features::{Chosen, Source, gather};
+use crate::fit::{FitOptions, Log, Rows};
+use crate::head::{grafted, save};
+use crate::plan::{Decided, plan};
+use crate::{Error, Loaded};
+
+/// Longer side of a thumbnail in the report, in pixels.
+const THUMBNAIL: usize = 240;
+
+/// A fit that is done but for testing and writing.
+pub(crate) struct Finished<'a> {
+    pub(crate) options: &'a FitOptions,
+    pub(crate) folder: &'a RunFolder,
+    pub(crate) dataset: &'a Dataset,
+    pub(crate) loaded: &'a Loaded,
+    pub(crate) source: &'a Source,
+    pub(crate) chosen: &'a Chosen,
+    pub(crate) extracted: &'a Extracted,
+    pub(crate) rows: &'a Rows,
+    pub(crate) reasons: Vec<Reason>,
+    pub(crate) skipped: Vec<Skipped>,
+    /// Seconds for features and head.
+    pub(crate) seconds: [f64; 2],
+    pub(crate) log: Log<'a>,
+}
+
+/// Tests the head, writes all files of the run, and sums up.
+pub(crate) fn write(done: Finished<'_>) -> Result<Summary, Error> {
+    let Finished { options, folder, dataset, loaded, chosen, rows, .. } = done;
+    let fitted = &chosen.fitted;
+    let predictions = predictions(&done)?;
+    let test = predictions.metrics("test")?;
+    done.log.event(Event::Evaluated { split: "test".to_owned(), top1: test.top1 });
+    let notes: Vec<String> = dataset.notes.iter().map(ToString::to_string).collect();
+    let metrics = MetricsFile {
+        format: FORMAT,
+        network: loaded.network.card().name.clone(),
+        frontier: chosen.cut.clone(),
+        train: train_facts(dataset, rows),
+        test,
+        loo: Loo { top1: fitted.loo_top1 },
+        skipped: done.skipped,
+        notes,
+    };
+    let plan = plan(Decided { options, dataset, loaded, chosen, reasons: done.reasons });
+    // Without a plan the folder counts as unfinished, so it goes first and comes last.
+    folder.remove_files()?;
+    let trunk = done.source.chosen(chosen.kind)?;
+    save(folder, &grafted(&trunk, &fitted.head, &dataset.classes)?)?;
+    folder.write_predictions(&predictions)?;
+    folder.write_metrics(&metrics)?;
+    let timings = timings(&done.log, done.seconds, done.extracted.computed);
+    done.log.event(Event::Finished(timings));
+    let mut log = folder.event_log()?;
+    for (at, event) in done.log.take() {
+        log.append(at, &event)?;
+    }
+    let run = folder.path().display().to_string();
+    report(folder, &run, &plan, &metrics, timings, &predictions, dataset, loaded, fitted)?;
+    folder.write_plan(&plan)?;
+    Ok(Summary { run, metrics, timings })
+}
+
+fn timings(log: &Log<'_>, [features, head]: [f64; 2], computed: usize) -> Timings {
+    let rate = if computed > 0 && features > 0.0 { computed as f64 / features } else { 0.0 };
+    Timings { seconds: Seconds { total: log.seconds(), features, head }, images_per_second: rate }
+}
+
+fn train_facts(dataset: &Dataset, rows: &Rows) -> TrainFacts {
+    let mut images_per_class = vec![0; dataset.classes.len()];
+    for i in &rows.train {
+        images_per_class[dataset.examples[*i].label] += 1;
+    }
+    TrainFacts { images: rows.train.len(), images_per_class }
+}
+
+/// What the head says of every test image.
+fn predictions(done: &Finished<'_>) -> Result<Predictions, Error> {
+    let dataset = done.dataset;
+    let len = done.extracted.features.len() / dataset.examples.len().max(1);
+    let columns = &done.chosen.columns;
+    let (x, labels) = gather(dataset, done.extracted, len, columns, &done.rows.test);
+    let probabilities = done.chosen.fitted.head.probabilities_batch(&x)?;
+    let classes = dataset.classes.len();
+    let rows = done.rows.test.iter().zip(labels).zip(probabilities.chunks_exact(classes)).map(
+        |((i, truth), p)| {
+            let example = &dataset.examples[*i];
+            Prediction::new(example.name.clone(), example.split.name(), truth, p.to_vec())
+        },
+    );
+    Ok(Predictions { classes: dataset.classes.clone(), rows: rows.collect() })
+}
+
+fn report(
+    folder: &RunFolder,
+    run: &str,
+    plan: &regraft_run::Plan,
+    metrics: &MetricsFile,
+    timings: Timings,
+    predictions: &Predictions,
+    dataset: &Dataset,
+    loaded: &Loaded,
+    fitted: &HeadFit,
+) -> Result<(), Error> {
+    let card = loaded.network.card();
+    let files: BTreeMap<&str, &std::path::Path> =
+        dataset.examples.iter().map(|e| (e.name.as_str(), e.path.as_path())).collect();
+    let picture = |name: &str| {
+        let picture = decode_file(files.get(name)?).ok()?;
+        thumbnail(&picture, THUMBNAIL).ok()
+    };
+    let penalties: Vec<PenaltyPoint<'_>> = fitted
+        .table
+        .iter()
+        .map(|row| PenaltyPoint {
+            kind: row.method.name(),
+            penalty: row.penalty,
+            top1: row.top1,
+            nll: row.nll,
+        })
+        .collect();
+    let path = folder.file(RunFile::Report);
+    let input = ReportInput {
+        path: &path,
+        name: &folder.name(),
+        run,
+        plan,
+        metrics,
+        timings: Some(timings),
+        predictions,
+        network: NetworkFacts {
+            name: &card.name,
+            licence: &card.licence,
+            origin: &card.origin,
+            dataset: &card.dataset,
+        },
+        penalties: &penalties,
+        thumbnail: &picture,
+    };
+    Ok(regraft_report::write(&input)?)
+}

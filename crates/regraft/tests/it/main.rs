@@ -1,0 +1,4 @@
+//! Networks against their frameworks' numbers, and the journey on real weights.
+
+mod goldens;
+mod real;
