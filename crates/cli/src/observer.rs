@@ -1,0 +1,150 @@
+//! What a person at the terminal sees while something runs.
+
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use regraft::{Observer, Progress};
+
+use crate::args::Common;
+use crate::units::plural;
+
+/// Set by Ctrl-C; asked for all the time.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// One progress bar and remarks on stderr.
+pub(crate) struct Terminal {
+    started: Instant,
+    quiet: bool,
+    bar: Mutex<Option<(&'static str, ProgressBar)>>,
+}
+
+impl Terminal {
+    /// Also takes over Ctrl-C: the first one asks the work to stop where nothing is lost, the second
+    /// ends the program at once.
+    pub(crate) fn new(common: &Common) -> Self {
+        // Without a handler Ctrl-C ends the program at once, which loses no finished file either.
+        let _ = ctrlc::set_handler(|| {
+            if STOP.swap(true, Ordering::SeqCst) {
+                std::process::exit(130);
+            }
+        });
+        Self { started: Instant::now(), quiet: common.quiet, bar: Mutex::new(None) }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&self) {
+        if let Some((_, bar)) = self.lock().take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(&'static str, ProgressBar)>> {
+        self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn bar(&self, what: &'static str, at: u64, total: Option<u64>, bytes: bool) {
+        if self.quiet || !std::io::stderr().is_terminal() {
+            return;
+        }
+        let mut slot = self.lock();
+        if slot.as_ref().is_none_or(|(shown, _)| *shown != what) {
+            if let Some((_, old)) = slot.take() {
+                old.finish_and_clear();
+            }
+            let template = match (bytes, total) {
+                (true, Some(_)) => "{msg} {bar:30} {bytes}/{total_bytes}, {eta} left",
+                (true, None) => "{msg} {spinner} {bytes}",
+                (false, _) => "{msg} {bar:30} {pos}/{len}, {eta} left",
+            };
+            let style = ProgressStyle::with_template(template)
+                .unwrap_or_else(|_| ProgressStyle::default_bar());
+            let target = ProgressDrawTarget::stderr_with_hz(10);
+            let bar = ProgressBar::with_draw_target(total, target).with_style(style);
+            bar.set_message(what);
+            *slot = Some((what, bar));
+        }
+        if let Some((_, bar)) = slot.as_ref() {
+            bar.set_position(at);
+        }
+    }
+
+    fn say(&self, text: &str) {
+        if self.quiet {
+            return;
+        }
+        match self.lock().as_ref() {
+            Some((_, bar)) => bar.println(text),
+            None => {
+                let _ = std::io::Write::write_fmt(
+                    &mut std::io::stderr().lock(),
+                    format_args!("{text}\n"),
+                );
+            }
+        }
+    }
+
+    fn data(
+        &self,
+        root: &str,
+        classes: &[String],
+        images: &std::collections::BTreeMap<String, usize>,
+        origin: &str,
+    ) {
+        let names: Vec<&str> = classes.iter().take(6).map(String::as_str).collect();
+        let more = if classes.len() > 6 { ", …" } else { "" };
+        let parts: Vec<String> = images.iter().rev().map(|(s, n)| format!("{n} {s}")).collect();
+        self.say(&format!(
+            "{root}: {} ({}{more}), images: {} (split {origin})",
+            plural(classes.len(), "class").replace("classs", "classes"),
+            names.join(", "),
+            parts.join(", "),
+        ));
+    }
+}
+
+impl Observer for Terminal {
+    fn tell(&self, progress: &Progress<'_>) {
+        match progress {
+            Progress::Data { root, classes, images, split_origin } => {
+                self.data(root, classes, images, split_origin);
+            }
+            Progress::Fetch { bytes, total, .. } => self.bar("fetching", *bytes, *total, true),
+            Progress::Waiting { what } => {
+                let mut slot = self.lock();
+                if slot.as_ref().is_none_or(|(shown, _)| *shown != "waiting") && !self.quiet {
+                    let bar = ProgressBar::new_spinner()
+                        .with_message(format!("another process is fetching {what}; waiting"));
+                    bar.enable_steady_tick(Duration::from_millis(200));
+                    *slot = Some(("waiting", bar));
+                }
+            }
+            Progress::Features { done, total } => {
+                self.bar("images", *done as u64, Some(*total as u64), false);
+            }
+            Progress::FeaturesDone { computed, cached, seconds } => {
+                self.finish();
+                let from =
+                    if *cached > 0 { format!(", {cached} from the cache") } else { String::new() };
+                self.say(&format!(
+                    "features: {} through the network in {seconds:.1} s{from}",
+                    plural(*computed, "image")
+                ));
+            }
+            Progress::File { file, reason } => self.say(&format!("  {file}: {reason}")),
+            Progress::Note(note) => self.say(&format!("note: {note}")),
+            Progress::Head | Progress::Decided(_) => self.finish(),
+            _ => {}
+        }
+    }
+
+    fn now(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+
+    fn stop(&self) -> bool {
+        STOP.load(Ordering::Relaxed)
+    }
+}
