@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     terminal.finish();
     match result {
         Ok(code) => code,
-        Err(error) => printer.error(&error),
+        Err(error) => Printer::error(&error),
     }
 }
 
@@ -44,7 +44,7 @@ fn run(cli: &Cli, printer: &Printer, terminal: &Terminal) -> Result<ExitCode, re
             commands::zoo::verify(name, images.as_deref(), common, printer, terminal)
         }
         Command::Completions { shell } => {
-            printer.completions(*shell);
+            Printer::completions(*shell);
             Ok(ExitCode::SUCCESS)
         }
     }

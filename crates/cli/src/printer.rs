@@ -52,7 +52,7 @@ impl Printer {
     }
 
     /// Something that went wrong, with its causes; gives the exit code.
-    pub(crate) fn error(&self, error: &regraft::Error) -> ExitCode {
+    pub(crate) fn error(error: &regraft::Error) -> ExitCode {
         let mut text = format!("error: {error}");
         let mut last = error.to_string();
         let mut cause = std::error::Error::source(error);
@@ -76,8 +76,7 @@ impl Printer {
     }
 
     /// Completions for a shell, on stdout.
-    #[expect(clippy::unused_self, reason = "printing goes through the printer")]
-    pub(crate) fn completions(&self, shell: clap_complete::Shell) {
+    pub(crate) fn completions(shell: clap_complete::Shell) {
         let mut script = Vec::new();
         clap_complete::generate(shell, &mut Cli::command(), "regraft", &mut script);
         out(String::from_utf8_lossy(&script).trim_end());

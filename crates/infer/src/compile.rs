@@ -80,6 +80,10 @@ impl Compiler<'_> {
         &self.network.graph().layer(id).op
     }
 
+    fn conv_of(&self, node: &Node) -> Option<Conv2d> {
+        if let Op::Conv2d(conv) = self.op(node.main) { Some(*conv) } else { None }
+    }
+
     fn inputs(&self, node: &Node) -> Vec<usize> {
         let layer = self.network.graph().layer(node.main);
         layer.inputs.iter().map(|i| self.value_of[i]).collect()
@@ -97,9 +101,9 @@ impl Compiler<'_> {
             }
             self.value_of.insert(node.end, kept.len());
             let shape = &self.facts.layer(node.end).shape;
-            maps.push(match shape.dims() {
-                &[c, h, w] => Map::new(c, h, w),
-                &[c] => Map::new(c, 1, 1),
+            maps.push(match *shape.dims() {
+                [c, h, w] => Map::new(c, h, w),
+                [c] => Map::new(c, 1, 1),
                 _ => {
                     let layer = self.network.graph().layer(node.end).name.clone();
                     return Err(InferError::Rank { layer, shape: shape.clone() });
@@ -112,10 +116,7 @@ impl Compiler<'_> {
         let mut only_plain: Vec<bool> =
             kept.iter().map(|n| matches!(self.op(n.main), Op::Input { .. })).collect();
         for node in &kept {
-            let conv = match self.op(node.main) {
-                Op::Conv2d(conv) => Some(*conv),
-                _ => None,
-            };
+            let conv = self.conv_of(node);
             for value in self.inputs(node) {
                 match conv {
                     Some(c) => maps[value].pad = maps[value].pad.max(border(&c, &maps[value])),
@@ -211,13 +212,10 @@ impl Compiler<'_> {
 
     fn conv(&self, node: &Node, spec: ConvSpec, input: &Map) -> Result<Work, InferError> {
         let weight = self.param(node.main, "weight")?;
-        let has_bias = match self.op(node.main) {
-            Op::Conv2d(conv) => conv.bias,
-            Op::Linear { bias, .. } => *bias,
-            _ => false,
-        };
         let mut bias = vec![0.0; spec.output];
-        if has_bias {
+        if let Op::Conv2d(Conv2d { bias: true, .. }) | Op::Linear { bias: true, .. } =
+            self.op(node.main)
+        {
             bias = self.param(node.main, "bias")?.iter().map(|b| f64::from(*b)).collect();
         }
         let mut scale = vec![1.0; spec.output];

@@ -1,5 +1,6 @@
 //! What of the network the head reads, and the choice between features by held-out likelihood.
 
+use std::fmt::Write;
 use std::ops::Range;
 
 use regraft_data::Dataset;
@@ -110,11 +111,12 @@ pub(crate) fn source(network: &Network, options: &FitOptions) -> Result<Source, 
     let mut inputs = parts[0].0.clone();
     for (layer, channels) in depths {
         let name = format!("{layer}.mean");
-        text.push_str(&format!("{name} = global_avg_pool {layer}\n"));
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{name} = global_avg_pool {layer}");
         inputs = format!("{inputs} {name}");
         parts.push((name, channels));
     }
-    text.push_str(&format!("depths = concat {inputs}\n-> depths\n"));
+    let _ = writeln!(text, "depths = concat {inputs}\n-> depths");
     let network = Network::new(notation::parse(&text)?, trunk.params(), trunk.card().clone())?;
     Ok(Source { network, cut, parts, kind: options.features })
 }

@@ -67,16 +67,15 @@ pub(crate) fn get(
     let cache = options.cache()?;
     let what = spec.to_string();
     let mut hear = |event: FetchEvent| {
-        match event {
-            FetchEvent::Progress { bytes, total } => {
-                observer.tell(&Progress::Fetch { what: &what, bytes, total });
-            }
-            FetchEvent::Waiting { .. } => observer.tell(&Progress::Waiting { what: &what }),
-            FetchEvent::SetAside { path } => observer.tell(&Progress::Note(&format!(
+        if let FetchEvent::Progress { bytes, total } = event {
+            observer.tell(&Progress::Fetch { what: &what, bytes, total });
+        } else if let FetchEvent::Waiting { .. } = event {
+            observer.tell(&Progress::Waiting { what: &what });
+        } else if let FetchEvent::SetAside { path } = event {
+            observer.tell(&Progress::Note(&format!(
                 "the weights in the cache were damaged; they are now {} and fetched again",
                 path.display()
-            ))),
-            _ => {}
+            )));
         }
         if observer.stop() { Flow::Stop } else { Flow::Continue }
     };

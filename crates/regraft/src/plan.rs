@@ -110,7 +110,11 @@ pub(crate) fn reasons(
             } else {
                 "the default: small, fast on any processor, free to use".to_owned()
             },
-            source: "Tan and Le 2019; EfficientNet-Lite".to_owned(),
+            source: if options.network.is_some() {
+                "`--network`".to_owned()
+            } else {
+                "the catalogue; Tan and Le 2019".to_owned()
+            },
         },
         Reason {
             choice: "strategy probe: the network stays frozen, a linear classifier learns on its \
@@ -135,11 +139,6 @@ pub(crate) fn reasons(
             source: "Razavian et al. 2014; Yosinski et al. 2014".to_owned(),
         },
     ];
-    if options.network.is_none() {
-        reasons[0].source = "the catalogue; Tan and Le 2019".to_owned();
-    } else {
-        reasons[0].source = "`--network`".to_owned();
-    }
     if d.split(Split::Val).next().is_some() {
         reasons.push(Reason {
             choice: "validation images join the training images".to_owned(),

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rayon::prelude::*;
@@ -63,13 +63,13 @@ impl Trunk {
     /// When the bytes are not a picture that can be decoded; the boxed error names the file.
     fn features(
         &self,
-        file: &PathBuf,
+        file: &Path,
         bytes: &[u8],
         memory: &mut Memory,
         out: &mut [f32],
     ) -> Result<(), DataError> {
-        let picture =
-            decode(bytes).map_err(|source| DataError::Decode { path: file.clone(), source })?;
+        let picture = decode(bytes)
+            .map_err(|source| DataError::Decode { path: file.to_path_buf(), source })?;
         preprocess(&picture, &self.preprocess, &mut memory.pixels, &mut memory.input)?;
         self.engine.run(&memory.input, &mut memory.scratch, out);
         Ok(())
@@ -219,7 +219,7 @@ impl Extracted {
     }
 }
 
-fn one(trunk: &Trunk, file: &PathBuf, known: Option<&FeatureStore>, memory: &mut Memory) -> Row {
+fn one(trunk: &Trunk, file: &Path, known: Option<&FeatureStore>, memory: &mut Memory) -> Row {
     let bytes = match read_file(file) {
         Ok(bytes) => bytes,
         Err(error) => return Row::Failed(error),

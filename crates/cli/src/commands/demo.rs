@@ -15,25 +15,28 @@ pub(crate) fn run(
     terminal: &Terminal,
 ) -> Result<ExitCode, Error> {
     let mut how = args.how.clone();
-    let data = match &args.data {
-        Some(data) => data.clone(),
-        None => {
-            printer.remark(&format!(
-                "{}\n  {}.\n  {}; {}.\n  fetched once as {} ({}), then about half a minute of \
-                 computing on two cores\n  mind: {}\n",
-                DEMO.title,
-                DEMO.about,
-                DEMO.paper,
-                DEMO.licence,
-                DEMO.source,
-                bytes(DEMO.bytes),
-                DEMO.caveat,
-            ));
-            how.out.get_or_insert_with(|| "runs/demo".into());
-            let data = regraft::demo_data(&load_options(common), terminal)?;
-            terminal.finish();
-            data
-        }
+    let data = if let Some(data) = &args.data {
+        data.clone()
+    } else {
+        announce(printer);
+        how.out.get_or_insert_with(|| "runs/demo".into());
+        let data = regraft::demo_data(&load_options(common), terminal)?;
+        terminal.finish();
+        data
     };
     fit::fit(data, &how, common, printer, terminal)
+}
+
+fn announce(printer: &Printer) {
+    printer.remark(&format!(
+        "{}\n  {}.\n  {}; {}.\n  fetched once as {} ({}), then about half a minute of computing on \
+         two cores\n  mind: {}\n",
+        DEMO.title,
+        DEMO.about,
+        DEMO.paper,
+        DEMO.licence,
+        DEMO.source,
+        bytes(DEMO.bytes),
+        DEMO.caveat,
+    ));
 }

@@ -1,3 +1,4 @@
+use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -99,19 +100,21 @@ pub(crate) fn verify(
     terminal.finish();
     printer.result(&v, || {
         let mut text = format!("{}: weights complete, sha256 {}\n", v.network, v.sha256);
+        // Writing to a String cannot fail.
         if let (Some(n), Some(top1), Some(top5)) = (v.images, v.top1, v.top5) {
             let [low, high] = v.interval.unwrap_or([0.0, 1.0]);
-            text.push_str(&format!(
-                "{}: top-1 {} (95 % interval {} to {}), top-5 {}\n",
+            let _ = writeln!(
+                text,
+                "{}: top-1 {} (95 % interval {} to {}), top-5 {}",
                 plural(n, "image"),
                 percent(top1),
                 percent(low),
                 percent(high),
                 percent(top5)
-            ));
+            );
         }
         if !v.unreadable.is_empty() {
-            text.push_str(&format!("unreadable: {}\n", v.unreadable.join(", ")));
+            let _ = writeln!(text, "unreadable: {}", v.unreadable.join(", "));
         }
         text
     });

@@ -27,10 +27,10 @@ fn interrupted_the_same_command_goes_on_where_it_stopped() {
     };
     let before = kept(&world);
     let arguments = ["fit", "data", "--out", "run", "--network", &network, "--json"];
-    let mut child =
+    let child =
         world.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let patience = Instant::now();
-    while kept(&world) == before && patience.elapsed() < Duration::from_secs(120) {
+    while kept(&world) == before && patience.elapsed() < Duration::from_mins(2) {
         std::thread::sleep(Duration::from_millis(2));
     }
     let id = child.id().to_string();

@@ -1,5 +1,8 @@
 //! The command line end to end: small pictures drawn here, a network with formula weights.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![allow(clippy::format_push_string, reason = "pages are short")]
+
 mod docs;
 mod fit;
 mod hostile;

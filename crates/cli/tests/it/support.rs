@@ -84,7 +84,7 @@ impl World {
 pub(crate) fn picture(class: usize, i: usize) -> RgbImage {
     let period = [16, 5, 9][class % 3];
     RgbImage::from_fn(70 + (i % 3) as u32 * 8, 60, |x, y| {
-        let stripe = if (x as usize + i * 3) / period % 2 == 0 { 70 } else { 0 };
+        let stripe = 70 * (1 - ((x as usize + i * 3) / period % 2) as u8);
         let noise = (x.wrapping_mul(31) ^ y.wrapping_mul(17) ^ (i as u32 * 101)) % 60;
         let mut rgb = [60 + noise as u8, 60 + (noise / 2) as u8, 60];
         rgb[[0, 2, 1][class % 3]] += 70;

@@ -1,5 +1,7 @@
 //! The engine faces the slow reference on every small network, with every instruction set.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 use proptest::prelude::*;
 use regraft_infer::{Engine, InferError};
 use regraft_kernels::Isa;

@@ -128,11 +128,9 @@ proptest! {
         let first = graph.push("in.0", Op::Input { shape: [3, 9, 9].into() }, &[]).unwrap();
         let mut ids = vec![first];
         for (i, (op, picks)) in ops.into_iter().enumerate() {
-            let wants = match op {
-                Op::Input { .. } => 0,
-                Op::Add | Op::Concat => 1 + usize::from(picks[0]) % 3,
-                _ => 1,
-            };
+            let many = matches!(op, Op::Add | Op::Concat);
+            let one = usize::from(!matches!(op, Op::Input { .. }));
+            let wants = if many { 1 + usize::from(picks[0]) % 3 } else { one };
             let inputs: Vec<_> = picks[..wants].iter().map(|p| ids[usize::from(*p) % ids.len()]).collect();
             ids.push(graph.push(format!("layer{i}.x"), op, &inputs).unwrap());
         }
@@ -156,7 +154,7 @@ fn absurd_sizes_are_errors_not_overflows() {
     for input in ["3x18446744073709551615x2", "1099511627776", "0x3x3", "3x8x8"] {
         match notation::parse(&format!("x = input {input}\n{lines}")) {
             Ok(graph) => {
-                assert!(matches!(regraft_net::facts::facts(&graph), Err(NetError::Shape { .. })))
+                assert!(matches!(regraft_net::facts::facts(&graph), Err(NetError::Shape { .. })));
             }
             Err(e) => assert!(matches!(e, NetError::Notation { .. }), "{e}"),
         }

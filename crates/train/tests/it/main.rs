@@ -1,5 +1,7 @@
 //! The feature cache and what it promises: nothing torn is used, nothing done is lost.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 use std::fs::{self, OpenOptions};
 use std::path::PathBuf;
 
