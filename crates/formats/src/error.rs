@@ -175,6 +175,19 @@ pub enum FormatError {
     },
 }
 
+/// The action of a failed write, as [`FormatError::Io`] says it.
+pub(crate) const WRITE: &str = "write the file";
+
+impl FormatError {
+    /// Whether a file could not be written: the machine's fault, not the file's.
+    pub fn is_write(&self) -> bool {
+        if let Self::InFile { fault, .. } = self {
+            return fault.is_write();
+        }
+        matches!(self, Self::Io { action, .. } if *action == WRITE)
+    }
+}
+
 fn wrappers() -> String {
     crate::torch::WRAPPERS.map(|w| format!("`{w}`")).join(", ")
 }

@@ -98,7 +98,7 @@ fn write_whole(
     tensors: &BTreeMap<String, Tensor>,
     metadata: &BTreeMap<String, String>,
 ) -> Result<(), FormatError> {
-    let io = |source| FormatError::Io { action: "write the file", source };
+    let io = |source| FormatError::Io { action: crate::error::WRITE, source };
     let header = header(tensors, metadata)?;
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = temporary(folder).map_err(io)?;

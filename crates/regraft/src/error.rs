@@ -215,6 +215,7 @@ impl Error {
             Self::Zoo(ZooError::Stopped { .. })
             | Self::Train(TrainError::Stopped)
             | Self::Interrupted => ErrorKind::Interrupted,
+            Self::Format(error) if error.is_write() => ErrorKind::System,
             Self::Zoo(_)
             | Self::Format(_)
             | Self::Net(_)

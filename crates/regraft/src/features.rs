@@ -9,39 +9,13 @@ use regraft_probe::{Features, HeadEvent, HeadFit, HeadKind, HeadOptions, Labels,
 use regraft_run::Event;
 use regraft_train::Extracted;
 
-use crate::Error;
-use crate::fit::{FitOptions, Log, Rows};
+use crate::journal::{Log, Rows};
+use crate::{Error, FeatureKind, FitOptions};
 
 /// Lower layers that join the cut's output in [`FeatureKind::Depths`].
 const DEPTHS: usize = 3;
 /// Standard errors of the paired difference by which the longer features must win.
 const ERRORS_TO_WIN: f64 = 1.0;
-
-/// What of the network the head reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum FeatureKind {
-    /// The output of the cut, or several depths when they are clearly better on held-out images.
-    #[default]
-    Auto,
-    /// The output of the cut.
-    Trunk,
-    /// The output of the cut and the means of the last layers of lower stages.
-    Depths,
-    /// The source task's output probabilities.
-    Logits,
-}
-
-impl FeatureKind {
-    /// The word in plans and on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Trunk => "trunk",
-            Self::Depths => "depths",
-            Self::Logits => "logits",
-        }
-    }
-}
 
 /// The network that gives every feature that may be used, as one vector.
 pub(crate) struct Source {

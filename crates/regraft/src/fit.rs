@@ -1,78 +1,19 @@
 //! The main job: a folder of images becomes a tested classifier.
 
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::path::PathBuf;
 
 use regraft_data::{Dataset, OpenOptions, Split};
 use regraft_infer::Engine;
-use regraft_probe::HeadKind;
 use regraft_run::{Event, FORMAT, Reason, RunFile, RunFolder, Skipped, Summary};
 use regraft_train::{Extracted, FeatureStore, Flow, Trunk, extract};
 use regraft_zoo::DEFAULT;
 
-use crate::features::{FeatureKind, choose, source};
+use crate::features::{choose, source};
+use crate::journal::{Log, Rows};
+use crate::options::default_run;
 use crate::plan::{images, split_origin};
 use crate::write::{Finished, write};
-use crate::{Error, LoadOptions, Observer, Progress, VERSION, load};
-
-/// What a person asks for; every blank is filled by the plan, with a reason.
-#[derive(Debug, Clone)]
-pub struct FitOptions {
-    /// Folder of class folders, folder with `train/` and a test part, or CSV table.
-    pub data: PathBuf,
-    /// Run folder; none takes [`default_run`].
-    pub out: Option<PathBuf>,
-    /// Network; none takes the default of the catalogue.
-    pub network: Option<String>,
-    /// Layer to cut at; none takes the card's.
-    pub cut: Option<String>,
-    /// What the head reads.
-    pub features: FeatureKind,
-    /// Kind of head.
-    pub head: HeadKind,
-    /// Seed of everything random.
-    pub seed: u64,
-    /// Share of each class kept for testing when the data has no split, between 0 and 1.
-    pub test_share: f64,
-    /// Where weights may come from; its cache folder also holds the features.
-    pub load: LoadOptions,
-}
-
-impl FitOptions {
-    /// No option set.
-    pub fn new(data: impl Into<PathBuf>) -> Self {
-        Self {
-            data: data.into(),
-            out: None,
-            network: None,
-            cut: None,
-            features: FeatureKind::default(),
-            head: HeadKind::Auto,
-            seed: 0,
-            test_share: 0.2,
-            load: LoadOptions::default(),
-        }
-    }
-}
-
-/// Where a run goes when nobody says: `runs/NAME` after the data's name; when a finished run is
-/// there, `runs/NAME-2` and so on.
-pub fn default_run(data: &Path) -> PathBuf {
-    let full = data.canonicalize().unwrap_or_else(|_| data.to_owned());
-    let name = full.file_stem().map_or_else(|| "run".into(), |n| n.to_string_lossy().into_owned());
-    let numbered = (2..).map(|i| format!("{name}-{i}"));
-    std::iter::once(name.clone())
-        .chain(numbered)
-        .map(|n| Path::new("runs").join(n))
-        .find(|path| !path.join(RunFile::Plan.name()).exists())
-        .unwrap_or_else(|| Path::new("runs").join(name))
-}
-
-/// Which examples the head learns from and which test it, by their place in the data set.
-pub(crate) struct Rows {
-    pub(crate) train: Vec<usize>,
-    pub(crate) test: Vec<usize>,
-}
+use crate::{Error, FitOptions, Observer, Progress, VERSION, load};
 
 /// Fits a classifier: finds the images, runs the frozen network once on each, fits and calibrates a
 /// linear head, tests it, and writes the run folder with its report.
@@ -83,8 +24,7 @@ pub(crate) struct Rows {
 /// # Errors
 /// When data, network or weights are not usable, or something cannot be written.
 pub fn fit(options: &FitOptions, observer: &dyn Observer) -> Result<Summary, Error> {
-    let started = observer.now();
-    let log = Log::new(observer, started);
+    let log = Log::new(observer);
     // What is quickest to check comes first: data, folder, then weights.
     let open = OpenOptions { test_share: options.test_share, seed: options.seed };
     let dataset = Dataset::open(&options.data, &open)?;
@@ -101,26 +41,14 @@ pub fn fit(options: &FitOptions, observer: &dyn Observer) -> Result<Summary, Err
     let source = source(&loaded.network, options)?;
     let engine = Engine::compile(&source.network, &[source.output()?])?;
     let trunk = Trunk::new(&source.network, engine)?;
-    let before = observer.now();
-    let extracted = features(options, &dataset, &trunk, &log)?;
-    let features_seconds = observer.now() - before;
-    log.event(Event::FeaturesDone {
-        computed: extracted.computed,
-        cached: extracted.cached,
-        seconds: features_seconds,
-    });
-    observer.tell(&Progress::FeaturesDone {
-        computed: extracted.computed,
-        cached: extracted.cached,
-        seconds: features_seconds,
-    });
+    let (extracted, features_seconds) = features(options, &dataset, &trunk, &log)?;
     let skipped = skipped(&dataset, &extracted, &log);
     let rows = usable(&dataset, &extracted, &skipped)?;
     observer.tell(&Progress::Head);
-    let before = observer.now();
+    let before = log.seconds();
     let chosen = choose(options, &dataset, &extracted, &source, &rows, &log)?;
     let fitted = &chosen.fitted;
-    let head_seconds = observer.now() - before;
+    let head_seconds = log.seconds() - before;
     log.event(Event::HeadDone {
         kind: fitted.method.name().to_owned(),
         penalty: fitted.penalty,
@@ -157,35 +85,6 @@ pub fn fit(options: &FitOptions, observer: &dyn Observer) -> Result<Summary, Err
     })
 }
 
-/// Events kept until the run folder is written, each with its time.
-pub(crate) struct Log<'a> {
-    pub(crate) observer: &'a dyn Observer,
-    started: f64,
-    events: Mutex<Vec<(f64, Event)>>,
-}
-
-impl<'a> Log<'a> {
-    fn new(observer: &'a dyn Observer, started: f64) -> Self {
-        Self { observer, started, events: Mutex::new(Vec::new()) }
-    }
-
-    /// Seconds since the fit began.
-    pub(crate) fn seconds(&self) -> f64 {
-        self.observer.now() - self.started
-    }
-
-    pub(crate) fn event(&self, event: Event) {
-        let at = self.seconds();
-        // A thread that panicked while it held the lock left whole events behind.
-        self.events.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((at, event));
-    }
-
-    pub(crate) fn take(&self) -> Vec<(f64, Event)> {
-        let mut events = self.events.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        std::mem::take(&mut events)
-    }
-}
-
 fn run_folder(options: &FitOptions) -> Result<RunFolder, Error> {
     let path = options.out.clone().unwrap_or_else(|| default_run(&options.data));
     let folder = RunFolder::create(path)?;
@@ -214,12 +113,14 @@ fn tell_data(options: &FitOptions, dataset: &Dataset, log: &Log<'_>) {
     log.event(Event::DataFound { root, classes: dataset.classes.len(), images });
 }
 
+/// The features of all images, and the seconds they took.
 fn features(
     options: &FitOptions,
     dataset: &Dataset,
     trunk: &Trunk,
     log: &Log<'_>,
-) -> Result<Extracted, Error> {
+) -> Result<(Extracted, f64), Error> {
+    let before = log.seconds();
     let folder = options.load.cache()?.root().join("features");
     let mut store = FeatureStore::open(&folder, trunk.key(), trunk.feature_len())?;
     let files: Vec<PathBuf> = dataset.examples.iter().map(|e| e.path.clone()).collect();
@@ -228,7 +129,12 @@ fn features(
         log.observer.tell(&Progress::Features { done, total });
         if log.observer.stop() { Flow::Stop } else { Flow::Continue }
     };
-    Ok(extract(trunk, &files, Some(&mut store), &progress)?)
+    let extracted = extract(trunk, &files, Some(&mut store), &progress)?;
+    let seconds = log.seconds() - before;
+    let (computed, cached) = (extracted.computed, extracted.cached);
+    log.event(Event::FeaturesDone { computed, cached, seconds });
+    log.observer.tell(&Progress::FeaturesDone { computed, cached, seconds });
+    Ok((extracted, seconds))
 }
 
 /// Files that could not be used, by name, and told.

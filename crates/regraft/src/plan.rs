@@ -9,9 +9,9 @@ use regraft_run::{
     DataPlan, FORMAT, HeadPlan, NetworkPlan, Plan, PreprocessPlan, Reason, ResizePlan,
 };
 
-use crate::features::{Chosen, FeatureKind};
-use crate::fit::{FitOptions, Rows};
-use crate::{Error, Loaded, VERSION};
+use crate::features::Chosen;
+use crate::journal::Rows;
+use crate::{Error, FeatureKind, FitOptions, Loaded, VERSION};
 
 /// Everything the plan is made of.
 pub(crate) struct Decided<'a> {

@@ -12,10 +12,10 @@ use regraft_run::{
 use regraft_train::Extracted;
 
 use crate::features::{Chosen, Source, gather};
-use crate::fit::{FitOptions, Log, Rows};
 use crate::head::{grafted, save};
+use crate::journal::{Log, Rows};
 use crate::plan::{Decided, plan};
-use crate::{Error, Loaded};
+use crate::{Error, FitOptions, Loaded};
 
 /// Longer side of a thumbnail in the report, in pixels.
 const THUMBNAIL: usize = 240;

@@ -108,7 +108,7 @@ impl Wheel<'_> {
         Err(ZooError::Pip {
             what: observer.what.clone(),
             status,
-            reason: reason(&text),
+            reason: if no_room(room) { PipReason::DiskFull } else { reason(&text) },
             lines: last_lines(&text),
         })
     }
@@ -287,6 +287,16 @@ fn last_lines(text: &str) -> Vec<String> {
 }
 
 /// Without a network pip also says that there is no matching distribution, so that is asked last.
+/// Whether the disk is full: then pip's own words about it may not have reached its log.
+fn no_room(folder: &Path) -> bool {
+    let probe = folder.join("probe");
+    let write = || File::create(&probe)?.write_all(&[0; 1 << 13]);
+    let full = write().is_err_and(|e| e.kind() == io::ErrorKind::StorageFull);
+    // The whole folder goes in any case.
+    let _ = fs::remove_file(&probe);
+    full
+}
+
 fn reason(text: &str) -> PipReason {
     const SIGNS: &[(PipReason, &[&str])] = &[
         (PipReason::DiskFull, &["No space left on device", "Disk quota exceeded"]),

@@ -1,0 +1,87 @@
+//! What a person asks for.
+
+use std::path::{Path, PathBuf};
+
+use regraft_probe::HeadKind;
+use regraft_run::RunFile;
+
+use crate::LoadOptions;
+
+/// What of the network the head reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FeatureKind {
+    /// The output of the cut, or several depths when they are clearly better on held-out images.
+    #[default]
+    Auto,
+    /// The output of the cut.
+    Trunk,
+    /// The output of the cut and the means of the last layers of lower stages.
+    Depths,
+    /// The source task's output probabilities.
+    Logits,
+}
+
+impl FeatureKind {
+    /// The word in plans and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Trunk => "trunk",
+            Self::Depths => "depths",
+            Self::Logits => "logits",
+        }
+    }
+}
+
+/// What a person asks for; every blank is filled by the plan, with a reason.
+#[derive(Debug, Clone)]
+pub struct FitOptions {
+    /// Folder of class folders, folder with `train/` and a test part, or CSV table.
+    pub data: PathBuf,
+    /// Run folder; none takes [`default_run`].
+    pub out: Option<PathBuf>,
+    /// Network; none takes the default of the catalogue.
+    pub network: Option<String>,
+    /// Layer to cut at; none takes the card's.
+    pub cut: Option<String>,
+    /// What the head reads.
+    pub features: FeatureKind,
+    /// Kind of head.
+    pub head: HeadKind,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Share of each class kept for testing when the data has no split, between 0 and 1.
+    pub test_share: f64,
+    /// Where weights may come from; its cache folder also holds the features.
+    pub load: LoadOptions,
+}
+
+impl FitOptions {
+    /// No option set.
+    pub fn new(data: impl Into<PathBuf>) -> Self {
+        Self {
+            data: data.into(),
+            out: None,
+            network: None,
+            cut: None,
+            features: FeatureKind::default(),
+            head: HeadKind::Auto,
+            seed: 0,
+            test_share: 0.2,
+            load: LoadOptions::default(),
+        }
+    }
+}
+
+/// Where a run goes when nobody says: `runs/NAME` after the data's name; when a finished run is
+/// there, `runs/NAME-2` and so on.
+pub fn default_run(data: &Path) -> PathBuf {
+    let full = data.canonicalize().unwrap_or_else(|_| data.to_owned());
+    let name = full.file_stem().map_or_else(|| "run".into(), |n| n.to_string_lossy().into_owned());
+    let numbered = (2..).map(|i| format!("{name}-{i}"));
+    std::iter::once(name.clone())
+        .chain(numbered)
+        .map(|n| Path::new("runs").join(n))
+        .find(|path| !path.join(RunFile::Plan.name()).exists())
+        .unwrap_or_else(|| Path::new("runs").join(name))
+}
