@@ -8,7 +8,8 @@ pub(crate) fn body(input: &ReportInput<'_>) -> Html {
     if input.plan.reasons.is_empty() {
         return out;
     }
-    // Roles are written out because the narrow layout takes the table's display away.
+    // Roles are written out because the narrow layout takes the table's display away. A cell's value
+    // is one element: there it stands beside its label in a grid.
     out.raw(
         "<table class=\"stack\" role=\"table\">\n<thead role=\"rowgroup\"><tr role=\"row\">\
          <th role=\"columnheader\" scope=\"col\">Choice</th>\
@@ -20,9 +21,9 @@ pub(crate) fn body(input: &ReportInput<'_>) -> Html {
     for reason in &input.plan.reasons {
         out.put(
             "<tr role=\"row\"><th role=\"rowheader\" scope=\"row\">{}</th>\
-             <td role=\"cell\" data-label=\"because\">{}</td>\
-             <td role=\"cell\" data-label=\"rule\">{}</td>\
-             <td role=\"cell\" data-label=\"source\">{}</td></tr>\n",
+             <td role=\"cell\" data-label=\"because\"><div>{}</div></td>\
+             <td role=\"cell\" data-label=\"rule\"><div>{}</div></td>\
+             <td role=\"cell\" data-label=\"source\"><div>{}</div></td></tr>\n",
             &[
                 &Prose(&reason.choice),
                 &Prose(&reason.because),

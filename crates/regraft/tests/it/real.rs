@@ -17,11 +17,16 @@ fn network(name: &str) -> Option<Loaded> {
     match load(name, &LoadOptions::default(), &Quiet) {
         Ok(loaded) => Some(loaded),
         Err(error @ Error::Zoo(_)) if error.kind() == ErrorKind::Network => {
-            eprintln!("skipped: the weights of {name} are out of reach: {error}");
+            say(&format!("the weights of {name} are out of reach: {error}"));
             None
         }
         Err(error) => panic!("{name}: {error}"),
     }
+}
+
+/// Written past the test harness, which would swallow it: a skipped test says so.
+fn say(why: &str) {
+    let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("skipped: {why}\n"));
 }
 
 /// A folder of real pictures, or `None` and a word on stderr.
@@ -29,7 +34,7 @@ fn pictures(name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("REGRAFT_TEST_DATA").map(|d| PathBuf::from(d).join(name));
     let found = folder.filter(|f| f.is_dir());
     if found.is_none() {
-        eprintln!("skipped: no {name} in REGRAFT_TEST_DATA");
+        say(&format!("no {name} in REGRAFT_TEST_DATA"));
     }
     found
 }

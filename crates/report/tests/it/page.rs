@@ -40,6 +40,15 @@ fn the_verdict_is_one_plain_sentence_with_its_interval() {
 }
 
 #[test]
+fn a_cell_with_code_in_it_stays_one_element_for_the_narrow_layout() {
+    let mut sample = Sample::ants_and_bees(20);
+    sample.plan.reasons[0].because = "`pool` beats `fc`".to_owned();
+    let page = page(&sample);
+    let cell = "data-label=\"because\"><div><code><bdi>pool</bdi></code> beats <code><bdi>fc</bdi></code></div></td>";
+    assert!(page.contains(cell), "{page}");
+}
+
+#[test]
 fn the_page_answers_in_the_order_a_practitioner_asks() {
     let sample = Sample::ants_and_bees(153);
     let page = page(&sample);
