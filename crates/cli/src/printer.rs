@@ -90,7 +90,9 @@ pub(crate) fn table(head: &[&str], right: &[usize], rows: Vec<Vec<String>>) -> S
     if !std::io::stdout().is_terminal() {
         table.set_content_arrangement(ContentArrangement::Disabled);
     }
-    table.set_header(head.iter().map(ToString::to_string));
+    if !head.is_empty() {
+        table.set_header(head.iter().map(ToString::to_string));
+    }
     for row in rows {
         table.add_row(row);
     }
@@ -99,7 +101,9 @@ pub(crate) fn table(head: &[&str], right: &[usize], rows: Vec<Vec<String>>) -> S
             column.set_cell_alignment(comfy_table::CellAlignment::Right);
         }
     }
-    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+    // Each cell has a space around it; the first one's is in nobody's column.
+    let flush = |line: &str| line.strip_prefix(' ').unwrap_or(line).trim_end().to_owned() + "\n";
+    table.lines().map(|line| flush(&line)).collect()
 }
 
 /// Writes a line to stdout; a closed pipe is a reader that has seen enough.

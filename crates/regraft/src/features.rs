@@ -168,7 +168,12 @@ pub(crate) fn choose(
                                         and hard to overfit when its classes are near yours"
                 }
                 FeatureKind::Depths => "you asked for several depths",
-                FeatureKind::Trunk | FeatureKind::Auto => "the output of the cut is what there is",
+                FeatureKind::Trunk | FeatureKind::Auto if options.cut.is_some() => {
+                    "you asked for this layer"
+                }
+                FeatureKind::Trunk | FeatureKind::Auto => {
+                    "you asked for the output of the cut, or no lower stages are known to join it"
+                }
             };
             return Ok(chosen(source.kind, all, fit(all, options.head)?, because.to_owned()));
         }
