@@ -35,7 +35,8 @@ pub struct Evaluation {
 pub fn evaluate(run: &Path, data: &Path, observer: &dyn Observer) -> Result<Evaluation, Error> {
     let folder = RunFolder::open(run)?;
     let classes = folder.plan()?.data.classes;
-    let dataset = Dataset::open(data, &OpenOptions::default())?;
+    let open = OpenOptions { training: false, ..OpenOptions::default() };
+    let dataset = Dataset::open(data, &open)?;
     let given = matches!(dataset.split_origin, SplitOrigin::Given { .. });
     let tested = dataset.split(Split::Test).next().is_some();
     let part = if given && tested { "test" } else { "all" };

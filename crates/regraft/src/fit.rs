@@ -26,7 +26,11 @@ use crate::{Error, FitOptions, Observer, Progress, VERSION, load};
 pub fn fit(options: &FitOptions, observer: &dyn Observer) -> Result<Summary, Error> {
     let log = Log::new(observer);
     // What is quickest to check comes first: data, folder, then weights.
-    let open = OpenOptions { test_share: options.test_share, seed: options.seed };
+    let open = OpenOptions {
+        test_share: options.test_share,
+        seed: options.seed,
+        ..OpenOptions::default()
+    };
     let dataset = Dataset::open(&options.data, &open)?;
     let folder = run_folder(options)?;
     log.event(Event::Started {

@@ -51,6 +51,10 @@ fn a_folder_of_class_folders_becomes_a_tested_classifier() {
     assert_eq!(evaluation["per_class"].as_array().unwrap().len(), 3);
     assert!(evaluation["top1"].as_f64().unwrap() > 0.9 && evaluation["interval"][0].is_number());
     assert!(evaluation["ece"].is_number());
+    fs::create_dir_all(world.path("reds")).unwrap();
+    fs::rename(world.path("data/red"), world.path("reds/red")).unwrap();
+    let reds = world.run(&["evaluate", "run", "reds", "--json"]).json();
+    assert_eq!(reds["images"], 12, "one class will do to evaluate");
     let shown = world.run(&["show", "run", "--notation"]).stdout();
     assert!(shown.contains("head = linear") && shown.ends_with("-> head\n"), "{shown}");
 }

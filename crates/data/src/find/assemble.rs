@@ -30,13 +30,17 @@ pub(super) fn assemble(mut found: Found, options: &OpenOptions) -> Result<Datase
             let others = found.seen.ignored_files.values().sum();
             return Err(DataError::NoImages { path, others });
         }
-        [class] => return Err(DataError::OneClass { class: class.clone(), inner: None }),
+        [class] if options.training => {
+            return Err(DataError::OneClass { class: class.clone(), inner: None });
+        }
         _ => {}
     }
     let mut notes = Vec::new();
     let (split_origin, single) = settle_splits(&mut found, options, &mut notes);
     let counts = Counts::of(&found.images);
-    check_trained(&classes, &counts)?;
+    if options.training {
+        check_trained(&classes, &counts)?;
+    }
     note_classes(&classes, &counts, &single, &mut notes);
     note_odd_format(&found.images, &mut notes);
     note_seen(found.seen, &mut notes);

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::walk::{Entry, Listing, Seen, images_below, list};
-use super::{Found, FoundImage, Layout, Split, table};
+use super::{Found, FoundImage, Layout, OpenOptions, Split, table};
 use crate::DataError;
 
 /// A folder and the images below it.
 type ClassFolder = (String, Vec<Entry>);
 
-pub(super) fn find(root: &Path) -> Result<Found, DataError> {
+pub(super) fn find(root: &Path, options: &OpenOptions) -> Result<Found, DataError> {
     let listing = list(root, "")?;
     let splits = split_folders(&listing)?;
     if let Some(found) = find_splits(root, &listing, &splits)? {
@@ -36,7 +36,7 @@ pub(super) fn find(root: &Path) -> Result<Found, DataError> {
         return Err(DataError::SplitsWithoutClasses { path: root.to_path_buf(), folders });
     }
     if classes.len() < 2 {
-        check_meant(root, &listing, &classes)?;
+        check_meant(root, &listing, &classes, options)?;
     }
     let (used, others): (Vec<Entry>, Vec<Entry>) =
         listing.files.into_iter().partition(|file| tables.contains(file));
@@ -50,13 +50,21 @@ pub(super) fn find(root: &Path) -> Result<Found, DataError> {
 
 /// Says what was found where fewer than two class folders are; a data set with none of anything
 /// is left to the general check.
-fn check_meant(root: &Path, listing: &Listing, classes: &[ClassFolder]) -> Result<(), DataError> {
+fn check_meant(
+    root: &Path,
+    listing: &Listing,
+    classes: &[ClassFolder],
+    options: &OpenOptions,
+) -> Result<(), DataError> {
     let loose = listing.files.iter().filter(|file| file.is_image()).count();
     match classes {
         [(class, _)] => {
             let below = root.join(class);
             let inner = class_folders(&list(&below, class)?, &mut Seen::default())?;
             let inner = (inner.len() >= 2).then_some(below);
+            if inner.is_none() && !options.training {
+                return Ok(());
+            }
             Err(DataError::OneClass { class: class.clone(), inner })
         }
         _ if loose > 0 => Err(DataError::NoLayout {

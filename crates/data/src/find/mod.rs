@@ -22,11 +22,14 @@ pub struct OpenOptions {
     pub test_share: f64,
     /// Seed of that draw.
     pub seed: u64,
+    /// Whether something will be trained on it: then there must be two classes, and a training
+    /// image of each. To evaluate, one class will do.
+    pub training: bool,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { test_share: 0.2, seed: 0 }
+        Self { test_share: 0.2, seed: 0, training: true }
     }
 }
 
@@ -164,7 +167,7 @@ impl Dataset {
         }
         let kind = fs::metadata(path).map_err(|error| DataError::io(path, error))?;
         let found = if kind.is_dir() {
-            folders::find(path)?
+            folders::find(path, options)?
         } else if table::is_table(path) {
             table::find(path)?
         } else {

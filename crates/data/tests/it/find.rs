@@ -209,7 +209,7 @@ fn a_wrong_path_or_share_is_refused() {
     let file = root.path().join("a/1.jpg");
     assert!(matches!(open(&file), Err(DataError::NotATable { path }) if path == file));
     for share in [0.0, 1.0, -0.1, 7.0, f64::NAN] {
-        let options = OpenOptions { test_share: share, seed: 0 };
+        let options = OpenOptions { test_share: share, ..OpenOptions::default() };
         let given = Dataset::open(root.path(), &options);
         assert!(matches!(given, Err(DataError::TestShare { .. })), "{share}");
     }
@@ -273,7 +273,7 @@ fn another_seed_draws_others_and_another_class_changes_nothing() {
     let small = classes(&[("a", 40), ("b", 40)]);
     let large = classes(&[("a", 40), ("aa", 7), ("b", 40), ("c", 9)]);
     let of = |root: &Path, seed, class: &str| -> Vec<String> {
-        let options = OpenOptions { test_share: 0.3, seed };
+        let options = OpenOptions { test_share: 0.3, seed, ..OpenOptions::default() };
         let dataset = Dataset::open(root, &options).unwrap();
         let tested = dataset.split(Split::Test).map(|e| e.name.clone());
         tested.filter(|name| name.starts_with(&format!("{class}/"))).collect()
@@ -295,7 +295,7 @@ proptest! {
     ) {
         let named: Vec<String> = (0..sizes.len()).map(|i| format!("class {i}")).collect();
         let sized: Vec<(&str, usize)> = named.iter().map(String::as_str).zip(sizes.clone()).collect();
-        let options = OpenOptions { test_share: share, seed };
+        let options = OpenOptions { test_share: share, seed, ..OpenOptions::default() };
         let dataset = Dataset::open(classes(&sized).path(), &options).unwrap();
         let mut all: Vec<&str> = dataset.examples.iter().map(|e| e.name.as_str()).collect();
         all.sort_unstable();
