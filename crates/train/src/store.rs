@@ -2,8 +2,8 @@
 //!
 //! A file for each trunk: a header, then records of one length: the image's content id (32 bytes),
 //! the values (`f32`, little-endian), and 8 bytes of a hash over both. Records are only ever added
-//! at the end, under a lock between processes. A torn or damaged record is not used; what lies
-//! behind a torn one is cut off before the next record is added.
+//! at the end, under a lock between processes. A torn or damaged record is not used; a
+//! torn one is written over by the next.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -163,9 +163,9 @@ impl FeatureStore {
     }
 
     fn append(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        // Others may have added records since; and a torn one may lie at the end.
+        // Others may have added records since; a torn one at the end is shorter than what is written
+        // over it.
         self.scan()?;
-        self.file.set_len(self.end)?;
         self.file.seek(SeekFrom::Start(self.end))?;
         self.file.write_all(bytes)?;
         self.scan()
