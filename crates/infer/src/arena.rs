@@ -7,7 +7,8 @@ use std::ops::Range;
 pub(crate) struct Life {
     pub(crate) made: usize,
     pub(crate) last_read: usize,
-    pub(crate) floats: usize,
+    /// Words of 32 bits.
+    pub(crate) words: usize,
 }
 
 /// Gives each value a range such that values alive at the same step do not overlap; lowest free
@@ -28,13 +29,13 @@ pub(crate) fn plan(lives: &[Life]) -> (Vec<Range<usize>>, usize) {
         taken.sort_by_key(|r| r.start);
         let mut start = 0;
         for range in taken {
-            if start + life.floats <= range.start {
+            if start + life.words <= range.start {
                 break;
             }
             start = start.max(range.end.next_multiple_of(16));
         }
-        places[i] = start..start + life.floats;
-        total = total.max(start + life.floats);
+        places[i] = start..start + life.words;
+        total = total.max(start + life.words);
         placed.push(i);
     }
     (places, total)
@@ -71,7 +72,7 @@ mod tests {
 
     #[test]
     fn values_alive_together_never_overlap_and_dead_places_are_used_again() {
-        let life = |made, last_read, floats| Life { made, last_read, floats };
+        let life = |made, last_read, words| Life { made, last_read, words };
         let lives = [life(0, 1, 100), life(1, 3, 50), life(2, 3, 60), life(3, 4, 100)];
         let (places, total) = plan(&lives);
         for (i, a) in lives.iter().enumerate() {

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use regraft_kernels::{Affine, Clamp, Conv, ConvSpec, Depthwise, Isa, Map, PadSides, Pool};
+use regraft_kernels::{Affine, Clamp, Conv, ConvSpec, Depthwise, Isa, Kind, Map, PadSides, Pool};
 use regraft_net::facts::Facts;
 use regraft_net::op::{Conv2d, Pad, Window};
 use regraft_net::{LayerId, NetError, Network, Op};
 
-use crate::InferError;
 use crate::arena::{Life, plan};
 use crate::fuse::{Node, fuse};
-use crate::step::{Step, Value, Work};
+use crate::step::{Step, StepInfo, Value, Work};
+use crate::{InferError, Precision};
 
 /// A compiled schedule.
 pub(crate) struct Schedule {
@@ -19,30 +19,40 @@ pub(crate) struct Schedule {
     /// Values of the graph's outputs, in their order.
     pub(crate) outputs: Vec<usize>,
     pub(crate) arena: usize,
+    /// What each step is, for people.
+    pub(crate) infos: Vec<StepInfo>,
 }
 
 /// Compiles the part of `network` that leads to its outputs.
-pub(crate) fn schedule(network: &Network, isa: Isa) -> Result<Schedule, InferError> {
+pub(crate) fn schedule(
+    network: &Network,
+    isa: Isa,
+    precision: Precision,
+) -> Result<Schedule, InferError> {
     let facts = network.facts()?;
     let graph = network.graph();
     let nodes = fuse(graph);
     let mut compiler = Compiler { network, facts: &facts, isa, value_of: BTreeMap::new() };
     let (kept, maps) = compiler.layout(&nodes)?;
+    let kinds = compiler.kinds(&kept, precision);
     let mut steps = Vec::with_capacity(kept.len());
+    let mut infos = Vec::with_capacity(kept.len());
     for node in &kept {
-        steps.push(compiler.step(node, &maps)?);
+        steps.push(compiler.step(node, &maps, &kinds)?);
+        infos.push(compiler.info(node));
     }
     let outputs: Vec<usize> = graph.outputs().iter().map(|id| compiler.value_of[id]).collect();
     let lives: Vec<Life> = (0..maps.len())
         .map(|v| Life {
             made: v,
             last_read: if outputs.contains(&v) { steps.len() } else { last_read(&steps, v) },
-            floats: maps[v].len(),
+            words: kinds[v].words(maps[v].len()),
         })
         .collect();
     let (places, arena) = plan(&lives);
-    let values = maps.into_iter().zip(places).map(|(map, place)| Value { map, place }).collect();
-    Ok(Schedule { steps, values, outputs, arena })
+    let values = maps.into_iter().zip(kinds).zip(places);
+    let values = values.map(|((map, kind), place)| Value { map, kind, place }).collect();
+    Ok(Schedule { steps, values, outputs, arena, infos })
 }
 
 fn last_read(steps: &[Step], value: usize) -> usize {
@@ -82,6 +92,17 @@ impl Compiler<'_> {
 
     fn conv_of(&self, node: &Node) -> Option<Conv2d> {
         if let Op::Conv2d(conv) = self.op(node.main) { Some(*conv) } else { None }
+    }
+
+    fn info(&self, node: &Node) -> StepInfo {
+        let layer = self.network.graph().layer(node.main);
+        StepInfo {
+            layer: layer.name.clone(),
+            op: layer.op.clone(),
+            input: layer.inputs.first().map(|i| self.facts.layer(*i).shape.clone()),
+            output: self.facts.layer(node.end).shape.clone(),
+            macs: self.facts.layer(node.main).macs,
+        }
     }
 
     fn inputs(&self, node: &Node) -> Vec<usize> {
@@ -137,7 +158,21 @@ impl Compiler<'_> {
         Ok((kept, maps))
     }
 
-    fn step(&self, node: &Node, maps: &[Map]) -> Result<Step, InferError> {
+    /// How each value is stored. Pictures and vectors stay `f32`: the first would lose what their
+    /// 256 levels say, the others are few and what everybody looks at.
+    fn kinds(&self, kept: &[&Node], precision: Precision) -> Vec<Kind> {
+        let kind = |node: &&Node| {
+            let picture = matches!(self.op(node.main), Op::Input { .. });
+            let vector = self.facts.layer(node.end).shape.dims().len() == 1;
+            match precision {
+                Precision::Bf16 if !picture && !vector => Kind::Bf16,
+                Precision::Bf16 | Precision::F32 => Kind::F32,
+            }
+        };
+        kept.iter().map(kind).collect()
+    }
+
+    fn step(&self, node: &Node, maps: &[Map], kinds: &[Kind]) -> Result<Step, InferError> {
         let inputs = self.inputs(node);
         let output = self.value_of[&node.end];
         let layer = self.network.graph().layer(node.main);
@@ -145,7 +180,7 @@ impl Compiler<'_> {
             Op::Input { .. } => Work::Input,
             Op::Conv2d(conv) => {
                 let spec = conv_spec(conv, maps[inputs[0]].channels);
-                self.conv(node, spec, &maps[inputs[0]])?
+                self.conv(node, spec, (&maps[inputs[0]], kinds[inputs[0]]))?
             }
             Op::Linear { out, .. } => {
                 let spec = ConvSpec {
@@ -157,7 +192,7 @@ impl Compiler<'_> {
                     dilation: [1, 1],
                     groups: 1,
                 };
-                self.conv(node, spec, &maps[inputs[0]])?
+                self.conv(node, spec, (&maps[inputs[0]], kinds[inputs[0]]))?
             }
             Op::BatchNorm { .. } => {
                 let (scale, shift) = self.norm(node.main)?;
@@ -210,7 +245,7 @@ impl Compiler<'_> {
         Ok((scale, shift))
     }
 
-    fn conv(&self, node: &Node, spec: ConvSpec, input: &Map) -> Result<Work, InferError> {
+    fn conv(&self, node: &Node, spec: ConvSpec, input: (&Map, Kind)) -> Result<Work, InferError> {
         let weight = self.param(node.main, "weight")?;
         let mut bias = vec![0.0; spec.output];
         if let Op::Conv2d(Conv2d { bias: true, .. }) | Op::Linear { bias: true, .. } =

@@ -1,43 +1,91 @@
 use rayon::prelude::*;
-use regraft_kernels::{Aligned, Isa, to_chw};
+use regraft_kernels::{Aligned, Isa, Team, to_chw};
 use regraft_net::{Forward, Network};
 use regraft_tensor::{Shape, Tensor};
 
-use crate::InferError;
 use crate::compile::{Schedule, schedule};
+use crate::step::Run;
+use crate::{InferError, StepInfo};
+
+/// How values between layers, and the weights that meet them, are stored. Sums, vectors (pooled
+/// features, logits) and the picture itself are `f32` in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// 32 bits.
+    F32,
+    /// 16 bits with the range of `f32` and 8 bits of precision.
+    Bf16,
+}
+
+impl Precision {
+    /// The word used in plans and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        }
+    }
+}
 
 /// A network compiled to run fast, for chosen outputs.
 ///
 /// The engine does not change while it runs: any number of threads may share it, each with a
-/// [`Scratch`] of its own. One image is computed by one thread, so results do not depend on how
-/// many there are.
+/// [`Scratch`] of its own. Every value is summed in one order by one thread, so results do not depend
+/// on how many there are.
 pub struct Engine {
     schedule: Schedule,
     isa: Isa,
+    precision: Precision,
     input: Shape,
     outputs: Vec<(String, Shape)>,
 }
 
-/// Memory in which one thread runs one image.
+/// Who works on one image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Threads {
+    /// The calling thread: best when there are as many images as threads.
+    One,
+    /// All threads of the current pool share each layer: best for a single image.
+    All,
+}
+
+/// Memory in which one image runs.
 pub struct Scratch(Aligned);
 
 impl Engine {
-    /// Compiles the part of `network` that leads to the layers `outputs`.
+    /// Compiles the part of `network` that leads to the layers `outputs`, in `f32`.
     ///
     /// # Errors
     /// When a layer does not exist, or a value is neither map nor vector.
     pub fn compile(network: &Network, outputs: &[&str]) -> Result<Self, InferError> {
-        Self::compile_for(network, outputs, Isa::detect())
+        Self::compile_in(network, outputs, Precision::F32)
     }
 
-    /// Like [`Engine::compile`], for given vector instructions; for tests and measurements.
+    /// Like [`Engine::compile`], in a given precision.
+    ///
+    /// # Errors
+    /// As [`Engine::compile`].
+    pub fn compile_in(
+        network: &Network,
+        outputs: &[&str],
+        precision: Precision,
+    ) -> Result<Self, InferError> {
+        Self::compile_for(network, outputs, precision, Isa::detect())
+    }
+
+    /// Like [`Engine::compile_in`], for given vector instructions; for tests and measurements.
     ///
     /// # Errors
     /// As [`Engine::compile`].
     ///
     /// # Panics
     /// When this machine lacks the instructions.
-    pub fn compile_for(network: &Network, outputs: &[&str], isa: Isa) -> Result<Self, InferError> {
+    pub fn compile_for(
+        network: &Network,
+        outputs: &[&str],
+        precision: Precision,
+        isa: Isa,
+    ) -> Result<Self, InferError> {
         assert!(Isa::available().contains(&isa), "this machine lacks {}", isa.name());
         let mut graph = network.graph().clone();
         graph.set_outputs(outputs)?;
@@ -47,8 +95,8 @@ impl Engine {
         let shape = |id| facts.layer(id).shape.clone();
         let outputs = network.graph().outputs().iter().zip(outputs);
         let outputs = outputs.map(|(id, name)| ((*name).to_owned(), shape(*id))).collect();
-        let schedule = schedule(&network, isa)?;
-        Ok(Self { schedule, isa, input: shape(input), outputs })
+        let schedule = schedule(&network, isa, precision)?;
+        Ok(Self { schedule, isa, precision, input: shape(input), outputs })
     }
 
     /// Shape of one image, `[C, H, W]`.
@@ -64,6 +112,16 @@ impl Engine {
     /// The vector instructions in use.
     pub fn isa(&self) -> Isa {
         self.isa
+    }
+
+    /// How values between layers are stored.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// The steps of the schedule, in the order in which they run.
+    pub fn steps(&self) -> &[StepInfo] {
+        &self.schedule.infos
     }
 
     /// Bytes that each thread needs for its activations.
@@ -82,17 +140,52 @@ impl Engine {
     /// When a length is not that of [`Engine::input`] or the sum of [`Engine::outputs`], or the
     /// scratch is another engine's.
     pub fn run(&self, image: &[f32], scratch: &mut Scratch, results: &mut [f32]) {
+        self.run_watched(Threads::One, image, scratch, results, |_| {});
+    }
+
+    /// Like [`Engine::run`], with all threads of the current pool on this one image; the results are
+    /// the same to the last bit.
+    ///
+    /// # Panics
+    /// As [`Engine::run`].
+    pub fn run_together(&self, image: &[f32], scratch: &mut Scratch, results: &mut [f32]) {
+        self.run_watched(Threads::All, image, scratch, results, |_| {});
+    }
+
+    /// Like [`Engine::run`]; `done` hears the index of each step as it ends, to time it.
+    ///
+    /// # Panics
+    /// As [`Engine::run`].
+    pub fn run_watched(
+        &self,
+        threads: Threads,
+        image: &[f32],
+        scratch: &mut Scratch,
+        results: &mut [f32],
+        mut done: impl FnMut(usize),
+    ) {
         assert_eq!(image.len(), self.input.count(), "an image {}", self.input);
         let arena = scratch.0.as_mut_slice();
         assert_eq!(arena.len(), self.schedule.arena, "a scratch of this engine");
-        for step in &self.schedule.steps {
-            step.run(&self.schedule.values, image, arena);
+        let values = &self.schedule.values[..];
+        let count = rayon::current_num_threads();
+        let together = Team::new(count, &|parts, part| {
+            (0..parts).into_par_iter().with_max_len(1).for_each(part);
+        });
+        let team = match threads {
+            Threads::All if count > 1 => together,
+            Threads::All | Threads::One => Team::ALONE,
+        };
+        let run = Run { isa: self.isa, team, values, image };
+        for (i, step) in self.schedule.steps.iter().enumerate() {
+            step.run(&run, arena);
+            done(i);
         }
         let mut rest = results;
         for (value, (_, shape)) in self.schedule.outputs.iter().zip(&self.outputs) {
             let value = &self.schedule.values[*value];
             let (here, after) = rest.split_at_mut(shape.count());
-            to_chw(&arena[value.place.clone()], &value.map, here);
+            to_chw(value.of(&arena[value.place.clone()]), &value.map, here);
             rest = after;
         }
         assert!(rest.is_empty(), "results as long as all outputs together");
@@ -117,10 +210,17 @@ impl Forward for Engine {
         let slots: Vec<usize> = outputs.iter().map(|n| self.slot(n)).collect::<Result<_, _>>()?;
         let per_image = self.results_len();
         let mut results = vec![0.0; per_image * batch.rows()];
-        results.par_chunks_mut(per_image).enumerate().for_each_init(
-            || self.scratch(),
-            |scratch, (i, row)| self.run(batch.row(i), scratch, row),
-        );
+        if batch.rows() < rayon::current_num_threads() {
+            let mut scratch = self.scratch();
+            for (i, row) in results.chunks_mut(per_image).enumerate() {
+                self.run_together(batch.row(i), &mut scratch, row);
+            }
+        } else {
+            results.par_chunks_mut(per_image).enumerate().for_each_init(
+                || self.scratch(),
+                |scratch, (i, row)| self.run(batch.row(i), scratch, row),
+            );
+        }
         let starts: Vec<usize> = self
             .outputs
             .iter()

@@ -12,5 +12,6 @@ mod error;
 mod fuse;
 mod step;
 
-pub use engine::{Engine, Scratch};
+pub use engine::{Engine, Precision, Scratch, Threads};
 pub use error::InferError;
+pub use step::StepInfo;

@@ -3,17 +3,54 @@
 use std::ops::Range;
 
 use regraft_kernels::{
-    Affine, Clamp, Conv, Depthwise, Map, Pool, Residual, add, avg_pool, clamp, copy_channels,
-    from_chw, global_avg_pool, lrn, max_pool, softmax, to_chw,
+    Affine, Clamp, Conv, Depthwise, Isa, Kind, Map, Pool, Residual, Slice, SliceMut, Team, add,
+    clamp, copy_channels, from_chw, lrn, softmax, to_chw,
 };
 
+use regraft_net::Op;
+use regraft_tensor::Shape;
+
 use crate::arena::split;
+
+/// What one step of the schedule is.
+#[derive(Debug, Clone)]
+pub struct StepInfo {
+    /// The layer that does the work; norms, additions and activations fused into it are not named.
+    pub layer: String,
+    /// Its operation.
+    pub op: Op,
+    /// Shape of its first input for one image, `[C, H, W]` or `[C]`; none for the input itself.
+    pub input: Option<Shape>,
+    /// Shape of what comes out, for one image.
+    pub output: Shape,
+    /// Multiply-adds for one image.
+    pub macs: u64,
+}
 
 /// A value: how it lies, and where in the arena.
 #[derive(Debug, Clone)]
 pub(crate) struct Value {
     pub(crate) map: Map,
+    pub(crate) kind: Kind,
+    /// In words of 32 bits.
     pub(crate) place: Range<usize>,
+}
+
+impl Value {
+    /// Its numbers, from the words of its place.
+    pub(crate) fn of<'a>(&self, words: &'a [f32]) -> Slice<'a> {
+        Slice::of(self.kind, words)
+    }
+}
+
+/// Where and for whom a step runs.
+#[derive(Clone, Copy)]
+pub(crate) struct Run<'a> {
+    pub(crate) isa: Isa,
+    pub(crate) team: Team<'a>,
+    pub(crate) values: &'a [Value],
+    /// `[C, H, W]`.
+    pub(crate) image: &'a [f32],
 }
 
 pub(crate) enum Work {
@@ -50,79 +87,63 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    /// Runs the step in `arena`; `image` is `[C, H, W]`.
-    pub(crate) fn run(&self, values: &[Value], image: &[f32], arena: &mut [f32]) {
-        let Value { map, place } = &values[self.output];
-        let (out, others) = split(arena, place);
-        let input = |i: usize| {
-            let value = &values[self.inputs[i]];
-            (others.get(&value.place), &value.map)
+    /// Runs the step in `arena`.
+    pub(crate) fn run(&self, run: &Run<'_>, arena: &mut [f32]) {
+        let Value { map, kind, place } = &run.values[self.output];
+        let (words, others) = split(arena, place);
+        let mut out = SliceMut::of(*kind, words);
+        let value = |v: usize| {
+            let value = &run.values[v];
+            (value.of(others.get(&value.place)), &value.map)
         };
+        let (isa, team) = (run.isa, run.team);
         // Other values have lain in this place: the border must be zero again.
-        map.clear_border(out);
+        map.clear_border(out.reborrow());
+        let Some(first) = self.inputs.first() else {
+            return from_chw(run.image, map, out);
+        };
+        let (x, from) = value(*first);
         match &self.work {
-            Work::Input => from_chw(image, map, out),
+            Work::Input => unreachable!("an input reads no value"),
             Work::Conv { conv, residual } => {
-                let (x, from) = input(0);
-                let residual = residual.map(|r| {
-                    let value = &values[r];
-                    Residual { data: others.get(&value.place), map: &value.map }
-                });
-                conv.run(x, from, out, map, residual);
+                let residual = residual.map(value).map(|(data, map)| Residual { data, map });
+                conv.run(team, x, from, out, map, residual);
             }
-            Work::Depthwise(conv) => {
-                let (x, from) = input(0);
-                conv.run(x, from, out, map);
-            }
-            Work::Affine(affine) => {
-                let (x, from) = input(0);
-                affine.run(x, from, out, map);
-            }
-            Work::Clamp(limits) => {
-                let (x, from) = input(0);
-                clamp(*limits, x, from, out, map);
-            }
-            Work::MaxPool(pool) => {
-                let (x, from) = input(0);
-                max_pool(pool, x, from, out, map);
-            }
+            Work::Depthwise(conv) => conv.run(team, x, from, out, map),
+            Work::Affine(affine) => affine.run(x, from, out, map),
+            Work::Clamp(limits) => clamp(*limits, x, from, out, map),
+            Work::MaxPool(pool) => pool.max((isa, team), x, from, out, map),
             Work::AvgPool { pool, count_pad } => {
-                let (x, from) = input(0);
-                avg_pool(pool, *count_pad, x, from, out, map);
+                pool.mean((isa, team), *count_pad, x, from, out, map);
             }
             Work::GlobalAvgPool => {
-                let (x, from) = input(0);
-                global_avg_pool(x, from, out, map);
+                Pool::all_of(from).mean((isa, team), false, x, from, out, map);
             }
-            Work::Lrn { size, constants } => {
-                let (x, from) = input(0);
-                lrn(*size, *constants, x, from, out, map);
-            }
+            Work::Lrn { size, constants } => lrn(*size, *constants, x, from, out, map),
             Work::Add => {
-                let (x, from) = input(0);
-                copy_channels(x, from, out, map, 0);
-                for i in 1..self.inputs.len() {
-                    let (x, from) = input(i);
-                    add(x, from, out, map);
+                copy_channels(x, from, out.reborrow(), map, 0);
+                for input in &self.inputs[1..] {
+                    let (x, from) = value(*input);
+                    add(x, from, out.reborrow(), map);
                 }
             }
             Work::Concat => {
-                let mut first = 0;
-                for i in 0..self.inputs.len() {
-                    let (x, from) = input(i);
-                    copy_channels(x, from, out, map, first);
-                    first += from.channels;
+                let mut channel = 0;
+                for input in &self.inputs {
+                    let (x, from) = value(*input);
+                    copy_channels(x, from, out.reborrow(), map, channel);
+                    channel += from.channels;
                 }
             }
-            Work::Flatten => {
-                let (x, from) = input(0);
-                to_chw(x, from, &mut out[..map.channels]);
-                out[map.channels..].fill(0.0);
-            }
-            Work::Softmax => {
-                let (x, from) = input(0);
-                softmax(x, from, out, map);
-            }
+            Work::Flatten => flatten(x, from, out, map),
+            Work::Softmax => softmax(x, from, out, map),
         }
     }
+}
+
+/// A map `[C, H, W]` as a vector in that order.
+fn flatten(x: Slice<'_>, from: &Map, out: SliceMut<'_>, map: &Map) {
+    let mut chw = vec![0.0; map.channels];
+    to_chw(x, from, &mut chw);
+    from_chw(&chw, map, out);
 }

@@ -1,12 +1,20 @@
 //! Convolution of any kernel, stride, dilation and grouping, as implicit matrix product: the input
 //! is read in place, weights are packed once.
 
-use crate::tile::{Run, Tile, Tiles};
-use crate::{Aligned, Clamp, Isa, LANES, Map};
+use std::ops::Range;
+use std::ptr;
+
+use half::bf16;
+
+use crate::simd::Any;
+use crate::slice::typed;
+use crate::team::{Out, Team};
+use crate::tile::{self, Run, Tile, Tiles};
+use crate::{Aligned, Clamp, Isa, Kind, LANES, Map, Slice, SliceMut};
 
 /// Bytes of input that one block of output rows may touch, so that it stays in the second-level
 /// cache while all output channels pass over it.
-const BLOCK_BYTES: usize = 192 * 1024;
+const BLOCK_BYTES: usize = 384 * 1024;
 
 /// What a convolution is, apart from its weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +38,8 @@ pub struct ConvSpec {
 /// A map that is added to a convolution's result before its clamp.
 #[derive(Debug, Clone, Copy)]
 pub struct Residual<'a> {
-    /// Its values.
-    pub data: &'a [f32],
+    /// Its values, of the output's kind.
+    pub data: Slice<'a>,
     /// How they lie.
     pub map: &'a Map,
 }
@@ -41,40 +49,50 @@ pub struct Conv {
     spec: ConvSpec,
     isa: Isa,
     clamp: Clamp,
-    /// Groups after joining neighbours until each fills whole vectors.
-    groups: Vec<Group>,
+    /// The kind of number it reads; its weights are of that kind.
+    kind: Kind,
+    /// Of all groups, after joining neighbours until each fills whole vectors.
+    panels: Vec<Panel>,
     weights: Aligned,
     bias: Aligned,
     /// Pixel stride of the input the weights are packed for.
     input_stride: usize,
 }
 
-struct Group {
+struct Panel {
     /// First input channel.
     input: usize,
-    panels: Vec<Panel>,
-}
-
-struct Panel {
     /// First output channel.
     output: usize,
     vectors: usize,
-    /// Where its weights begin.
+    /// Where its weights begin, in words.
     weights: usize,
+}
+
+/// What a convolution reads and writes in one run.
+struct Maps<'a, X: 'static, Y: 'static> {
+    x: &'a [X],
+    input: &'a Map,
+    y: Out<Y>,
+    output: &'a Map,
+    residual: Option<(&'a [Y], &'a Map)>,
+    runs: Vec<Run>,
+    tiles: Tiles<X, Y>,
 }
 
 impl Conv {
     /// Packs weights `[out, in / groups, kh, kw]`, each output channel multiplied by `scale[out]`
     /// (a folded batch norm), and `bias[out]`.
     ///
-    /// `input` is the map the convolution will read: only its pixel stride matters here.
+    /// `input` is the map the convolution will read: only its pixel stride matters here. `kind` is
+    /// that of the input; weights are rounded to it.
     ///
     /// # Panics
     /// When lengths do not fit the specification.
     pub fn new(
         isa: Isa,
         spec: ConvSpec,
-        input: &Map,
+        (input, kind): (&Map, Kind),
         weight: &[f32],
         scale: &[f32],
         bias: &[f32],
@@ -87,30 +105,37 @@ impl Conv {
         assert_eq!(bias.len(), spec.output, "one bias for each output channel");
         let joined = join(&spec);
         let (inputs, outputs) = (per_group * joined, spec.output / spec.groups * joined);
-        let tiles = Tiles::of(isa);
-        let mut packed = Vec::new();
-        let mut groups = Vec::new();
+        let per_word = 4 / kind.bytes();
+        let mut packed: Vec<f32> = Vec::new();
+        let mut panels = Vec::new();
         for g in 0..spec.groups / joined {
-            let mut panels = Vec::new();
-            let mut output = g * outputs;
-            for vectors in tiles.panels(outputs.next_multiple_of(LANES)) {
-                panels.push(Panel { output, vectors, weights: packed.len() });
-                let lanes = vectors * tiles.width;
+            let (first, mut output) = (g * inputs, g * outputs);
+            for vectors in tile::panels(isa, outputs.next_multiple_of(LANES)) {
+                let weights = packed.len();
+                panels.push(Panel { input: first, output, vectors, weights });
+                let lanes = vectors * isa.width();
                 for tap in 0..taps {
-                    for i in g * inputs..(g + 1) * inputs {
-                        let from = |o| tap_weight(&spec, weight, scale, o, i, tap);
-                        packed.extend((output..output + lanes).map(from));
+                    for word in 0..inputs.div_ceil(per_word) {
+                        let i = first + word * per_word;
+                        let from = |o, i| {
+                            let inside = i < first + inputs;
+                            if inside { tap_weight(&spec, weight, scale, o, i, tap) } else { 0.0 }
+                        };
+                        packed.extend((output..output + lanes).map(|o| match kind {
+                            Kind::F32 => from(o, i),
+                            Kind::Bf16 => pair([from(o, i), from(o, i + 1)]),
+                        }));
                     }
                 }
                 output += lanes;
             }
-            groups.push(Group { input: g * inputs, panels });
         }
         Self {
             spec,
             isa,
             clamp,
-            groups,
+            kind,
+            panels,
             weights: aligned(&packed),
             bias: aligned_padded(bias),
             input_stride: input.stride,
@@ -120,100 +145,133 @@ impl Conv {
     /// Convolves `x` into `y`; `y`'s border is not touched.
     ///
     /// # Panics
-    /// When a slice does not fit its map, the input's border is narrower than the kernel reaches, or
-    /// the maps do not fit the specification.
+    /// When a slice does not fit its map or is of another kind than the weights are packed for, the
+    /// input's border is narrower than the kernel reaches, the maps do not fit the specification, or
+    /// the residual is not of `y`'s kind.
     pub fn run(
         &self,
-        x: &[f32],
+        team: Team<'_>,
+        x: Slice<'_>,
         input: &Map,
-        y: &mut [f32],
+        y: SliceMut<'_>,
         output: &Map,
         residual: Option<Residual<'_>>,
     ) {
+        assert_eq!(x.kind(), self.kind, "the kind of number the weights are packed for");
+        let (data, map) = residual.map_or((None, None), |r| (Some(r.data), Some(r.map)));
+        match (x, y, data) {
+            (Slice::F32(x), SliceMut::F32(y), Some(Slice::F32(r))) => {
+                self.typed(team, x, input, y, output, map.map(|map| (r, map)));
+            }
+            (Slice::F32(x), SliceMut::Bf16(y), Some(Slice::Bf16(r))) => {
+                self.typed(team, x, input, y, output, map.map(|map| (r, map)));
+            }
+            (Slice::Bf16(x), SliceMut::F32(y), Some(Slice::F32(r))) => {
+                self.typed(team, x, input, y, output, map.map(|map| (r, map)));
+            }
+            (Slice::Bf16(x), SliceMut::Bf16(y), Some(Slice::Bf16(r))) => {
+                self.typed(team, x, input, y, output, map.map(|map| (r, map)));
+            }
+            (x, y, None) => typed!(x, y, |x, y| self.typed(team, x, input, y, output, None)),
+            (_, _, Some(_)) => panic!("a residual of the output's kind"),
+        }
+    }
+
+    fn typed<X: Any, Y: Any>(
+        &self,
+        team: Team<'_>,
+        x: &[X],
+        input: &Map,
+        y: &mut [Y],
+        output: &Map,
+        residual: Option<(&[Y], &Map)>,
+    ) {
         self.check(x, input, y, output, residual);
-        let runs = self.runs(input);
         let spec = &self.spec;
         let pointwise = spec.size == [1, 1] && spec.stride == [1, 1] && spec.before == [0, 0];
-        let flat_residual = residual.is_none_or(|r| r.map.gapless());
+        let flat_residual = residual.is_none_or(|(_, map)| map.gapless());
         // Without gaps between rows, all pixels are one long row, and tiles need not end with it.
         let flat = pointwise && input.gapless() && output.gapless() && flat_residual;
         let (rows, columns) =
             if flat { (1, output.pixels()) } else { (output.height, output.width) };
-        let step = spec.stride[1] * input.stride;
-        let start = |row: usize, column: usize| {
-            let y = row * spec.stride[0] + input.pad.top - spec.before[0];
-            let x = column * spec.stride[1] + input.pad.left - spec.before[1];
-            y * input.row() + x * input.stride
-        };
-        for block in self.blocks(rows, columns, input) {
-            for group in &self.groups {
-                for panel in &group.panels {
-                    for row in block.rows.clone() {
-                        let line = Line {
-                            input: start(row, block.columns.start) + group.input,
-                            step,
-                            row,
-                            columns: block.columns.clone(),
-                        };
-                        self.line(panel, &runs, &line, x, y, output, residual);
-                    }
+        // Threads share out what is smaller to read twice: the map, or the weights.
+        let heavy = size_of_val(self.weights.as_slice()) > size_of_val(x);
+        let cuts = if heavy { 1 } else { team.threads() };
+        let blocks = self.blocks(rows, columns, input, cuts);
+        let panels = &self.panels;
+        // With fewer blocks than threads, each block's panels are shared out too.
+        let shares = team.threads().div_ceil(blocks.len()).min(panels.len());
+        let share = panels.len().div_ceil(shares);
+        let (runs, tiles) = (self.runs(input), Tiles::of(self.isa));
+        let maps = Maps { x, input, y: Out::new(y), output, residual, runs, tiles };
+        team.run(blocks.len() * shares, &|part| {
+            let block = &blocks[part / shares];
+            let mine = part % shares * share;
+            for panel in &panels[mine.min(panels.len())..(mine + share).min(panels.len())] {
+                for row in block.rows.clone() {
+                    self.line(panel, &maps, row, block.columns.clone());
                 }
             }
-        }
+        });
     }
 
-    /// One panel over one row of output pixels.
-    fn line(
+    /// One panel over some pixels of a row of output.
+    fn line<X: Any, Y: Any>(
         &self,
         panel: &Panel,
-        runs: &[Run],
-        line: &Line,
-        x: &[f32],
-        y: &mut [f32],
-        output: &Map,
-        residual: Option<Residual<'_>>,
+        maps: &Maps<'_, X, Y>,
+        row: usize,
+        columns: Range<usize>,
     ) {
-        let tiles = Tiles::of(self.isa);
-        let most = tiles.most_rows(panel.vectors);
-        let total = line.columns.len();
+        let (spec, input, output) = (&self.spec, maps.input, maps.output);
+        let step = spec.stride[1] * input.stride;
+        let first = {
+            let y = row * spec.stride[0] + input.pad.top - spec.before[0];
+            let x = columns.start * spec.stride[1] + input.pad.left - spec.before[1];
+            y * input.row() + x * input.stride + panel.input
+        };
+        let most = maps.tiles.most_rows(panel.vectors);
+        let total = columns.len();
         let count = total.div_ceil(most);
+        let weights: &[X] = bytemuck::cast_slice(&self.weights.as_slice()[panel.weights..]);
+        let channels = panel.vectors * self.isa.width();
         let mut done = 0;
         for i in 0..count {
             // Even tiles: 15 pixels are 8 + 7, not 14 + 1.
             let rows = (total - done).div_ceil(count - i);
-            let column = line.columns.start + done;
-            let out_at = output.at(line.row, column) + panel.output;
-            let (residual_at, residual_step) = residual.map_or((std::ptr::null(), 0), |r| {
-                let at = r.map.at(line.row, column) + panel.output;
-                (r.data[at..].as_ptr(), r.map.stride)
+            let column = columns.start + done;
+            let (residual, residual_step) = maps.residual.map_or((ptr::null(), 0), |(r, map)| {
+                (r[map.at(row, column) + panel.output..].as_ptr(), map.stride)
             });
+            let room = (rows - 1) * output.stride + channels;
             let tile = Tile {
-                input: x[line.input + done * line.step..].as_ptr(),
-                step: line.step,
-                runs,
-                weights: self.weights.as_slice()[panel.weights..].as_ptr(),
+                input: maps.x[first + done * step..].as_ptr(),
+                step,
+                runs: &maps.runs,
+                weights: weights.as_ptr(),
                 bias: self.bias.as_slice()[panel.output..].as_ptr(),
-                out: y[out_at..].as_mut_ptr(),
+                out: maps.y.at(output.at(row, column) + panel.output, room),
                 out_step: output.stride,
-                residual: residual_at,
+                residual,
                 residual_step,
                 clamp: self.clamp,
             };
             // SAFETY: `check` saw that the maps hold every pixel of the row with the kernel around
             // it and whole vectors of channels, that the slices fill their maps, and that the
-            // machine has the instruction set (an `Isa` says so).
-            unsafe { tiles.get(rows, panel.vectors)(&tile) };
+            // machine has the instruction set (an `Isa` says so). No two parts of a run have a pixel
+            // and a panel in common, so nobody else writes here.
+            unsafe { maps.tiles.get(rows, panel.vectors)(&tile) };
             done += rows;
         }
     }
 
-    fn check(
+    fn check<X, Y>(
         &self,
-        x: &[f32],
+        x: &[X],
         input: &Map,
-        y: &[f32],
+        y: &[Y],
         output: &Map,
-        residual: Option<Residual<'_>>,
+        residual: Option<(&[Y], &Map)>,
     ) {
         let s = &self.spec;
         assert_eq!(x.len(), input.len(), "input data fills its map");
@@ -235,21 +293,23 @@ impl Conv {
             assert!(before >= s.before[axis], "border before axis {axis}");
             assert!(extent + s.before[axis] + after >= reach, "border after axis {axis}");
         }
-        if let Some(r) = residual {
-            assert_eq!(r.data.len(), r.map.len(), "residual data fills its map");
+        if let Some((data, map)) = residual {
+            assert_eq!(data.len(), map.len(), "residual data fills its map");
             assert_eq!(
-                (r.map.channels, r.map.height, r.map.width),
+                (map.channels, map.height, map.width),
                 (output.channels, output.height, output.width),
                 "a residual of the output's shape"
             );
-            assert_eq!(r.map.stride, output.stride, "a residual with whole vectors of channels");
+            assert_eq!(map.stride % LANES, 0, "a residual with whole vectors of channels");
         }
     }
 
     /// The kernel's footprint from a pixel's first input value.
     fn runs(&self, input: &Map) -> Vec<Run> {
         let s = &self.spec;
-        let len = s.input / s.groups * join(s);
+        let channels = s.input / s.groups * join(s);
+        // A word may reach into a spare or a neighbour's channel: its weight is zero.
+        let len = channels.next_multiple_of(4 / self.kind.bytes());
         let [kh, kw] = s.size;
         // With no spare channels between neighbours, a whole kernel row is one run.
         if len == input.stride && s.dilation[1] == 1 {
@@ -263,16 +323,19 @@ impl Conv {
         (0..kh * kw).map(tap).collect()
     }
 
-    fn blocks(&self, rows: usize, columns: usize, input: &Map) -> Vec<Block> {
+    /// Pieces of the output: small enough for the cache, and enough of them for all threads.
+    fn blocks(&self, rows: usize, columns: usize, input: &Map, threads: usize) -> Vec<Block> {
         let s = &self.spec;
-        let per_pixel = 4 * input.stride * s.stride[0] * s.stride[1];
+        let per_pixel = self.kind.bytes() * input.stride * s.stride[0] * s.stride[1];
         if rows == 1 {
-            let wide = (BLOCK_BYTES / per_pixel).next_multiple_of(14).max(56);
+            let fits = (BLOCK_BYTES / per_pixel).max(56);
+            let wide = fits.min(columns.div_ceil(threads)).next_multiple_of(14);
             return (0..columns.div_ceil(wide))
                 .map(|i| Block { rows: 0..1, columns: i * wide..columns.min((i + 1) * wide) })
                 .collect();
         }
-        let tall = (BLOCK_BYTES / (per_pixel * columns)).max(1);
+        let fits = (BLOCK_BYTES / (per_pixel * columns)).max(1);
+        let tall = fits.min(rows.div_ceil(threads));
         (0..rows.div_ceil(tall))
             .map(|i| Block { rows: i * tall..rows.min((i + 1) * tall), columns: 0..columns })
             .collect()
@@ -280,16 +343,8 @@ impl Conv {
 }
 
 struct Block {
-    rows: std::ops::Range<usize>,
-    columns: std::ops::Range<usize>,
-}
-
-struct Line {
-    /// Where the first pixel's first input value lies.
-    input: usize,
-    step: usize,
-    row: usize,
-    columns: std::ops::Range<usize>,
+    rows: Range<usize>,
+    columns: Range<usize>,
 }
 
 /// How many neighbouring groups become one with zeros between them, so that the outputs of each
@@ -309,6 +364,12 @@ fn tap_weight(s: &ConvSpec, w: &[f32], scale: &[f32], o: usize, i: usize, tap: u
         return 0.0;
     }
     w[(o * ins + i % ins) * s.size[0] * s.size[1] + tap] * scale[o]
+}
+
+/// Two numbers as one word, the first in the lower half.
+fn pair(values: [f32; 2]) -> f32 {
+    let [a, b] = values.map(|x| bf16::from_f32(x).to_bits());
+    f32::from_bits(u32::from(a) | u32::from(b) << 16)
 }
 
 fn aligned(values: &[f32]) -> Aligned {

@@ -1,11 +1,14 @@
 //! Depthwise convolution: each channel has its own kernel, so vectors run over channels.
 
 use crate::conv::aligned_padded;
-use crate::simd::{Portable, Simd};
-use crate::{Aligned, Clamp, ConvSpec, Isa, LANES, Map};
+use crate::simd::{self, Any, Lane, Simd};
+use crate::slice::typed;
+use crate::team::{Out, Team};
+use crate::{Aligned, Clamp, ConvSpec, Isa, LANES, Map, Slice, SliceMut};
 
-/// Neighbouring output pixels summed together, so that additions overlap.
-const PIXELS: usize = 4;
+/// Neighbouring output pixels summed together: inputs are loaded once for all windows they are in.
+/// Seven divides the widths of most networks' maps.
+const PIXELS: usize = 7;
 
 /// A depthwise convolution (`groups == input == output`) with packed weights.
 pub struct Depthwise {
@@ -23,7 +26,8 @@ impl Depthwise {
         spec.groups == spec.input && spec.input == spec.output
     }
 
-    /// Packs weights `[C, 1, kh, kw]`, each channel multiplied by `scale[C]`, and `bias[C]`.
+    /// Packs weights `[C, 1, kh, kw]`, each channel multiplied by `scale[C]`, and `bias[C]`. They
+    /// stay `f32` whatever the maps are.
     ///
     /// # Panics
     /// When lengths do not fit, or the convolution is not depthwise.
@@ -54,13 +58,24 @@ impl Depthwise {
     ///
     /// # Panics
     /// When a slice does not fit its map, or the input's border is narrower than the kernel reaches.
-    pub fn run(&self, x: &[f32], input: &Map, y: &mut [f32], output: &Map) {
+    pub fn run(&self, team: Team<'_>, x: Slice<'_>, input: &Map, y: SliceMut<'_>, output: &Map) {
+        typed!(x, y, |x, y| self.typed(team, x, input, y, output));
+    }
+
+    fn typed<X: Any, Y: Any>(
+        &self,
+        team: Team<'_>,
+        x: &[X],
+        input: &Map,
+        y: &mut [Y],
+        output: &Map,
+    ) {
         let s = &self.spec;
         assert_eq!(x.len(), input.len(), "input data fills its map");
         assert_eq!(y.len(), output.len(), "output data fills its map");
         assert_eq!((input.channels, output.channels), (s.input, s.output), "channels");
         let lanes = s.input.next_multiple_of(LANES);
-        assert_eq!((input.stride, output.stride), (lanes, lanes), "whole vectors of channels");
+        assert!(input.stride >= lanes && output.stride >= lanes, "whole vectors of channels");
         for (axis, extent, before, after, out) in [
             (0, input.height, input.pad.top, input.pad.bottom, output.height),
             (1, input.width, input.pad.left, input.pad.right, output.width),
@@ -69,115 +84,161 @@ impl Depthwise {
             assert!(before >= s.before[axis], "border before axis {axis}");
             assert!(extent + s.before[axis] + after >= reach, "border after axis {axis}");
         }
-        depthwise(self.isa, self, x, input, y, output);
-    }
-}
-
-fn depthwise(isa: Isa, d: &Depthwise, x: &[f32], input: &Map, y: &mut [f32], output: &Map) {
-    match isa {
-        // SAFETY: an `Isa` is granted only when the machine has it.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { depthwise_avx512(d, x, input, y, output) },
-        // SAFETY: as above.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { depthwise_avx2(d, x, input, y, output) },
-        #[cfg(not(target_arch = "x86_64"))]
-        Isa::Avx2 | Isa::Avx512 => depthwise_generic::<Portable>(d, x, input, y, output),
-        Isa::Portable => depthwise_generic::<Portable>(d, x, input, y, output),
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn depthwise_avx512(d: &Depthwise, x: &[f32], input: &Map, y: &mut [f32], output: &Map) {
-    depthwise_generic::<crate::simd::Avx512>(d, x, input, y, output);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn depthwise_avx2(d: &Depthwise, x: &[f32], input: &Map, y: &mut [f32], output: &Map) {
-    depthwise_generic::<crate::simd::Avx2>(d, x, input, y, output);
-}
-
-#[inline(always)]
-fn depthwise_generic<S: Simd>(d: &Depthwise, x: &[f32], input: &Map, y: &mut [f32], output: &Map) {
-    match d.spec.size {
-        [3, 3] => rows::<S, 3, 3>(d, x, input, y, output),
-        [5, 5] => rows::<S, 5, 5>(d, x, input, y, output),
-        _ => rows::<S, 0, 0>(d, x, input, y, output),
-    }
-}
-
-/// `KH`, `KW` of 0 stand for a size known only at run time.
-#[inline(always)]
-fn rows<S: Simd, const KH: usize, const KW: usize>(
-    d: &Depthwise,
-    x: &[f32],
-    input: &Map,
-    y: &mut [f32],
-    output: &Map,
-) {
-    for oy in 0..output.height {
-        let mut ox = 0;
-        while ox < output.width {
-            let at = Pixels { oy, ox };
-            let n = (output.width - ox).min(PIXELS);
-            match n {
-                PIXELS => pixels::<S, KH, KW, PIXELS>(d, x, input, y, output, at),
-                3 => pixels::<S, KH, KW, 3>(d, x, input, y, output, at),
-                2 => pixels::<S, KH, KW, 2>(d, x, input, y, output, at),
-                _ => pixels::<S, KH, KW, 1>(d, x, input, y, output, at),
+        let maps = Maps { x, input, y: Out::new(y), output };
+        let tall = output.height.div_ceil(team.threads());
+        team.run(output.height.div_ceil(tall), &|part| {
+            for row in part * tall..output.height.min((part + 1) * tall) {
+                self.row(&maps, row);
             }
+        });
+    }
+
+    fn row<X: Any, Y: Any>(&self, maps: &Maps<'_, X, Y>, oy: usize) {
+        match self.isa {
+            // SAFETY: an `Isa` is granted only when the machine has it.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Bf16 => unsafe { row_avx512_bf16(self, maps, oy) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => unsafe { row_avx512(self, maps, oy) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => unsafe { row_avx2(self, maps, oy) },
+            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16 => {
+                row_of::<simd::Portable, X, Y>(self, maps, oy);
+            }
+            Isa::Portable => row_of::<simd::Portable, X, Y>(self, maps, oy),
+        }
+    }
+}
+
+struct Maps<'a, X, Y> {
+    x: &'a [X],
+    input: &'a Map,
+    y: Out<Y>,
+    output: &'a Map,
+}
+
+macro_rules! compiled {
+    ($name:ident, $simd:ident, $feature:literal) => {
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = $feature)]
+        fn $name<X: Any, Y: Any>(d: &Depthwise, maps: &Maps<'_, X, Y>, oy: usize) {
+            row_of::<simd::$simd, X, Y>(d, maps, oy);
+        }
+    };
+}
+compiled!(row_avx512_bf16, Avx512Bf16, "avx512f,avx512bf16");
+compiled!(row_avx512, Avx512, "avx512f");
+compiled!(row_avx2, Avx2, "avx2,fma");
+
+#[inline(always)]
+fn row_of<S: Simd, X: Lane<S>, Y: Lane<S>>(d: &Depthwise, maps: &Maps<'_, X, Y>, oy: usize) {
+    let s = &d.spec;
+    match (s.size, s.stride[1], s.dilation[1]) {
+        ([3, 3], 1, 1) => row::<S, X, Y, 3, 3, 1>(d, maps, oy),
+        ([3, 3], 2, 1) => row::<S, X, Y, 3, 3, 2>(d, maps, oy),
+        ([5, 5], 1, 1) => row::<S, X, Y, 5, 5, 1>(d, maps, oy),
+        ([5, 5], 2, 1) => row::<S, X, Y, 5, 5, 2>(d, maps, oy),
+        _ => row::<S, X, Y, 0, 0, 0>(d, maps, oy),
+    }
+}
+
+/// One row of output. Sizes of 0 stand for ones known only at run time.
+#[inline(always)]
+fn row<S: Simd, X: Lane<S>, Y: Lane<S>, const KH: usize, const KW: usize, const SW: usize>(
+    d: &Depthwise,
+    maps: &Maps<'_, X, Y>,
+    oy: usize,
+) {
+    for c in (0..d.spec.input.next_multiple_of(LANES)).step_by(S::WIDTH) {
+        let mut ox = 0;
+        while ox < maps.output.width {
+            let at = Place { oy, ox, c };
+            // SAFETY: the caller chose `S` by what the machine has.
+            let n = unsafe {
+                match maps.output.width - ox {
+                    PIXELS.. => strip::<S, X, Y, KH, KW, SW, PIXELS>(d, maps, at),
+                    4.. => strip::<S, X, Y, KH, KW, SW, 4>(d, maps, at),
+                    2.. => strip::<S, X, Y, KH, KW, SW, 2>(d, maps, at),
+                    _ => strip::<S, X, Y, KH, KW, SW, 1>(d, maps, at),
+                }
+            };
             ox += n;
         }
     }
 }
 
 #[derive(Clone, Copy)]
-struct Pixels {
+struct Place {
     oy: usize,
     ox: usize,
+    c: usize,
 }
 
+/// `P` neighbouring output pixels, one vector of channels; returns `P`.
+///
+/// # Safety
+/// The machine must have the instructions of `S`.
 #[inline(always)]
-fn pixels<S: Simd, const KH: usize, const KW: usize, const P: usize>(
+unsafe fn strip<
+    S: Simd,
+    X: Lane<S>,
+    Y: Lane<S>,
+    const KH: usize,
+    const KW: usize,
+    const SW: usize,
+    const P: usize,
+>(
     d: &Depthwise,
-    x: &[f32],
-    input: &Map,
-    y: &mut [f32],
-    output: &Map,
-    at: Pixels,
-) {
-    let s = &d.spec;
-    let (kh, kw) = if KH == 0 { (s.size[0], s.size[1]) } else { (KH, KW) };
-    let lanes = input.stride;
-    let row = at.oy * s.stride[0] + input.pad.top - s.before[0];
-    let column = at.ox * s.stride[1] + input.pad.left - s.before[1];
-    let from = x[row * input.row() + column * lanes..].as_ptr();
-    let to = y[output.at(at.oy, at.ox)..].as_mut_ptr();
-    let step = s.stride[1] * lanes;
-    let weights = d.weights.as_slice().as_ptr();
-    let bias = d.bias.as_slice().as_ptr();
-    let (down, across) = (s.dilation[0] * input.row(), s.dilation[1] * lanes);
-    // SAFETY: `run` saw that the input's border holds the kernel around every output pixel, that
-    // slices fill their maps, and that both maps and the packed weights hold `lanes` channels, a
-    // multiple of the vector; the caller of `depthwise` chose `S` by what the machine has.
+    maps: &Maps<'_, X, Y>,
+    Place { oy, ox, c }: Place,
+) -> usize {
+    let (s, input, output) = (&d.spec, maps.input, maps.output);
+    let row = oy * s.stride[0] + input.pad.top - s.before[0];
+    let column = ox * s.stride[1] + input.pad.left - s.before[1];
+    let from = maps.x[row * input.row() + column * input.stride + c..].as_ptr();
+    let to = maps.y.at(output.at(oy, ox) + c, (P - 1) * output.stride + S::WIDTH);
+    let lanes = s.input.next_multiple_of(LANES);
+    let weights = d.weights.as_slice()[c..].as_ptr();
+    let down = s.dilation[0] * input.row();
+    // SAFETY: `typed` saw that the input's border holds the kernel around every output pixel, that
+    // slices fill their maps, and that maps and packed weights hold `lanes` channels, a multiple of
+    // the vector. Rows of output are shared out, so nobody else writes here.
     unsafe {
-        let (low, high) = (S::splat(d.clamp.low), S::splat(d.clamp.high));
-        for c in (0..lanes).step_by(S::WIDTH) {
-            let mut sums = [S::load(bias.add(c)); P];
-            for ky in 0..kh {
-                for kx in 0..kw {
-                    let w = S::load(weights.add((ky * kw + kx) * lanes + c));
-                    let p = from.add(ky * down + kx * across + c);
+        let mut sums = [S::load(d.bias.as_slice()[c..].as_ptr()); P];
+        if KH == 0 {
+            let (across, step) = (s.dilation[1] * input.stride, s.stride[1] * input.stride);
+            for ky in 0..s.size[0] {
+                for kx in 0..s.size[1] {
+                    let w = S::load(weights.add((ky * s.size[1] + kx) * lanes));
+                    let p = from.add(ky * down + kx * across);
                     for (i, sum) in sums.iter_mut().enumerate() {
-                        *sum = S::fma(S::load(p.add(i * step)), w, *sum);
+                        *sum = S::fma(X::load(p.add(i * step)), w, *sum);
                     }
                 }
             }
-            for (i, sum) in sums.into_iter().enumerate() {
-                S::store(to.add(i * lanes + c), S::min(high, S::max(low, sum)));
+        } else {
+            for ky in 0..KH {
+                let p = from.add(ky * down);
+                let w: [S::V; KW] =
+                    std::array::from_fn(|kx| S::load(weights.add((ky * KW + kx) * lanes)));
+                // The longest line of inputs is that of seven pixels, two apart, five taps each.
+                let wanted = (P - 1) * SW + KW;
+                let x: [S::V; 17] =
+                    std::array::from_fn(|i| X::load(p.add(i.min(wanted - 1) * input.stride)));
+                for (kx, w) in w.into_iter().enumerate() {
+                    for (i, sum) in sums.iter_mut().enumerate() {
+                        *sum = S::fma(x[i * SW + kx], w, *sum);
+                    }
+                }
             }
         }
+        let (low, high) = (S::splat(d.clamp.low), S::splat(d.clamp.high));
+        for (i, sum) in sums.into_iter().enumerate() {
+            Y::store(to.add(i * output.stride), S::min(high, S::max(low, sum)));
+        }
     }
+    P
 }

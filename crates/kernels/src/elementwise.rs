@@ -1,7 +1,9 @@
 //! Layers that look at one pixel at a time.
 
 use crate::conv::aligned_padded;
-use crate::{Aligned, Clamp, LANES, Map};
+use crate::simd::Number;
+use crate::slice::typed;
+use crate::{Aligned, Clamp, LANES, Map, Slice, SliceMut};
 
 /// A batch norm that no convolution could take in: `x * scale + shift` for each channel, clamped.
 pub struct Affine {
@@ -20,11 +22,10 @@ impl Affine {
     ///
     /// # Panics
     /// When slices or channels do not fit the maps.
-    pub fn run(&self, x: &[f32], input: &Map, y: &mut [f32], output: &Map) {
-        let lanes = self.scale.as_slice().len();
-        assert_eq!((input.stride, output.stride), (lanes, lanes), "whole vectors of channels");
+    pub fn run(&self, x: Slice<'_>, input: &Map, y: SliceMut<'_>, output: &Map) {
         let (scale, shift) = (self.scale.as_slice(), self.shift.as_slice());
-        pixels(x, input, y, output, |from, to| {
+        assert_eq!(input.channels.next_multiple_of(LANES), scale.len(), "channels");
+        each_pixel(x, input, y, output, |from, to| {
             for (((y, x), a), b) in to.iter_mut().zip(from).zip(scale).zip(shift) {
                 *y = clamped(x * a + b, self.clamp);
             }
@@ -38,11 +39,22 @@ fn clamped(x: f32, clamp: Clamp) -> f32 {
     if x > clamp.high { clamp.high } else { x }
 }
 
-/// Calls `f` with each pixel's channels of two maps of one height and width.
-fn pixels(
-    x: &[f32],
+/// Calls `f` with each pixel's channels of two maps of one height and width, as `f32`: what was in
+/// `y` before is there to read.
+fn each_pixel(
+    x: Slice<'_>,
     input: &Map,
-    y: &mut [f32],
+    y: SliceMut<'_>,
+    output: &Map,
+    f: impl FnMut(&[f32], &mut [f32]),
+) {
+    typed!(x, y, |x, y| pixels(x, input, y, output, f));
+}
+
+fn pixels<X: Number, Y: Number>(
+    x: &[X],
+    input: &Map,
+    y: &mut [Y],
     output: &Map,
     mut f: impl FnMut(&[f32], &mut [f32]),
 ) {
@@ -53,10 +65,15 @@ fn pixels(
         (output.height, output.width),
         "maps of one height and width"
     );
+    let (mut from, mut to) = (vec![0.0; input.stride], vec![0.0; output.stride]);
     for row in 0..input.height {
         for column in 0..input.width {
-            let (from, to) = (input.at(row, column), output.at(row, column));
-            f(&x[from..from + input.stride], &mut y[to..to + output.stride]);
+            let x = &x[input.at(row, column)..][..input.stride];
+            let y = &mut y[output.at(row, column)..][..output.stride];
+            from.iter_mut().zip(x).for_each(|(a, b)| *a = b.value());
+            to.iter_mut().zip(&*y).for_each(|(a, b)| *a = b.value());
+            f(&from, &mut to);
+            y.iter_mut().zip(&to).for_each(|(a, b)| *a = Y::of(*b));
         }
     }
 }
@@ -65,9 +82,9 @@ fn pixels(
 ///
 /// # Panics
 /// When slices do not fit the maps.
-pub fn clamp(clamp: Clamp, x: &[f32], input: &Map, y: &mut [f32], output: &Map) {
-    assert_eq!(input.stride, output.stride, "the same channels");
-    pixels(x, input, y, output, |from, to| {
+pub fn clamp(clamp: Clamp, x: Slice<'_>, input: &Map, y: SliceMut<'_>, output: &Map) {
+    assert_eq!(input.channels, output.channels, "the same channels");
+    each_pixel(x, input, y, output, |from, to| {
         for (y, x) in to.iter_mut().zip(from) {
             *y = clamped(*x, clamp);
         }
@@ -78,9 +95,9 @@ pub fn clamp(clamp: Clamp, x: &[f32], input: &Map, y: &mut [f32], output: &Map) 
 ///
 /// # Panics
 /// When slices do not fit the maps.
-pub fn add(x: &[f32], input: &Map, y: &mut [f32], output: &Map) {
-    assert_eq!(input.stride, output.stride, "the same channels");
-    pixels(x, input, y, output, |from, to| {
+pub fn add(x: Slice<'_>, input: &Map, y: SliceMut<'_>, output: &Map) {
+    assert_eq!(input.channels, output.channels, "the same channels");
+    each_pixel(x, input, y, output, |from, to| {
         for (y, x) in to.iter_mut().zip(from) {
             *y += x;
         }
@@ -92,10 +109,10 @@ pub fn add(x: &[f32], input: &Map, y: &mut [f32], output: &Map) {
 ///
 /// # Panics
 /// When slices or channels do not fit the maps.
-pub fn copy_channels(x: &[f32], input: &Map, y: &mut [f32], output: &Map, first: usize) {
+pub fn copy_channels(x: Slice<'_>, input: &Map, y: SliceMut<'_>, output: &Map, first: usize) {
     let n = input.channels;
     assert!(first + n <= output.channels, "channels fit");
-    pixels(x, input, y, output, |from, to| {
+    each_pixel(x, input, y, output, |from, to| {
         to[first..first + n].copy_from_slice(&from[..n]);
         to[output.channels..].fill(0.0);
     });
@@ -108,14 +125,14 @@ pub fn copy_channels(x: &[f32], input: &Map, y: &mut [f32], output: &Map, first:
 pub fn lrn(
     size: usize,
     [alpha, beta, k]: [f32; 3],
-    x: &[f32],
+    x: Slice<'_>,
     input: &Map,
-    y: &mut [f32],
+    y: SliceMut<'_>,
     output: &Map,
 ) {
-    assert_eq!(input.stride, output.stride, "the same channels");
+    assert_eq!(input.channels, output.channels, "the same channels");
     let channels = input.channels;
-    pixels(x, input, y, output, |from, to| {
+    each_pixel(x, input, y, output, |from, to| {
         for c in 0..channels {
             let near = &from[c.saturating_sub(size / 2)..(c + size / 2 + 1).min(channels)];
             let sum: f32 = near.iter().map(|v| v * v).sum();
@@ -129,10 +146,10 @@ pub fn lrn(
 ///
 /// # Panics
 /// When slices or channels do not fit the maps.
-pub fn softmax(x: &[f32], input: &Map, y: &mut [f32], output: &Map) {
-    assert_eq!(input.stride, output.stride, "the same channels");
+pub fn softmax(x: Slice<'_>, input: &Map, y: SliceMut<'_>, output: &Map) {
+    assert_eq!(input.channels, output.channels, "the same channels");
     let channels = input.channels;
-    pixels(x, input, y, output, |from, to| {
+    each_pixel(x, input, y, output, |from, to| {
         let top = from[..channels].iter().copied().fold(f32::NEG_INFINITY, f32::max);
         for (y, x) in to.iter_mut().zip(&from[..channels]) {
             *y = (x - top).exp();

@@ -22,6 +22,8 @@ mod layout;
 mod map;
 mod pool;
 mod simd;
+mod slice;
+mod team;
 mod tile;
 
 pub use aligned::Aligned;
@@ -31,7 +33,9 @@ pub use elementwise::{Affine, add, clamp, copy_channels, lrn, softmax};
 pub use isa::Isa;
 pub use layout::{from_chw, to_chw};
 pub use map::{Map, PadSides};
-pub use pool::{Pool, avg_pool, global_avg_pool, max_pool};
+pub use pool::Pool;
+pub use slice::{Kind, Slice, SliceMut};
+pub use team::{Each, Team};
 
 /// Channels are stored in multiples of this.
 pub const LANES: usize = 16;

@@ -1,4 +1,4 @@
-use crate::LANES;
+use crate::{LANES, SliceMut};
 
 /// A border around a map, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,7 +36,7 @@ pub struct Map {
     pub height: usize,
     /// Columns.
     pub width: usize,
-    /// Floats from one pixel to the next, at least `channels`; what lies behind them is zero.
+    /// Numbers from one pixel to the next, at least `channels`; what lies behind them is zero.
     pub stride: usize,
     /// Border of zeros.
     pub pad: PadSides,
@@ -49,12 +49,12 @@ impl Map {
         Self { channels, height, width, stride, pad: PadSides::default() }
     }
 
-    /// Floats from one row to the next.
+    /// Numbers from one row to the next.
     pub fn row(&self) -> usize {
         (self.pad.left + self.width + self.pad.right) * self.stride
     }
 
-    /// Floats in all, border and rounding included.
+    /// Numbers in all, border and rounding included.
     pub fn len(&self) -> usize {
         (self.pad.top + self.height + self.pad.bottom) * self.row()
     }
@@ -83,18 +83,25 @@ impl Map {
     ///
     /// # Panics
     /// When `data` is not [`Map::len`] long.
-    pub fn clear_border(&self, data: &mut [f32]) {
+    pub fn clear_border(&self, data: SliceMut<'_>) {
+        match data {
+            SliceMut::F32(data) => self.clear(data),
+            SliceMut::Bf16(data) => self.clear(data),
+        }
+    }
+
+    fn clear<T: Copy + Default>(&self, data: &mut [T]) {
         assert_eq!(data.len(), self.len(), "a map's data");
         if self.pad == PadSides::default() {
             return;
         }
         let row = self.row();
-        data[..self.pad.top * row].fill(0.0);
-        data[(self.pad.top + self.height) * row..].fill(0.0);
+        data[..self.pad.top * row].fill(T::default());
+        data[(self.pad.top + self.height) * row..].fill(T::default());
         for y in 0..self.height {
             let line = &mut data[(self.pad.top + y) * row..][..row];
-            line[..self.pad.left * self.stride].fill(0.0);
-            line[(self.pad.left + self.width) * self.stride..].fill(0.0);
+            line[..self.pad.left * self.stride].fill(T::default());
+            line[(self.pad.left + self.width) * self.stride..].fill(T::default());
         }
     }
 }

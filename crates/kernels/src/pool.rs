@@ -1,6 +1,9 @@
 //! Pooling. Windows are clipped to the map, so borders do not matter here.
 
-use crate::{LANES, Map, PadSides};
+use crate::simd::Number;
+use crate::slice::typed;
+use crate::team::{Out, Team};
+use crate::{Isa, LANES, Map, PadSides, Slice, SliceMut};
 
 /// A pooling window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,74 +37,159 @@ impl Pool {
     }
 }
 
-fn windows(
-    pool: &Pool,
-    x: &[f32],
-    input: &Map,
-    y: &mut [f32],
-    output: &Map,
-    start: f32,
-    fold: impl Fn(&mut [f32; LANES], &[f32]) + Copy,
-    finish: impl Fn(f32, &Clipped) -> f32,
-) {
-    assert_eq!(x.len(), input.len(), "input data fills its map");
-    assert_eq!(y.len(), output.len(), "output data fills its map");
-    assert_eq!(input.stride, output.stride, "the same channels");
-    assert_eq!(input.stride % LANES, 0, "whole vectors of channels");
-    for oy in 0..output.height {
-        for ox in 0..output.width {
-            let window = pool.clip(input, oy, ox);
-            let to = output.at(oy, ox);
-            for c in (0..input.stride).step_by(LANES) {
-                let mut sums = [start; LANES];
-                for iy in window.rows.clone() {
-                    for ix in window.columns.clone() {
-                        fold(&mut sums, &x[input.at(iy, ix) + c..][..LANES]);
+/// What is done with the values of a window.
+trait Fold: Copy + Sync {
+    const START: f32;
+    fn fold(sum: f32, value: f32) -> f32;
+    fn finish(self, sum: f32, window: &Clipped) -> f32;
+}
+
+#[derive(Clone, Copy)]
+struct Max;
+
+impl Fold for Max {
+    const START: f32 = f32::NEG_INFINITY;
+    #[inline(always)]
+    fn fold(sum: f32, value: f32) -> f32 {
+        if value > sum || value.is_nan() { value } else { sum }
+    }
+    #[inline(always)]
+    fn finish(self, sum: f32, _: &Clipped) -> f32 {
+        sum
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Mean {
+    count_pad: bool,
+}
+
+impl Fold for Mean {
+    const START: f32 = 0.0;
+    #[inline(always)]
+    fn fold(sum: f32, value: f32) -> f32 {
+        sum + value
+    }
+    #[inline(always)]
+    fn finish(self, sum: f32, window: &Clipped) -> f32 {
+        let inside = window.rows.len() * window.columns.len();
+        sum / if self.count_pad { window.padded } else { inside } as f32
+    }
+}
+
+struct Job<'a, X, Y, F> {
+    pool: &'a Pool,
+    fold: F,
+    x: &'a [X],
+    input: &'a Map,
+    y: Out<Y>,
+    output: &'a Map,
+}
+
+/// One row of output.
+#[inline(always)]
+fn row<X: Number, Y: Number, F: Fold>(job: &Job<'_, X, Y, F>, oy: usize) {
+    for ox in 0..job.output.width {
+        let window = job.pool.clip(job.input, oy, ox);
+        let to = job.output.at(oy, ox);
+        for c in (0..job.output.channels).step_by(LANES) {
+            let mut sums = [F::START; LANES];
+            for iy in window.rows.clone() {
+                for ix in window.columns.clone() {
+                    let values = &job.x[job.input.at(iy, ix) + c..][..LANES];
+                    for (sum, value) in sums.iter_mut().zip(values) {
+                        *sum = F::fold(*sum, value.value());
                     }
                 }
-                for (out, sum) in y[to + c..][..LANES].iter_mut().zip(sums) {
-                    *out = finish(sum, &window);
-                }
             }
+            let means = sums.map(|sum| Y::of(job.fold.finish(sum, &window)));
+            // SAFETY: `at` saw that there is room; rows are shared out, so nobody else writes here.
+            unsafe { job.y.at(to + c, LANES).cast::<[Y; LANES]>().write_unaligned(means) };
         }
     }
 }
 
-/// Largest value of each window.
-///
-/// # Panics
-/// When slices or channels do not fit the maps.
-pub fn max_pool(pool: &Pool, x: &[f32], input: &Map, y: &mut [f32], output: &Map) {
-    let larger = |best: &mut [f32; LANES], values: &[f32]| {
-        for (b, v) in best.iter_mut().zip(values) {
-            *b = if *v > *b || v.is_nan() { *v } else { *b };
+macro_rules! compiled {
+    ($name:ident, $feature:literal) => {
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = $feature)]
+        fn $name<X: Number, Y: Number, F: Fold>(job: &Job<'_, X, Y, F>, oy: usize) {
+            row(job, oy);
         }
     };
-    windows(pool, x, input, y, output, f32::NEG_INFINITY, larger, |best, _| best);
 }
+compiled!(row_avx512, "avx512f");
+compiled!(row_avx2, "avx2,fma");
 
-/// Mean of each window; the divisor counts the padding or not.
-///
-/// # Panics
-/// When slices or channels do not fit the maps.
-pub fn avg_pool(pool: &Pool, count_pad: bool, x: &[f32], input: &Map, y: &mut [f32], output: &Map) {
-    windows(pool, x, input, y, output, 0.0, add_lanes, |sum, window| {
-        let inside = window.rows.len() * window.columns.len();
-        sum / if count_pad { window.padded } else { inside } as f32
+fn windows<F: Fold>(
+    (isa, team): (Isa, Team<'_>),
+    pool: &Pool,
+    fold: F,
+    x: Slice<'_>,
+    input: &Map,
+    y: SliceMut<'_>,
+    output: &Map,
+) {
+    assert_eq!(input.channels, output.channels, "the same channels");
+    assert!(input.stride.is_multiple_of(LANES), "whole vectors of channels");
+    assert!(output.stride.is_multiple_of(LANES), "whole vectors of channels");
+    typed!(x, y, |x, y| {
+        assert_eq!(x.len(), input.len(), "input data fills its map");
+        assert_eq!(y.len(), output.len(), "output data fills its map");
+        let job = Job { pool, fold, x, input, y: Out::new(y), output };
+        let tall = output.height.div_ceil(team.threads());
+        team.run(output.height.div_ceil(tall), &|part| {
+            for oy in part * tall..output.height.min((part + 1) * tall) {
+                match isa {
+                    // SAFETY: an `Isa` is granted only when the machine has it.
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Avx512 | Isa::Avx512Bf16 => unsafe { row_avx512(&job, oy) },
+                    // SAFETY: as above.
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Avx2 => unsafe { row_avx2(&job, oy) },
+                    #[cfg(not(target_arch = "x86_64"))]
+                    Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16 => row(&job, oy),
+                    Isa::Portable => row(&job, oy),
+                }
+            }
+        });
     });
 }
 
-fn add_lanes(sums: &mut [f32; LANES], values: &[f32]) {
-    for (s, v) in sums.iter_mut().zip(values) {
-        *s += v;
+impl Pool {
+    /// Largest value of each window.
+    ///
+    /// # Panics
+    /// When slices or channels do not fit the maps.
+    pub fn max(
+        &self,
+        on: (Isa, Team<'_>),
+        x: Slice<'_>,
+        input: &Map,
+        y: SliceMut<'_>,
+        output: &Map,
+    ) {
+        windows(on, self, Max, x, input, y, output);
     }
-}
 
-/// Mean over all pixels: a map to a map of one pixel.
-///
-/// # Panics
-/// When slices or channels do not fit the maps.
-pub fn global_avg_pool(x: &[f32], input: &Map, y: &mut [f32], output: &Map) {
-    let all = Pool { size: [input.height, input.width], stride: [1, 1], pad: PadSides::default() };
-    avg_pool(&all, false, x, input, y, output);
+    /// Mean of each window; the divisor counts the padding or not.
+    ///
+    /// # Panics
+    /// When slices or channels do not fit the maps.
+    pub fn mean(
+        &self,
+        on: (Isa, Team<'_>),
+        count_pad: bool,
+        x: Slice<'_>,
+        input: &Map,
+        y: SliceMut<'_>,
+        output: &Map,
+    ) {
+        windows(on, self, Mean { count_pad }, x, input, y, output);
+    }
+
+    /// A window as large as a map.
+    pub fn all_of(input: &Map) -> Self {
+        Self { size: [input.height, input.width], stride: [1, 1], pad: PadSides::default() }
+    }
 }

@@ -1,19 +1,25 @@
-//! One vector type for each instruction set, behind one trait.
+//! One vector type for each instruction set, behind one trait, and the two kinds of numbers that
+//! maps are made of.
 
+mod portable;
 #[cfg(target_arch = "x86_64")]
-use std::arch::x86_64::{
-    __m256, __m512, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps,
-    _mm256_set1_ps, _mm256_storeu_ps, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
-    _mm512_max_ps, _mm512_min_ps, _mm512_set1_ps, _mm512_storeu_ps,
-};
+mod x86;
+
+use half::bf16;
+
+pub(crate) use portable::Portable;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86::{Avx2, Avx512, Avx512Bf16};
 
 /// A vector of floats.
 ///
 /// # Safety
 /// Every method may be called only where the instruction set is there, and pointers must be good for
-/// [`Simd::WIDTH`] floats.
+/// [`Simd::WIDTH`] values (of pairs, in the `pairs` methods; for one pair, in `splat_pair`).
 pub(crate) trait Simd: Copy {
     type V: Copy;
+    /// As many pairs of [`bf16`] as a vector has floats.
+    type Pairs: Copy;
     /// Floats in a vector; divides [`crate::LANES`].
     const WIDTH: usize;
     unsafe fn load(p: *const f32) -> Self::V;
@@ -26,121 +32,122 @@ pub(crate) trait Simd: Copy {
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
     /// The smaller; `b` when either is not a number.
     unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn load_bf16(p: *const bf16) -> Self::V;
+    /// Rounds to nearest, ties to even; NaN stays NaN.
+    unsafe fn store_bf16(p: *mut bf16, v: Self::V);
+    unsafe fn load_pairs(p: *const bf16) -> Self::Pairs;
+    unsafe fn splat_pair(p: *const bf16) -> Self::Pairs;
+    /// `a.0 * b.0 + a.1 * b.1 + c` for each pair.
+    unsafe fn dot(a: Self::Pairs, b: Self::Pairs, c: Self::V) -> Self::V;
 }
 
-#[cfg(target_arch = "x86_64")]
-#[derive(Clone, Copy)]
-pub(crate) struct Avx512;
-#[cfg(target_arch = "x86_64")]
-#[derive(Clone, Copy)]
-pub(crate) struct Avx2;
-#[derive(Clone, Copy)]
-pub(crate) struct Portable;
-
-#[cfg(target_arch = "x86_64")]
-macro_rules! x86 {
-    ($name:ident, $v:ty, $width:expr, $load:ident, $store:ident, $splat:ident, $add:ident,
-     $fma:ident, $max:ident, $min:ident) => {
-        // SAFETY (all): the caller guarantees the instruction set and the pointers.
-        impl Simd for $name {
-            type V = $v;
-            const WIDTH: usize = $width;
-            #[inline(always)]
-            unsafe fn load(p: *const f32) -> $v {
-                unsafe { $load(p) }
-            }
-            #[inline(always)]
-            unsafe fn store(p: *mut f32, v: $v) {
-                unsafe { $store(p, v) }
-            }
-            #[inline(always)]
-            unsafe fn splat(x: f32) -> $v {
-                unsafe { $splat(x) }
-            }
-            #[inline(always)]
-            unsafe fn add(a: $v, b: $v) -> $v {
-                unsafe { $add(a, b) }
-            }
-            #[inline(always)]
-            unsafe fn fma(a: $v, b: $v, c: $v) -> $v {
-                unsafe { $fma(a, b, c) }
-            }
-            #[inline(always)]
-            unsafe fn max(a: $v, b: $v) -> $v {
-                unsafe { $max(a, b) }
-            }
-            #[inline(always)]
-            unsafe fn min(a: $v, b: $v) -> $v {
-                unsafe { $min(a, b) }
-            }
-        }
-    };
+/// A number as it lies in a map. Sums are always `f32`.
+pub(crate) trait Number: bytemuck::Pod + Send + Sync {
+    /// Nearest number.
+    fn of(x: f32) -> Self;
+    /// Its exact value.
+    fn value(self) -> f32;
 }
 
-#[cfg(target_arch = "x86_64")]
-x86!(
-    Avx512,
-    __m512,
-    16,
-    _mm512_loadu_ps,
-    _mm512_storeu_ps,
-    _mm512_set1_ps,
-    _mm512_add_ps,
-    _mm512_fmadd_ps,
-    _mm512_max_ps,
-    _mm512_min_ps
-);
-#[cfg(target_arch = "x86_64")]
-x86!(
-    Avx2,
-    __m256,
-    8,
-    _mm256_loadu_ps,
-    _mm256_storeu_ps,
-    _mm256_set1_ps,
-    _mm256_add_ps,
-    _mm256_fmadd_ps,
-    _mm256_max_ps,
-    _mm256_min_ps
-);
-
-type Eight = [f32; 8];
-
-#[inline(always)]
-fn each(a: Eight, b: Eight, f: impl Fn(f32, f32) -> f32) -> Eight {
-    std::array::from_fn(|i| f(a[i], b[i]))
-}
-
-// SAFETY (all): the caller guarantees the pointers; there is no instruction set to guarantee.
-impl Simd for Portable {
-    type V = Eight;
-    const WIDTH: usize = 8;
-    #[inline(always)]
-    unsafe fn load(p: *const f32) -> Eight {
-        unsafe { p.cast::<Eight>().read_unaligned() }
+impl Number for f32 {
+    fn of(x: f32) -> Self {
+        x
     }
-    #[inline(always)]
-    unsafe fn store(p: *mut f32, v: Eight) {
-        unsafe { p.cast::<Eight>().write_unaligned(v) }
-    }
-    #[inline(always)]
-    unsafe fn splat(x: f32) -> Eight {
-        [x; 8]
-    }
-    #[inline(always)]
-    unsafe fn add(a: Eight, b: Eight) -> Eight {
-        each(a, b, |x, y| x + y)
-    }
-    #[inline(always)]
-    unsafe fn fma(a: Eight, b: Eight, c: Eight) -> Eight {
-        std::array::from_fn(|i| a[i] * b[i] + c[i])
-    }
-    #[inline(always)]
-    unsafe fn max(a: Eight, b: Eight) -> Eight {
-        each(a, b, |x, y| if x > y { x } else { y })
-    }
-    #[inline(always)]
-    unsafe fn min(a: Eight, b: Eight) -> Eight {
-        each(a, b, |x, y| if x < y { x } else { y })
+    fn value(self) -> f32 {
+        self
     }
 }
+
+impl Number for bf16 {
+    // Like `half`'s, but without branches, so that loops become vectors.
+    fn of(x: f32) -> Self {
+        let bits = x.to_bits();
+        let odd = (bits >> 16) & 1;
+        let rounded = bits.wrapping_add(0x7fff + odd) >> 16;
+        Self::from_bits(if x.is_nan() { 0x7fc0 } else { rounded as u16 })
+    }
+    fn value(self) -> f32 {
+        f32::from_bits(u32::from(self.to_bits()) << 16)
+    }
+}
+
+/// A kind of number in the hands of an instruction set.
+///
+/// Products are summed a *word* (32 bits) at a time: one `f32`, or two neighbouring `bf16`.
+///
+/// # Safety
+/// As [`Simd`].
+pub(crate) trait Lane<S: Simd>: Number {
+    /// Numbers in a word.
+    const PER_WORD: usize;
+    /// [`Simd::WIDTH`] words.
+    type Words: Copy;
+    unsafe fn load(p: *const Self) -> S::V;
+    unsafe fn store(p: *mut Self, v: S::V);
+    unsafe fn load_words(p: *const Self) -> Self::Words;
+    unsafe fn splat_word(p: *const Self) -> Self::Words;
+    unsafe fn dot(a: Self::Words, b: Self::Words, c: S::V) -> S::V;
+}
+
+// SAFETY (all): handed on to the caller.
+impl<S: Simd> Lane<S> for f32 {
+    const PER_WORD: usize = 1;
+    type Words = S::V;
+    #[inline(always)]
+    unsafe fn load(p: *const Self) -> S::V {
+        unsafe { S::load(p) }
+    }
+    #[inline(always)]
+    unsafe fn store(p: *mut Self, v: S::V) {
+        unsafe { S::store(p, v) }
+    }
+    #[inline(always)]
+    unsafe fn load_words(p: *const Self) -> S::V {
+        unsafe { S::load(p) }
+    }
+    #[inline(always)]
+    unsafe fn splat_word(p: *const Self) -> S::V {
+        unsafe { S::splat(*p) }
+    }
+    #[inline(always)]
+    unsafe fn dot(a: S::V, b: S::V, c: S::V) -> S::V {
+        unsafe { S::fma(a, b, c) }
+    }
+}
+
+// SAFETY (all): handed on to the caller.
+impl<S: Simd> Lane<S> for bf16 {
+    const PER_WORD: usize = 2;
+    type Words = S::Pairs;
+    #[inline(always)]
+    unsafe fn load(p: *const Self) -> S::V {
+        unsafe { S::load_bf16(p) }
+    }
+    #[inline(always)]
+    unsafe fn store(p: *mut Self, v: S::V) {
+        unsafe { S::store_bf16(p, v) }
+    }
+    #[inline(always)]
+    unsafe fn load_words(p: *const Self) -> S::Pairs {
+        unsafe { S::load_pairs(p) }
+    }
+    #[inline(always)]
+    unsafe fn splat_word(p: *const Self) -> S::Pairs {
+        unsafe { S::splat_pair(p) }
+    }
+    #[inline(always)]
+    unsafe fn dot(a: S::Pairs, b: S::Pairs, c: S::V) -> S::V {
+        unsafe { S::dot(a, b, c) }
+    }
+}
+
+/// A kind of number that every instruction set can handle.
+#[cfg(target_arch = "x86_64")]
+pub(crate) trait Any: Lane<Portable> + Lane<Avx2> + Lane<Avx512> + Lane<Avx512Bf16> {}
+#[cfg(target_arch = "x86_64")]
+impl<T: Lane<Portable> + Lane<Avx2> + Lane<Avx512> + Lane<Avx512Bf16>> Any for T {}
+/// A kind of number that every instruction set can handle.
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) trait Any: Lane<Portable> {}
+#[cfg(not(target_arch = "x86_64"))]
+impl<T: Lane<Portable>> Any for T {}

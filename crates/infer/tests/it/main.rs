@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use proptest::prelude::*;
-use regraft_infer::{Engine, InferError};
+use regraft_infer::{Engine, InferError, Precision, Threads};
 use regraft_kernels::Isa;
 use regraft_net::op::{Conv2d, Pad, Rounding, Window};
 use regraft_net::{Forward, Graph, Network, Op};
@@ -11,6 +11,9 @@ use regraft_tensor::Tensor;
 use regraft_testkit::{
     Reference, formula_values, relative_l2, small_networks, with_formula_weights,
 };
+
+/// How far results in `bf16` may be from exact ones: a few roundings to 8 bits.
+const BF16: f64 = 0.03;
 
 fn batch(network: &Network, images: usize) -> Tensor {
     let facts = network.facts().unwrap();
@@ -25,12 +28,15 @@ fn agree(name: &str, network: &Network, outputs: &[&str], tolerance: f64) {
     let batch = batch(network, 2);
     let wanted = Reference::new(network).unwrap().forward(&batch, outputs).unwrap();
     for isa in Isa::available() {
-        let mut engine = Engine::compile_for(network, outputs, isa).unwrap();
-        let got = engine.forward(&batch, outputs).unwrap();
-        for ((a, b), output) in got.iter().zip(&wanted).zip(outputs) {
-            assert_eq!(a.shape(), b.shape(), "{name}, {output}");
-            let distance = relative_l2(a.data(), b.data());
-            assert!(distance <= tolerance, "{name}, `{output}`, {}: {distance:e}", isa.name());
+        for (precision, tolerance) in [(Precision::F32, tolerance), (Precision::Bf16, BF16)] {
+            let mut engine = Engine::compile_for(network, outputs, precision, isa).unwrap();
+            let got = engine.forward(&batch, outputs).unwrap();
+            for ((a, b), output) in got.iter().zip(&wanted).zip(outputs) {
+                assert_eq!(a.shape(), b.shape(), "{name}, {output}");
+                let distance = relative_l2(a.data(), b.data());
+                let on = (isa.name(), precision.name());
+                assert!(distance <= tolerance, "{name}, `{output}`, {on:?}: {distance:e}");
+            }
         }
     }
 }
@@ -57,14 +63,30 @@ fn every_layer_asked_for_as_output_has_its_own_value_in_spite_of_fusion() {
 
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
-    let (_, network) = small_networks().swap_remove(0);
-    let batch = batch(&network, 7);
-    let run = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let mut engine = Engine::compile(&network, &["prob"]).unwrap();
-        pool.install(|| engine.forward(&batch, &["prob"]).unwrap())
-    };
-    assert_eq!(run(1), run(2));
+    for (name, network) in small_networks() {
+        let last = network.graph().layer(network.graph().output().unwrap()).name.clone();
+        let batch = batch(&network, 7);
+        for precision in [Precision::F32, Precision::Bf16] {
+            let run = |threads, images| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let engine = Engine::compile_in(&network, &[&last], precision).unwrap();
+                pool.install(|| {
+                    let (mut scratch, mut row) =
+                        (engine.scratch(), vec![0.0; engine.results_len()]);
+                    let mut all = Vec::new();
+                    for i in 0..batch.rows() {
+                        engine.run_watched(images, batch.row(i), &mut scratch, &mut row, |_| {});
+                        all.extend(row.iter().map(|x| x.to_bits()));
+                    }
+                    all
+                })
+            };
+            let alone = run(1, Threads::One);
+            for threads in [2, 3, 5] {
+                assert_eq!(run(threads, Threads::All), alone, "{name}, {threads} threads");
+            }
+        }
+    }
 }
 
 #[test]
