@@ -4,6 +4,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use regraft::PrecisionChoice;
 
 const AFTER: &str = "\
 Exit codes: 0 done, 1 this machine failed (disk, rights), 2 wrong command line, 3 the images, \
@@ -99,6 +100,9 @@ pub(crate) struct How {
     /// Kind of head.
     #[arg(long, value_enum, default_value_t = Head::Auto)]
     pub(crate) head: Head,
+    /// How values between the network's layers are stored.
+    #[arg(long, value_enum, default_value_t = Precision::Auto)]
+    pub(crate) precision: Precision,
     /// Share of each class kept for testing when the data has no split of its own.
     #[arg(long, default_value_t = 0.2, value_name = "SHARE", value_parser = share)]
     pub(crate) test_share: f64,
@@ -120,6 +124,26 @@ pub(crate) enum Features {
     Depths,
     /// The output probabilities of the source task.
     Logits,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Precision {
+    /// bf16 where the processor has it natively and it agrees with f32 on your images.
+    Auto,
+    /// 32 bits.
+    F32,
+    /// 16 bits with 8 bits of precision.
+    Bf16,
+}
+
+impl From<Precision> for PrecisionChoice {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::Auto => Self::Auto,
+            Precision::F32 => Self::F32,
+            Precision::Bf16 => Self::Bf16,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -202,6 +226,9 @@ pub(crate) enum ZooCommand {
         /// folders named by synset or class.
         #[arg(long, value_name = "DIR")]
         images: Option<PathBuf>,
+        /// How values between the network's layers are stored; auto is f32 here.
+        #[arg(long, value_enum, default_value_t = Precision::F32)]
+        precision: Precision,
     },
 }
 

@@ -40,8 +40,8 @@ fn run(cli: &Cli, printer: &Printer, terminal: &Terminal) -> Result<ExitCode, re
         Command::Zoo(ZooCommand::Pull { names }) => {
             commands::zoo::pull(names, common, printer, terminal)
         }
-        Command::Zoo(ZooCommand::Verify { name, images }) => {
-            commands::zoo::verify(name, images.as_deref(), common, printer, terminal)
+        Command::Zoo(ZooCommand::Verify { name, images, precision }) => {
+            commands::zoo::verify(name, images.as_deref(), *precision, common, printer, terminal)
         }
         Command::Completions { shell } => {
             Printer::completions(*shell);

@@ -14,4 +14,5 @@ mod step;
 
 pub use engine::{Engine, Precision, Scratch, Threads};
 pub use error::InferError;
+pub use regraft_kernels::Isa;
 pub use step::StepInfo;

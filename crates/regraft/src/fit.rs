@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use regraft_data::{Dataset, OpenOptions, Split};
-use regraft_infer::Engine;
 use regraft_run::{Event, FORMAT, Reason, RunFile, RunFolder, Skipped, Summary};
 use regraft_train::{Extracted, FeatureStore, Flow, Trunk, extract};
 use regraft_zoo::DEFAULT;
@@ -12,6 +11,7 @@ use crate::features::{choose, source};
 use crate::journal::{Log, Rows};
 use crate::options::default_run;
 use crate::plan::{images, split_origin};
+use crate::precision::{Ready, ready};
 use crate::write::{Finished, write};
 use crate::{Error, FitOptions, Observer, Progress, VERSION, load};
 
@@ -43,8 +43,11 @@ pub fn fit(options: &FitOptions, observer: &dyn Observer) -> Result<Summary, Err
     let name = options.network.as_deref().unwrap_or(DEFAULT);
     let loaded = load(name, &options.load, observer)?;
     let source = source(&loaded.network, options)?;
-    let engine = Engine::compile(&source.network, &[source.output()?])?;
-    let trunk = Trunk::new(&source.network, engine)?;
+    let files: Vec<PathBuf> = dataset.examples.iter().map(|e| e.path.clone()).collect();
+    let Ready { trunk, plan: engine, reason: precision } = {
+        let whole = (&loaded.network, source.cut.as_str());
+        ready(&source.network, source.output()?, whole, options.precision, &files)?
+    };
     let (extracted, features_seconds) = features(options, &dataset, &trunk, &log)?;
     let skipped = skipped(&dataset, &extracted, &log);
     let rows = usable(&dataset, &extracted, &skipped)?;
@@ -64,6 +67,7 @@ pub fn fit(options: &FitOptions, observer: &dyn Observer) -> Result<Summary, Err
         return Err(Error::Interrupted);
     }
     let mut reasons = crate::plan::reasons(&dataset, options, &loaded, &rows, &chosen);
+    reasons.push(precision);
     reasons.extend(fitted.reasons.iter().map(|r| Reason {
         choice: r.choice.clone(),
         because: r.because.clone(),
@@ -79,6 +83,7 @@ pub fn fit(options: &FitOptions, observer: &dyn Observer) -> Result<Summary, Err
         dataset: &dataset,
         loaded: &loaded,
         source: &source,
+        engine,
         chosen: &chosen,
         extracted: &extracted,
         rows: &rows,

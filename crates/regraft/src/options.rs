@@ -33,6 +33,18 @@ impl FeatureKind {
     }
 }
 
+/// How values between the layers of the frozen network are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PrecisionChoice {
+    /// `bf16` where the processor has it natively and it agrees with `f32` on the user's images.
+    #[default]
+    Auto,
+    /// 32 bits.
+    F32,
+    /// 16 bits with 8 bits of precision.
+    Bf16,
+}
+
 /// What a person asks for; every blank is filled by the plan, with a reason.
 #[derive(Debug, Clone)]
 pub struct FitOptions {
@@ -48,6 +60,8 @@ pub struct FitOptions {
     pub features: FeatureKind,
     /// Kind of head.
     pub head: HeadKind,
+    /// In which precision the network runs.
+    pub precision: PrecisionChoice,
     /// Seed of everything random.
     pub seed: u64,
     /// Share of each class kept for testing when the data has no split, between 0 and 1.
@@ -66,6 +80,7 @@ impl FitOptions {
             cut: None,
             features: FeatureKind::default(),
             head: HeadKind::Auto,
+            precision: PrecisionChoice::default(),
             seed: 0,
             test_share: 0.2,
             load: LoadOptions::default(),

@@ -6,7 +6,7 @@ use std::path::Path;
 use regraft_data::{Dataset, Layout, Split, SplitOrigin};
 use regraft_net::card::{Channels, Interpolation, Preprocess, Resize};
 use regraft_run::{
-    DataPlan, FORMAT, HeadPlan, NetworkPlan, Plan, PreprocessPlan, Reason, ResizePlan,
+    DataPlan, EnginePlan, FORMAT, HeadPlan, NetworkPlan, Plan, PreprocessPlan, Reason, ResizePlan,
 };
 
 use crate::features::Chosen;
@@ -19,6 +19,7 @@ pub(crate) struct Decided<'a> {
     pub(crate) dataset: &'a Dataset,
     pub(crate) loaded: &'a Loaded,
     pub(crate) chosen: &'a Chosen,
+    pub(crate) engine: EnginePlan,
     pub(crate) reasons: Vec<Reason>,
 }
 
@@ -53,6 +54,7 @@ pub(crate) fn plan(d: Decided<'_>) -> Plan {
             features: d.chosen.kind.name().to_owned(),
             feature_len: d.chosen.columns.len(),
         },
+        engine: d.engine,
         preprocess: preprocess_plan(&card.preprocess),
         head: HeadPlan {
             kind: fitted.method.name().to_owned(),

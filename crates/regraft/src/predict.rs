@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::fit::reason;
 use crate::head::{HEAD, open, softmax};
+use crate::precision::of_run;
 use crate::{Error, Observer, Progress};
 
 /// Classes named in an answer, most probable first.
@@ -98,7 +99,7 @@ pub(crate) fn scores(
 ) -> Result<Extracted, Error> {
     let plan = folder.plan()?;
     let network = open(folder, &plan)?;
-    let engine = Engine::compile(&network, &[HEAD])?;
+    let engine = Engine::compile_in(&network, &[HEAD], of_run(&plan.engine))?;
     let trunk = Trunk::new(&network, engine)?;
     let total = files.len();
     let progress = |done| {

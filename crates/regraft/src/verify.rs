@@ -11,7 +11,8 @@ use regraft_train::{Flow, Trunk, extract};
 use regraft_zoo::labels;
 use serde::Serialize;
 
-use crate::{Error, LoadOptions, Observer, Progress, load};
+use crate::precision::untried;
+use crate::{Error, LoadOptions, Observer, PrecisionChoice, Progress, load};
 
 /// What a check of a network found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -46,6 +47,7 @@ pub struct Verified {
 pub fn verify(
     name: &str,
     images: Option<&Path>,
+    precision: PrecisionChoice,
     options: &LoadOptions,
     observer: &dyn Observer,
 ) -> Result<Verified, Error> {
@@ -69,7 +71,7 @@ pub fn verify(
     let card = loaded.network.card();
     let logits = card.logits.clone().ok_or_else(|| Error::NoLogits { name: card.name.clone() })?;
     let network = loaded.network.cut(&logits)?;
-    let engine = Engine::compile(&network, &[&logits])?;
+    let engine = Engine::compile_in(&network, &[&logits], untried(precision))?;
     let trunk = Trunk::new(&network, engine)?;
     let total = files.len();
     let progress = |done| {

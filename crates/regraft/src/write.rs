@@ -6,8 +6,8 @@ use regraft_data::{Dataset, decode_file, thumbnail};
 use regraft_probe::HeadFit;
 use regraft_report::{NetworkFacts, PenaltyPoint, ReportInput};
 use regraft_run::{
-    Event, FORMAT, Loo, MetricsFile, Prediction, Predictions, Reason, RunFile, RunFolder, Seconds,
-    Skipped, Summary, Timings, TrainFacts,
+    EnginePlan, Event, FORMAT, Loo, MetricsFile, Prediction, Predictions, Reason, RunFile,
+    RunFolder, Seconds, Skipped, Summary, Timings, TrainFacts,
 };
 use regraft_train::Extracted;
 
@@ -28,6 +28,7 @@ pub(crate) struct Finished<'a> {
     pub(crate) loaded: &'a Loaded,
     pub(crate) source: &'a Source,
     pub(crate) chosen: &'a Chosen,
+    pub(crate) engine: EnginePlan,
     pub(crate) extracted: &'a Extracted,
     pub(crate) rows: &'a Rows,
     pub(crate) reasons: Vec<Reason>,
@@ -55,7 +56,8 @@ pub(crate) fn write(done: Finished<'_>) -> Result<Summary, Error> {
         skipped: done.skipped,
         notes,
     };
-    let plan = plan(Decided { options, dataset, loaded, chosen, reasons: done.reasons });
+    let engine = done.engine;
+    let plan = plan(Decided { options, dataset, loaded, chosen, engine, reasons: done.reasons });
     // Without a plan the folder counts as unfinished, so it goes first and comes last.
     folder.remove_files()?;
     let trunk = done.source.chosen(chosen.kind)?;

@@ -47,6 +47,7 @@ pub(crate) fn body(input: &ReportInput<'_>) -> Html {
         "Frozen up to",
         &format!("{} ({}), {} features", network.cut, network.features, network.feature_len),
     );
+    fact("Computed in", &format!("{} ({})", plan.engine.precision, plan.engine.instructions));
     fact("Preprocessing", &preprocessing(&plan.preprocess));
     let head = &plan.head;
     fact(

@@ -28,7 +28,9 @@ pub use error::{RunError, WriteStep};
 pub use event::{Event, EventLog, Events, Record, Seconds, Timings, parse_events};
 pub use folder::{RunFile, RunFolder};
 pub use metrics::{ClassMetrics, Metrics, RELIABILITY_BINS, ReliabilityBin, top_class, wilson};
-pub use plan::{DataPlan, HeadPlan, NetworkPlan, Plan, PreprocessPlan, Reason, ResizePlan};
+pub use plan::{
+    DataPlan, EnginePlan, HeadPlan, NetworkPlan, Plan, PreprocessPlan, Reason, ResizePlan,
+};
 pub use predictions::{Prediction, Predictions};
 pub use summary::{Loo, MetricsFile, Skipped, Summary, TrainFacts};
 pub use write::atomic_write;

@@ -23,6 +23,9 @@ pub struct Plan {
     pub data: DataPlan,
     /// The network kept, and how much of it.
     pub network: NetworkPlan,
+    /// How the network was computed.
+    #[serde(default)]
+    pub engine: EnginePlan,
     /// How a picture becomes the network's input.
     pub preprocess: PreprocessPlan,
     /// The new head.
@@ -30,6 +33,41 @@ pub struct Plan {
     /// Why each of these was chosen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
+}
+
+/// How the frozen network was computed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnginePlan {
+    /// How values between layers were stored: `f32` or `bf16`.
+    pub precision: String,
+    /// Vector instructions used; another machine's may change the last bits.
+    pub instructions: String,
+    /// Images on which `bf16` was compared with `f32`; 0 when it was not.
+    pub tried: usize,
+    /// Smallest cosine of an image's two feature vectors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub least_cosine: Option<f64>,
+    /// Mean cosine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_cosine: Option<f64>,
+    /// Images whose most probable source class was the same in both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_class: Option<usize>,
+}
+
+impl Default for EnginePlan {
+    /// Of plans older than the choice.
+    fn default() -> Self {
+        Self {
+            precision: "f32".to_owned(),
+            instructions: "unknown".to_owned(),
+            tried: 0,
+            least_cosine: None,
+            mean_cosine: None,
+            same_class: None,
+        }
+    }
 }
 
 /// The target data of a plan.

@@ -43,7 +43,8 @@ impl Trunk {
             });
         }
         let outputs: Vec<&str> = engine.outputs().iter().map(|(n, _)| n.as_str()).collect();
-        let key = TrunkKey::new(network, &outputs, &preprocess, engine.isa().name());
+        let arithmetic = format!("{} {}", engine.precision().name(), engine.isa().name());
+        let key = TrunkKey::new(network, &outputs, &preprocess, &arithmetic);
         Ok(Self { engine, preprocess, key })
     }
 

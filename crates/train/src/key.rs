@@ -5,7 +5,7 @@ use regraft_net::card::Preprocess;
 use regraft_net::{Network, notation};
 
 /// Raised whenever the engine's results change in any bit.
-const ENGINE_VERSION: u32 = 1;
+const ENGINE_VERSION: u32 = 2;
 
 /// A hash of everything that shapes a feature, apart from the image itself: the trunk's layers and
 /// weights, the outputs taken, the preprocessing, and the versions of the code that computes.
@@ -13,8 +13,14 @@ const ENGINE_VERSION: u32 = 1;
 pub struct TrunkKey([u8; 32]);
 
 impl TrunkKey {
-    /// The key of a trunk; `isa` names the instructions it runs with, which change the last bits.
-    pub fn new(trunk: &Network, outputs: &[&str], preprocess: &Preprocess, isa: &str) -> Self {
+    /// The key of a trunk; `arithmetic` names the precision and the instructions, which
+    /// change the last bits.
+    pub fn new(
+        trunk: &Network,
+        outputs: &[&str],
+        preprocess: &Preprocess,
+        arithmetic: &str,
+    ) -> Self {
         let mut hash = blake3::Hasher::new();
         let mut part = |bytes: &[u8]| {
             hash.update(&(bytes.len() as u64).to_le_bytes());
@@ -22,7 +28,7 @@ impl TrunkKey {
         };
         part(&PIXELS_VERSION.to_le_bytes());
         part(&ENGINE_VERSION.to_le_bytes());
-        part(isa.as_bytes());
+        part(arithmetic.as_bytes());
         part(notation::print(trunk.graph()).as_bytes());
         for output in outputs {
             part(output.as_bytes());

@@ -46,6 +46,7 @@ pub(crate) fn fit(
             Head::Logistic => HeadKind::Logistic,
         },
         seed: common.seed,
+        precision: how.precision.into(),
         test_share: how.test_share,
         load: load_options(common),
     };

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use regraft::{Error, ZooRow};
 
 use super::load_options;
-use crate::args::Common;
+use crate::args::{Common, Precision};
 use crate::observer::Terminal;
 use crate::printer::{Printer, table};
 use crate::units::{bytes, count, percent, plural, shape};
@@ -92,11 +92,12 @@ pub(crate) fn pull(
 pub(crate) fn verify(
     name: &str,
     images: Option<&Path>,
+    precision: Precision,
     common: &Common,
     printer: &Printer,
     terminal: &Terminal,
 ) -> Result<ExitCode, Error> {
-    let v = regraft::verify(name, images, &load_options(common), terminal)?;
+    let v = regraft::verify(name, images, precision.into(), &load_options(common), terminal)?;
     terminal.finish();
     printer.result(&v, || {
         let mut text = format!("{}: weights complete, sha256 {}\n", v.network, v.sha256);

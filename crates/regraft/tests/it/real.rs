@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use regraft::{
-    Error, ErrorKind, FeatureKind, FitOptions, LoadOptions, Loaded, Quiet, evaluate, fit, load,
-    verify,
+    Error, ErrorKind, FeatureKind, FitOptions, LoadOptions, Loaded, PrecisionChoice, Quiet,
+    evaluate, fit, load, verify,
 };
 use regraft_infer::Engine;
 use regraft_net::Forward;
@@ -69,10 +69,13 @@ fn the_default_network_recognises_its_own_classes() {
     else {
         return;
     };
-    let verified =
-        verify("efficientnet-lite0", Some(&folder), &LoadOptions::default(), &Quiet).unwrap();
-    assert_eq!(verified.images, Some(100));
-    assert!(verified.top1.unwrap() >= 0.87, "{verified:?}");
+    for precision in [PrecisionChoice::F32, PrecisionChoice::Bf16] {
+        let load = LoadOptions::default();
+        let verified =
+            verify("efficientnet-lite0", Some(&folder), precision, &load, &Quiet).unwrap();
+        assert_eq!(verified.images, Some(100));
+        assert!(verified.top1.unwrap() >= 0.87, "{precision:?}: {verified:?}");
+    }
 }
 
 fn options(data: PathBuf, out: &tempfile::TempDir) -> FitOptions {

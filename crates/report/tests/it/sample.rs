@@ -5,8 +5,8 @@ use std::path::Path;
 
 use regraft_report::{NetworkFacts, PenaltyPoint, ReportInput};
 use regraft_run::{
-    DataPlan, FORMAT, HeadPlan, Loo, MetricsFile, NetworkPlan, Plan, Prediction, Predictions,
-    PreprocessPlan, Reason, ResizePlan, Seconds, Skipped, Timings, TrainFacts,
+    DataPlan, EnginePlan, FORMAT, HeadPlan, Loo, MetricsFile, NetworkPlan, Plan, Prediction,
+    Predictions, PreprocessPlan, Reason, ResizePlan, Seconds, Skipped, Timings, TrainFacts,
 };
 
 /// Everything a page borrows from.
@@ -156,6 +156,14 @@ fn plan(classes: &[String], tested: usize) -> Plan {
             cut: "pool".into(),
             features: "trunk".into(),
             feature_len: 1280,
+        },
+        engine: EnginePlan {
+            precision: "bf16".into(),
+            instructions: "avx512-bf16".into(),
+            tried: 8,
+            least_cosine: Some(0.9991),
+            mean_cosine: Some(0.9995),
+            same_class: Some(8),
         },
         preprocess: PreprocessPlan {
             resize: ResizePlan::Shorter(256),

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use regraft_run::{
-    DataPlan, FORMAT, HeadPlan, Loo, Metrics, MetricsFile, NetworkPlan, Plan, PreprocessPlan,
-    Reason, ResizePlan, Skipped, TrainFacts,
+    DataPlan, EnginePlan, FORMAT, HeadPlan, Loo, Metrics, MetricsFile, NetworkPlan, Plan,
+    PreprocessPlan, Reason, ResizePlan, Skipped, TrainFacts,
 };
 
 pub(crate) fn plan() -> Plan {
@@ -29,6 +29,14 @@ pub(crate) fn plan() -> Plan {
             cut: "pool".into(),
             features: "trunk".into(),
             feature_len: 1280,
+        },
+        engine: EnginePlan {
+            precision: "bf16".into(),
+            instructions: "avx512-bf16".into(),
+            tried: 8,
+            least_cosine: Some(0.9991),
+            mean_cosine: Some(0.9995),
+            same_class: Some(8),
         },
         preprocess: PreprocessPlan {
             resize: ResizePlan::Shorter(256),
