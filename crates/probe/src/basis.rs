@@ -1,39 +1,71 @@
-use faer::Mat;
+use faer::{Mat, MatRef};
 
-use crate::linalg::{blocks, eigen, product, product_into, symmetric};
-use crate::{Features, ProbeError};
+use crate::blocks::{Buffers, column_means, scatter};
+use crate::linalg::{eigen, product, symmetric};
+use crate::rows::{Centre, Number, ROWS};
+use crate::{Features, Labels, ProbeError};
 
 /// Directions whose eigenvalue is below this part of the largest are rounding noise.
 const NOISE: f64 = 1e-13;
 
-/// Centred features `Xc = X - mean` in the coordinates of their principal axes.
+/// Centred features `Xc = X - mean` and their principal axes.
 ///
-/// `n <= d` (dual): `Xc·Xcᵀ = U·Σ·Uᵀ`; `coords` is `Uᵀ`, `[n - 1, n]`: all eigenvectors but the
-/// constant one, which centring removed. `n > d` (primal): `Xcᵀ·Xc = V·Σ·Vᵀ`; `coords` is
-/// `Vᵀ·Xcᵀ`, `[d, n]`.
+/// Every example has *coordinates*, a column that is made or read when it is needed
+/// ([`Basis::columns`]). `n <= d` (dual): `Xc·Xcᵀ = U·Σ·Uᵀ`; the coordinates are the columns of `Uᵀ`:
+/// all eigenvectors but the constant one, which centring removed. `n > d` (primal):
+/// `Xcᵀ·Xc = V·Σ·Vᵀ`; the coordinates are the centred features themselves, and only weights are
+/// turned by `V`: nothing of the size of the features is held.
 pub(crate) struct Basis<'a> {
     features: Features<'a>,
     mean: Vec<f64>,
+    /// A power of two that brings centred features to about 1.
+    unit: f64,
     /// Eigenvalues, not negative, ascending.
     pub(crate) sigma: Vec<f64>,
-    /// One column per example.
-    pub(crate) coords: Mat<f64>,
-    /// `V`, `[d, d]`, when primal.
-    vectors: Option<Mat<f64>>,
+    /// Sums of the coordinates of each class less its share of all, `[len, C]`.
+    pub(crate) sums: Mat<f64>,
+    form: Form,
+}
+
+enum Form {
+    /// `Uᵀ`, `[n - 1, n]`.
+    Dual { coords: Mat<f64> },
+    /// `V`, `[d, d]`, and `Xcᵀ·Xc`.
+    Primal { vectors: Mat<f64>, scatter: Mat<f64> },
 }
 
 impl<'a> Basis<'a> {
-    pub(crate) fn new(features: Features<'a>) -> Result<Self, ProbeError> {
-        let mean = column_means(features);
-        let x = centred(features, &mean);
-        if features.rows() <= features.columns() {
-            let (sigma, coords) = dual(&x)?;
-            return Ok(Self { features, mean, sigma, coords, vectors: None });
+    pub(crate) fn new(features: Features<'a>, labels: &Labels<'_>) -> Result<Self, ProbeError> {
+        let mean = column_means(features)?;
+        let (n, classes) = (features.rows(), labels.classes());
+        let (sigma, mut sums, form) = if n <= features.columns() {
+            let (sigma, coords) = dual(&centred(features, &mean)?)?;
+            let mut sums = Mat::zeros(coords.nrows(), classes);
+            for (i, &label) in labels.values().iter().enumerate() {
+                let row = coords.col_as_slice(i);
+                sums.col_as_slice_mut(label).iter_mut().zip(row).for_each(|(s, v)| *s += v);
+            }
+            (sigma, sums, Form::Dual { coords })
+        } else {
+            let centre = Centre { mean: mean.clone(), unit: 1.0 };
+            let (scatter, sums) = scatter(features, &centre, labels.values(), classes, &|_| true)?;
+            let (values, vectors) = eigen(scatter.as_ref())?;
+            let sigma = values.into_iter().map(|v| v.max(0.0)).collect();
+            (sigma, sums, Form::Primal { vectors, scatter })
+        };
+        // Coordinates add up to zero but for rounding, which must not tilt the targets.
+        for j in 0..sums.nrows() {
+            let all: f64 = (0..classes).map(|c| sums[(j, c)]).sum();
+            for (c, &count) in labels.counts().iter().enumerate() {
+                sums[(j, c)] -= all * count as f64 / n as f64;
+            }
         }
-        let (values, vectors) = eigen(symmetric(x.as_ref(), x.transpose()).as_ref())?;
-        let coords = product(vectors.transpose(), x.as_ref());
-        let sigma = values.into_iter().map(|v| v.max(0.0)).collect();
-        Ok(Self { features, mean, sigma, coords, vectors: Some(vectors) })
+        let mut all = Self { features, mean, unit: 1.0, sigma, sums, form };
+        let size = (all.sigma.iter().sum::<f64>() / (n * features.columns()) as f64).sqrt();
+        if size > 0.0 {
+            all.unit = (-size.log2().round()).exp2();
+        }
+        Ok(all)
     }
 
     pub(crate) fn features(&self) -> Features<'a> {
@@ -41,15 +73,61 @@ impl<'a> Basis<'a> {
     }
 
     pub(crate) fn is_dual(&self) -> bool {
-        self.vectors.is_none()
+        matches!(self.form, Form::Dual { .. })
     }
 
-    /// Number of coordinates.
+    /// `Xcᵀ·Xc`, `[d, d]`, when primal.
+    pub(crate) fn scatter(&self) -> Option<&Mat<f64>> {
+        match &self.form {
+            Form::Dual { .. } => None,
+            Form::Primal { scatter, .. } => Some(scatter),
+        }
+    }
+
+    /// Number of principal axes.
     pub(crate) fn rank(&self) -> usize {
         self.sigma.len()
     }
 
-    /// Length of an example's principal coordinate per unit of `coords`: √σ when dual, 1 when
+    /// What makes coordinates of features, in `f64`.
+    pub(crate) fn centre(&self) -> Centre<f64> {
+        Centre { mean: self.mean.clone(), unit: 1.0 }
+    }
+
+    /// The same for products in `f32`: coordinates of about 1, and what the rounded mean leaves of
+    /// each (to be taken off their products).
+    pub(crate) fn centre_single(&self) -> (Centre<f32>, Vec<f64>) {
+        let mean: Vec<f32> = self.mean.iter().map(|&m| m as f32).collect();
+        let left = self.mean.iter().zip(&mean).map(|(m, &r)| (m - f64::from(r)) * self.unit);
+        let left = left.collect();
+        (Centre { mean, unit: self.unit as f32 }, left)
+    }
+
+    /// Coordinates `[len, b]` of the examples `picked`: ascending, at most `ROWS`.
+    pub(crate) fn columns<'b, T: Number>(
+        &self,
+        picked: &[usize],
+        centre: &Centre<T>,
+        buffers: &'b mut Buffers<T>,
+    ) -> Result<MatRef<'b, T>, ProbeError> {
+        let len = self.sums.nrows();
+        buffers.columns.resize(ROWS * len, T::ZERO);
+        let out = &mut buffers.columns[..picked.len() * len];
+        match &self.form {
+            Form::Primal { .. } => {
+                self.features.centred_into(picked, centre, &mut buffers.read, out)?;
+            }
+            Form::Dual { coords } => {
+                for (at, &i) in picked.iter().enumerate() {
+                    let values = out[at * len..][..len].iter_mut().zip(coords.col_as_slice(i));
+                    values.for_each(|(o, &v)| *o = T::narrow(v));
+                }
+            }
+        }
+        Ok(MatRef::from_column_major_slice(out, len, picked.len()))
+    }
+
+    /// Length of an example's coordinate on each principal axis per unit: √σ when dual, 1 when
     /// primal, 0 for a direction that is rounding noise.
     pub(crate) fn stretch(&self) -> Vec<f64> {
         let largest = self.sigma.iter().copied().fold(0.0, f64::max);
@@ -57,48 +135,74 @@ impl<'a> Basis<'a> {
         self.sigma.iter().map(|&s| if s > NOISE * largest { length(s) } else { 0.0 }).collect()
     }
 
-    /// Weights `[C, rank]` on `coords`-like axes back to weights `[C, d]` on raw features, with the
-    /// bias `[C]` that stands for the centring.
-    ///
-    /// Dual: `weights` are on the rows of `Uᵀ·Xc` (dual coefficients in eigen-coordinates);
-    /// primal: on the columns of `V`.
-    pub(crate) fn raw_weights(&self, weights: &Mat<f64>, bias: &[f64]) -> (Mat<f64>, Vec<f64>) {
-        let raw = if let Some(vectors) = &self.vectors {
-            product(weights.as_ref(), vectors.transpose())
-        } else {
-            let alpha = product(weights.as_ref(), self.coords.as_ref());
-            let x = centred(self.features, &self.mean);
-            product(alpha.as_ref(), x.transpose())
-        };
-        let bias = (0..raw.nrows())
-            .map(|c| {
-                bias[c] - self.mean.iter().enumerate().map(|(j, m)| raw[(c, j)] * m).sum::<f64>()
-            })
-            .collect();
-        (raw, bias)
+    /// Weights on principal axes, `[rank, C]`, as weights on coordinates, `[len, C]`.
+    pub(crate) fn on_coordinates(&self, weights: Mat<f64>) -> Mat<f64> {
+        match &self.form {
+            Form::Dual { .. } => weights,
+            Form::Primal { vectors, .. } => product(vectors.as_ref(), weights.as_ref()),
+        }
     }
 
-    /// Weights `[C, d]` (row-major `f32`) on raw features to weights `[C, rank]` on principal
-    /// axes, and what to add to the bias. The part outside the span of the examples is lost.
-    pub(crate) fn principal_weights(&self, raw: &[f32]) -> (Mat<f64>, Vec<f64>) {
-        let d = self.features.columns();
-        let classes = raw.len() / d;
-        let raw = Mat::from_fn(classes, d, |c, j| f64::from(raw[c * d + j]));
-        let shift = (0..classes)
-            .map(|c| self.mean.iter().enumerate().map(|(j, m)| raw[(c, j)] * m).sum::<f64>())
-            .collect();
-        let Some(vectors) = &self.vectors else {
-            let x = centred(self.features, &self.mean);
-            let on_examples = product(raw.as_ref(), x.as_ref());
-            let mut weights = product(on_examples.as_ref(), self.coords.transpose());
-            for (j, s) in self.stretch().into_iter().enumerate() {
-                for c in 0..classes {
-                    weights[(c, j)] = if s > 0.0 { weights[(c, j)] / s } else { 0.0 };
-                }
+    /// Sums over coordinates, `[len, C]`, as sums over principal axes, `[rank, C]`.
+    pub(crate) fn on_axes(&self, sums: MatRef<'_, f64>) -> Mat<f64> {
+        match &self.form {
+            Form::Dual { .. } => sums.to_owned(),
+            Form::Primal { vectors, .. } => product(vectors.transpose(), sums),
+        }
+    }
+
+    /// Coordinates, `[len, b]`, on principal axes: `[rank, b]`; on one thread.
+    pub(crate) fn turned(&self, columns: MatRef<'_, f64>) -> Mat<f64> {
+        match &self.form {
+            Form::Dual { .. } => columns.to_owned(),
+            Form::Primal { vectors, .. } => {
+                let mut out = Mat::zeros(vectors.ncols(), columns.ncols());
+                crate::linalg::product_here(out.as_mut(), vectors.transpose(), columns);
+                out
             }
-            return (weights, shift);
+        }
+    }
+
+    /// Weights `[rank, C]` on principal axes (dual: dual coefficients there) to weights `[d, C]` on
+    /// raw features, with the bias `[C]` that stands for the centring.
+    pub(crate) fn raw_weights(
+        &self,
+        weights: Mat<f64>,
+        bias: &[f64],
+    ) -> Result<(Mat<f64>, Vec<f64>), ProbeError> {
+        let raw = match &self.form {
+            Form::Primal { .. } => self.on_coordinates(weights),
+            Form::Dual { coords } => {
+                let alpha = product(coords.transpose(), weights.as_ref());
+                product(centred(self.features, &self.mean)?.as_ref(), alpha.as_ref())
+            }
         };
-        (product(raw.as_ref(), vectors.as_ref()), shift)
+        let bias = (0..raw.ncols()).map(|c| bias[c] - dot(raw.col_as_slice(c), &self.mean));
+        let bias = bias.collect();
+        Ok((raw, bias))
+    }
+
+    /// Weights `[C, d]` (row-major `f32`) on raw features to weights `[rank, C]` on principal axes,
+    /// and what to add to the bias. The part outside the span of the examples is lost.
+    pub(crate) fn principal_weights(
+        &self,
+        raw: &[f32],
+    ) -> Result<(Mat<f64>, Vec<f64>), ProbeError> {
+        let d = self.features.columns();
+        let raw = Mat::from_fn(d, raw.len() / d, |j, c| f64::from(raw[c * d + j]));
+        let shift = (0..raw.ncols()).map(|c| dot(raw.col_as_slice(c), &self.mean)).collect();
+        let Form::Dual { coords } = &self.form else {
+            return Ok((self.on_axes(raw.as_ref()), shift));
+        };
+        let x = centred(self.features, &self.mean)?;
+        let on_examples = product(x.transpose(), raw.as_ref());
+        let mut weights = product(coords.as_ref(), on_examples.as_ref());
+        for (j, s) in self.stretch().into_iter().enumerate() {
+            for c in 0..weights.ncols() {
+                weights[(j, c)] = if s > 0.0 { weights[(j, c)] / s } else { 0.0 };
+            }
+        }
+        Ok((weights, shift))
     }
 }
 
@@ -121,48 +225,20 @@ fn dual(x: &Mat<f64>) -> Result<(Vec<f64>, Mat<f64>), ProbeError> {
     Ok((values.into_iter().map(|v| v.max(0.0)).collect(), coords))
 }
 
-/// Sum of squares of the centred features: the trace of their scatter matrix.
-pub(crate) fn total_variance(features: Features<'_>) -> f64 {
-    let mean = column_means(features);
-    let square =
-        |row: &[f32]| row.iter().zip(&mean).map(|(&v, m)| (f64::from(v) - m).powi(2)).sum::<f64>();
-    features.values().chunks_exact(features.columns()).map(square).sum()
-}
-
-fn column_means(features: Features<'_>) -> Vec<f64> {
-    let mut sums = vec![0.0; features.columns()];
-    for row in features.values().chunks_exact(features.columns()) {
-        for (sum, &v) in sums.iter_mut().zip(row) {
-            *sum += f64::from(v);
-        }
-    }
-    let n = features.rows() as f64;
-    sums.into_iter().map(|s| s / n).collect()
-}
-
-/// `Xcᵀ`, `[d, n]`: one column per example.
-fn centred(features: Features<'_>, mean: &[f64]) -> Mat<f64> {
-    use rayon::prelude::*;
+/// `Xcᵀ`, `[d, n]`: one column per example. For `n <= d` only.
+fn centred(features: Features<'_>, mean: &[f64]) -> Result<Mat<f64>, ProbeError> {
     let d = features.columns();
     let mut x = Mat::zeros(d, features.rows());
-    blocks(x.as_mut()).into_par_iter().for_each(|(first, mut block)| {
-        for i in 0..block.ncols() {
-            let row = &features.values()[(first + i) * d..][..d];
-            for (j, (&v, m)) in row.iter().zip(mean).enumerate() {
-                block[(j, i)] = f64::from(v) - m;
-            }
+    let mut buffer = Vec::new();
+    for first in (0..features.rows()).step_by(ROWS) {
+        for (k, row) in features.block(first, &mut buffer)?.chunks_exact(d).enumerate() {
+            let out = x.col_as_slice_mut(first + k).iter_mut().zip(row).zip(mean);
+            out.for_each(|((o, &v), m)| *o = f64::from(v) - m);
         }
-    });
-    x
+    }
+    Ok(x)
 }
 
-/// `out = (weights · diag(scale)) · coords`.
-pub(crate) fn scaled_product(
-    out: faer::MatMut<'_, f64>,
-    weights: &Mat<f64>,
-    scale: &[f64],
-    coords: &Mat<f64>,
-) {
-    let scaled = Mat::from_fn(weights.nrows(), weights.ncols(), |c, j| weights[(c, j)] * scale[j]);
-    product_into(out, scaled.as_ref(), coords.as_ref());
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }

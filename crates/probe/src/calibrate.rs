@@ -13,6 +13,8 @@ const HIGHEST: f64 = 1e3;
 const STEPS: usize = 60;
 /// Relative change of the temperature at which the search ends.
 const PRECISION: f64 = 1e-10;
+/// Curvature in `ln(1/T)` per example below which a step of Newton's method means nothing.
+const FLAT: f64 = 1e-6;
 /// Examples of one block.
 const ROWS: usize = 256;
 
@@ -89,6 +91,12 @@ pub(crate) fn fit_beta(scores: &[f64], classes: usize, labels: &[usize], smoothi
             low = beta;
         }
         let newton = beta - slope / curvature;
+        // A step too small to move ends on a bound of the bracket. Far out, where nothing is left of
+        // the curvature but rounding, it says nothing.
+        let settled = (newton / beta - 1.0).abs() < PRECISION;
+        if settled && curvature * beta * beta > FLAT * labels.len() as f64 {
+            break;
+        }
         let next = if newton > low && newton < high { newton } else { (low * high).sqrt() };
         let moved = (next / beta - 1.0).abs();
         beta = next;

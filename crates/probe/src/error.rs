@@ -31,6 +31,18 @@ pub enum ProbeError {
         /// The value.
         value: f64,
     },
+    /// Feature rows that could not be read.
+    #[error("cannot read the features of rows {first} to {}: {reason}", first + count - 1)]
+    Read {
+        /// First row asked for.
+        first: usize,
+        /// How many.
+        count: usize,
+        /// What kind of failure it was.
+        kind: std::io::ErrorKind,
+        /// What the system said.
+        reason: String,
+    },
     /// Not one label per row of the features.
     #[error("{got} labels for {wanted} rows; give one label per row")]
     LabelCount {

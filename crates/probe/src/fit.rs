@@ -2,7 +2,7 @@ use crate::calibrate::{each_nll, platt_smoothing};
 use crate::input::check_penalties;
 use crate::logistic::{Problem, logistic_penalties};
 use crate::ridge::{RidgePath, ridge_penalties};
-use crate::search::{Candidate, Task, judge, logistic_search, ridge_search};
+use crate::search::{Candidate, Task, all_folds, judge, logistic_search, ridge_search};
 use crate::{Features, Labels, LinearHead, ProbeError, folds};
 
 const RIDGE_PENALTIES: usize = 30;
@@ -157,8 +157,8 @@ pub struct HeadFit {
 /// - Logistic: the same with stratified k-fold cross-validation, from large penalties to small,
 ///   until three in a row are worse than the best. With very many examples (more than 2·10⁸
 ///   weight-example products) the penalty is sought on one fold, and the others give scores only
-///   for the penalty found.
-/// - `Auto`: both on the same folds (ridge exactly, without refitting). Logistic regression is taken
+///   for the penalty found, and only when logistic regression is taken.
+/// - `Auto`: both on the same folds, or the one (ridge exactly). Logistic regression is taken
 ///   when its negative log-likelihood is lower by more than one standard error of the paired
 ///   difference, otherwise ridge, which is simpler.
 ///
@@ -189,14 +189,19 @@ pub fn fit_head(
         table.push(row);
         observer(HeadEvent::Tried(row));
     };
-    let grid = |default: Vec<f64>| options.penalties.clone().unwrap_or(default);
-    let penalties = grid(ridge_penalties(features, RIDGE_PENALTIES));
+    let penalties = match &options.penalties {
+        Some(given) => given.clone(),
+        None => ridge_penalties(features, RIDGE_PENALTIES)?,
+    };
     let (path, ridge) = ridge_search(features, &task, &penalties, &mut tried)?;
     let loo_top1 = ridge.judged.top1;
     let logistic = if options.kind == HeadKind::Ridge {
         None
     } else {
-        let penalties = grid(logistic_penalties(features, LOGISTIC_PENALTIES));
+        let penalties = match &options.penalties {
+            Some(given) => given.clone(),
+            None => logistic_penalties(features, LOGISTIC_PENALTIES)?,
+        };
         Some(logistic_search(&path, &task, &penalties, &mut tried)?)
     };
     let (method, winner, mut reasons) = choose(options.kind, &path, &task, ridge, logistic)?;
@@ -207,6 +212,10 @@ pub fn fit_head(
         Method::Logistic => refit(&path, labels, winner.penalty)?,
     };
     head.temperature = (1.0 / winner.judged.beta) as f32;
+    let out_of_fold_scores = match winner.scores {
+        Some(scores) => scores,
+        None => path.loo_scores(winner.index)?,
+    };
     Ok(HeadFit {
         head,
         method,
@@ -214,7 +223,7 @@ pub fn fit_head(
         loo_top1,
         out_of_fold_top1: winner.judged.top1,
         out_of_fold_nll: winner.judged.nll,
-        out_of_fold_scores: winner.scores,
+        out_of_fold_scores,
         folds,
         table,
         reasons,
@@ -242,19 +251,25 @@ fn choose(
     path: &RidgePath<'_>,
     task: &Task<'_>,
     ridge: Candidate,
-    logistic: Option<Candidate>,
+    logistic: Option<(Candidate, Vec<usize>)>,
 ) -> Result<(Method, Candidate, Vec<Reason>), ProbeError> {
-    let Some(logistic) = logistic else {
+    let Some((logistic, tested)) = logistic else {
         return Ok((Method::Ridge, ridge, vec![asked("ridge")]));
     };
     if kind == HeadKind::Logistic {
+        let logistic = all_folds(path, task, logistic, tested.len())?;
         return Ok((Method::Logistic, logistic, vec![asked("logistic")]));
     }
-    let (labels, classes) = (task.labels.values(), task.labels.classes());
-    let scores = path.fold_scores(ridge.index, task.folds)?;
-    let same = judge(&scores, classes, labels, task.smoothing);
-    let a = each_nll(&scores, classes, labels, same.beta);
-    let b = each_nll(&logistic.scores, classes, labels, logistic.judged.beta);
+    let classes = task.labels.classes();
+    let labels: Vec<usize> = tested.iter().map(|&i| task.labels.values()[i]).collect();
+    let scores: Vec<f64> = {
+        let all = path.fold_scores(ridge.index, task.folds)?;
+        tested.iter().flat_map(|&i| &all[i * classes..(i + 1) * classes]).copied().collect()
+    };
+    let same = judge(&scores, classes, &labels, task.smoothing);
+    let a = each_nll(&scores, classes, &labels, same.beta);
+    let scores = logistic.scores.as_deref().unwrap_or_default();
+    let b = each_nll(scores, classes, &labels, logistic.judged.beta);
     let gains: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a - b).collect();
     let (gain, error) = mean_and_error(&gains);
     let wins = gain > ERRORS_TO_WIN * error;
@@ -269,7 +284,8 @@ fn choose(
     );
     let method = if wins { Method::Logistic } else { Method::Ridge };
     let reason = Reason { choice: format!("{} head", method.name()), because: facts };
-    Ok((method, if wins { logistic } else { ridge }, vec![reason]))
+    let winner = if wins { all_folds(path, task, logistic, tested.len())? } else { ridge };
+    Ok((method, winner, vec![reason]))
 }
 
 fn asked(name: &str) -> Reason {
@@ -296,7 +312,7 @@ fn refit(
     penalty: f64,
 ) -> Result<LinearHead, ProbeError> {
     let problem = Problem::new(path.basis(), labels, None);
-    let ended = problem.solve(&problem.start(), penalty, FINAL_TOLERANCE, FINAL_STEPS);
+    let ended = problem.solve(&problem.start(), penalty, FINAL_TOLERANCE, FINAL_STEPS)?;
     ended.solution.head(path.basis())
 }
 

@@ -70,13 +70,13 @@ impl LinearHead {
         })
     }
 
-    /// A head of temperature 1 from `[C, d]` weights and `[C]` biases.
+    /// A head of temperature 1 from `[d, C]` weights and `[C]` biases.
     pub(crate) fn from_f64(weight: &Mat<f64>, bias: &[f64]) -> Result<Self, ProbeError> {
-        let (classes, features) = (weight.nrows(), weight.ncols());
+        let (features, classes) = (weight.nrows(), weight.ncols());
         let mut narrow = Vec::with_capacity(classes * features);
         for class in 0..classes {
             for feature in 0..features {
-                narrow.push(to_f32(weight[(class, feature)], class, feature)?);
+                narrow.push(to_f32(weight[(feature, class)], class, feature)?);
             }
         }
         let bias: Result<_, _> =

@@ -1,44 +1,5 @@
 use crate::ProbeError;
 
-/// A checked view of features `[n, d]`, row-major: no empty axis, every value finite.
-#[derive(Debug, Clone, Copy)]
-pub struct Features<'a> {
-    values: &'a [f32],
-    rows: usize,
-    columns: usize,
-}
-
-impl<'a> Features<'a> {
-    /// A view of `x`, `[n, d]` row-major.
-    ///
-    /// Fails when `n` or `d` is 0, when the length is not `n * d`, and when a value is not finite
-    /// (the first such row and column are named).
-    pub fn new(x: &'a [f32], n: usize, d: usize) -> Result<Self, ProbeError> {
-        check_values("features", x, n, d)?;
-        Ok(Self { values: x, rows: n, columns: d })
-    }
-
-    /// Number of examples `n`.
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// Number of features `d`.
-    pub fn columns(&self) -> usize {
-        self.columns
-    }
-
-    /// All values, `[n, d]` row-major.
-    pub fn values(&self) -> &'a [f32] {
-        self.values
-    }
-
-    /// The features of one example, `[d]`; empty beyond the last.
-    pub fn row(&self, i: usize) -> &'a [f32] {
-        self.values.chunks_exact(self.columns).nth(i).unwrap_or(&[])
-    }
-}
-
 /// A checked view of labels `[n]`: each below the number of classes, each class with an example,
 /// at least two classes.
 #[derive(Debug, Clone)]

@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use crate::ProbeError;
+
 const HISTORY: usize = 10;
 const SEARCH_STEPS: usize = 40;
 const SUFFICIENT_DECREASE: f64 = 1e-4;
@@ -22,50 +24,71 @@ struct Point {
     value: f64,
 }
 
+/// What the last steps taught about the curvature; a later minimisation of the same function can go
+/// on with it.
+#[derive(Default)]
+pub(crate) struct Curvature {
+    pairs: VecDeque<Pair>,
+}
+
 struct Pair {
     s: Vec<f64>,
     y: Vec<f64>,
     rho: f64,
 }
 
-/// Minimises a smooth convex function from `x`. `objective` fills the gradient and returns the
-/// value. Ends, converged, when half the squared gradient is at most `tolerance` times the value:
-/// in a well-scaled metric that is the decrease still to be had. Also converged when no step
-/// lowers the value beyond rounding.
+/// When a minimisation ends.
+#[derive(Clone, Copy)]
+pub(crate) struct Ends {
+    /// Converged when half the squared gradient is at most this part of the value: in a well-scaled
+    /// metric that is the decrease still to be had.
+    pub(crate) tolerance: f64,
+    /// Not converged after this many steps.
+    pub(crate) max_iterations: usize,
+    /// Relative rounding of the value: converged when no step lowers it by more.
+    pub(crate) rounding: f64,
+}
+
+/// A function that fills the gradient and returns the value.
+pub(crate) type Objective<'a> = &'a mut dyn FnMut(&[f64], &mut [f64]) -> Result<f64, ProbeError>;
+
+/// Minimises a smooth convex function from `x`.
 pub(crate) fn minimise(
     x: Vec<f64>,
-    tolerance: f64,
-    max_iterations: usize,
-    objective: &mut dyn FnMut(&[f64], &mut [f64]) -> f64,
-) -> Minimum {
+    ends: Ends,
+    curvature: &mut Curvature,
+    objective: Objective<'_>,
+) -> Result<Minimum, ProbeError> {
+    let pairs = &mut curvature.pairs;
     let mut gradient = vec![0.0; x.len()];
-    let value = objective(&x, &mut gradient);
+    let value = objective(&x, &mut gradient)?;
     let mut at = Point { x, gradient, value };
-    let mut pairs: VecDeque<Pair> = VecDeque::with_capacity(HISTORY);
+    let done =
+        |at: &Point| 0.5 * dot(&at.gradient, &at.gradient) <= ends.tolerance * at.value.abs();
     let mut iterations = 0;
     let mut converged = false;
-    while iterations < max_iterations {
-        if 0.5 * dot(&at.gradient, &at.gradient) <= tolerance * at.value.abs() {
+    while iterations < ends.max_iterations {
+        if done(&at) {
             converged = true;
             break;
         }
-        let mut direction = descent(&at.gradient, &pairs);
+        let mut direction = descent(&at.gradient, pairs);
         let mut slope = dot(&at.gradient, &direction);
         if slope >= 0.0 || !slope.is_finite() {
             pairs.clear();
             direction = at.gradient.iter().map(|g| -g).collect();
             slope = -dot(&at.gradient, &at.gradient);
         }
-        let Some(next) = search(&at, &direction, slope, objective) else {
+        let Some(next) = search(&at, &direction, slope, ends.rounding, objective)? else {
             converged = true;
             break;
         };
         iterations += 1;
-        remember(&mut pairs, &at, &next);
+        remember(pairs, &at, &next);
         at = next;
     }
-    converged |= 0.5 * dot(&at.gradient, &at.gradient) <= tolerance * at.value.abs();
-    Minimum { x: at.x, value: at.value, iterations, converged }
+    converged |= done(&at);
+    Ok(Minimum { x: at.x, value: at.value, iterations, converged })
 }
 
 /// A step along `direction` that satisfies the weak Wolfe conditions; none when rounding hides
@@ -74,15 +97,16 @@ fn search(
     from: &Point,
     direction: &[f64],
     slope: f64,
-    objective: &mut dyn FnMut(&[f64], &mut [f64]) -> f64,
-) -> Option<Point> {
+    rounding: f64,
+    objective: Objective<'_>,
+) -> Result<Option<Point>, ProbeError> {
     let (mut low, mut high, mut step) = (0.0, f64::INFINITY, 1.0);
-    let rounding = f64::EPSILON * from.value.abs();
+    let rounding = rounding * from.value.abs();
     let mut best: Option<Point> = None;
     for _ in 0..SEARCH_STEPS {
         let x: Vec<f64> = from.x.iter().zip(direction).map(|(x, d)| x + step * d).collect();
         let mut gradient = vec![0.0; x.len()];
-        let value = objective(&x, &mut gradient);
+        let value = objective(&x, &mut gradient)?;
         let enough = value <= from.value + SUFFICIENT_DECREASE * step * slope;
         let here = Point { x, gradient, value };
         if enough {
@@ -100,7 +124,7 @@ fn search(
             break;
         }
     }
-    best.filter(|b| b.value < from.value)
+    Ok(best.filter(|b| b.value < from.value))
 }
 
 /// `-H·g` by the two-loop recursion.

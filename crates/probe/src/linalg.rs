@@ -13,37 +13,53 @@ use faer::{Accum, Mat, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
 use crate::ProbeError;
+use crate::rows::Number;
 
 /// Columns of one block.
 const BLOCK: usize = 128;
 
 /// Cuts a matrix into blocks of `BLOCK` columns, each with the index of its first column.
-pub(crate) fn blocks(mut matrix: MatMut<'_, f64>) -> Vec<(usize, MatMut<'_, f64>)> {
-    let mut out = Vec::with_capacity(matrix.ncols().div_ceil(BLOCK));
+pub(crate) fn blocks(matrix: MatMut<'_, f64>) -> Vec<(usize, MatMut<'_, f64>)> {
+    blocks_of(matrix, BLOCK)
+}
+
+/// Cuts a matrix into blocks of `width` columns, each with the index of its first column.
+pub(crate) fn blocks_of(
+    mut matrix: MatMut<'_, f64>,
+    width: usize,
+) -> Vec<(usize, MatMut<'_, f64>)> {
+    let mut out = Vec::with_capacity(matrix.ncols().div_ceil(width));
     let mut first = 0;
-    while matrix.ncols() > BLOCK {
-        let (head, tail) = matrix.split_at_col_mut(BLOCK);
+    while matrix.ncols() > width {
+        let (head, tail) = matrix.split_at_col_mut(width);
         out.push((first, head));
         matrix = tail;
-        first += BLOCK;
+        first += width;
     }
     out.push((first, matrix));
     out
 }
 
-/// `out = lhs · rhs`.
-pub(crate) fn product_into(out: MatMut<'_, f64>, lhs: MatRef<'_, f64>, rhs: MatRef<'_, f64>) {
-    blocks(out).into_par_iter().for_each(|(first, block)| {
-        let rhs = rhs.subcols(first, block.ncols());
-        matmul(block, Accum::Replace, lhs, rhs, 1.0, Par::Seq);
-    });
-}
-
-/// `lhs · rhs`.
+/// `lhs · rhs`, in parallel over the longer side of the result.
 pub(crate) fn product(lhs: MatRef<'_, f64>, rhs: MatRef<'_, f64>) -> Mat<f64> {
     let mut out = Mat::zeros(lhs.nrows(), rhs.ncols());
-    product_into(out.as_mut(), lhs, rhs);
+    if lhs.nrows() > rhs.ncols() {
+        blocks(out.as_mut().transpose_mut()).into_par_iter().for_each(|(first, block)| {
+            let lhs = lhs.subrows(first, block.ncols());
+            product_here(block.transpose_mut(), lhs, rhs);
+        });
+    } else {
+        blocks(out.as_mut()).into_par_iter().for_each(|(first, block)| {
+            let rhs = rhs.subcols(first, block.ncols());
+            product_here(block, lhs, rhs);
+        });
+    }
     out
+}
+
+/// `out = lhs · rhs` on this thread.
+pub(crate) fn product_here<T: Number>(out: MatMut<'_, T>, lhs: MatRef<'_, T>, rhs: MatRef<'_, T>) {
+    matmul(out, Accum::Replace, lhs, rhs, T::narrow(1.0), Par::Seq);
 }
 
 /// `lhs · rhs` where the result is known to be symmetric: half the work, then mirrored.

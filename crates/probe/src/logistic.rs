@@ -1,13 +1,19 @@
 use faer::{Mat, MatMut};
-use rayon::prelude::*;
 
-use crate::basis::{Basis, scaled_product, total_variance};
+use crate::basis::Basis;
+use crate::blocks::{column_means, over_blocks, squares};
 use crate::input::check_penalties;
-use crate::lbfgs::minimise;
-use crate::linalg::{blocks, product_into};
+use crate::lbfgs::{Curvature, Ends, Minimum, minimise};
+use crate::likelihood::{Likelihood, Precision};
+use crate::linalg::product_here;
 use crate::ridge::grid;
-use crate::softmax::softmax_in_place;
+use crate::rows::ROWS;
 use crate::{Features, Labels, LinearHead, ProbeError};
+
+/// Products over the features are `f32` until this part of the objective is still to be had, then
+/// `f64`: below it the rounding of the sums begins to hide the decrease.
+const SINGLE_TOLERANCE: f64 = 1e-6;
+const SINGLE_ROUNDING: f64 = 1e-7;
 
 /// How a logistic regression is fitted.
 #[derive(Debug, Clone)]
@@ -49,7 +55,8 @@ pub struct LogisticFit {
 /// Solved in principal coordinates: with fewer examples than features the `n - 1` that the
 /// examples span (exact for an L2 penalty, and much smaller), each scaled by the curvature there,
 /// so that some tens of steps are enough. Directions with less than 10⁻¹³ of the largest
-/// eigenvalue are left out.
+/// eigenvalue are left out. With more examples than features, the products over all examples are
+/// `f32` (sums over blocks of rows `f64`) down to 10⁻⁶ of the objective, and `f64` from there on.
 pub fn logistic(
     features: Features<'_>,
     labels: &Labels<'_>,
@@ -70,7 +77,7 @@ pub fn logistic_path(
     labels.check_rows(features.rows())?;
     check_penalties(penalties)?;
     check_options(options)?;
-    let basis = Basis::new(features)?;
+    let basis = Basis::new(features, labels)?;
     let problem = Problem::new(&basis, labels, None);
     let mut at = match options.start {
         None => problem.start(),
@@ -78,7 +85,7 @@ pub fn logistic_path(
     };
     let mut fits = Vec::with_capacity(penalties.len());
     for &penalty in penalties {
-        let ended = problem.solve(&at, penalty, options.tolerance, options.max_iterations);
+        let ended = problem.solve(&at, penalty, options.tolerance, options.max_iterations)?;
         at = ended.solution;
         fits.push(LogisticFit {
             head: at.head(&basis)?,
@@ -92,9 +99,12 @@ pub fn logistic_path(
 
 /// `count` penalties, each √10 smaller than the one before (the order in which warm starts help),
 /// from √10 times the mean squared distance of an example from the mean.
-pub fn logistic_penalties(features: Features<'_>, count: usize) -> Vec<f64> {
+///
+/// Fails when the features cannot be read.
+pub fn logistic_penalties(features: Features<'_>, count: usize) -> Result<Vec<f64>, ProbeError> {
     let last = 0.5 - 0.5 * count.saturating_sub(1) as f64;
-    grid(total_variance(features) / features.rows() as f64, 0.5, last, count)
+    let total = squares(features, &column_means(features)?)?;
+    Ok(grid(total / features.rows() as f64, 0.5, last, count))
 }
 
 fn check_options(options: &LogisticOptions<'_>) -> Result<(), ProbeError> {
@@ -123,12 +133,12 @@ fn started(
             wanted_features,
         });
     }
-    let (weights, shift) = basis.principal_weights(&head.weight);
+    let (weights, shift) = basis.principal_weights(&head.weight)?;
     let bias = head.bias.iter().zip(shift).map(|(&b, s)| f64::from(b) + s).collect();
     Ok(Solution { weights, bias })
 }
 
-/// A head on principal axes: weights `[C, rank]`, biases `[C]` for centred features.
+/// A head on principal axes: weights `[rank, C]`, biases `[C]` for centred features.
 #[derive(Clone)]
 pub(crate) struct Solution {
     weights: Mat<f64>,
@@ -138,25 +148,36 @@ pub(crate) struct Solution {
 impl Solution {
     pub(crate) fn head(&self, basis: &Basis<'_>) -> Result<LinearHead, ProbeError> {
         let stretch = basis.stretch();
-        let weights = Mat::from_fn(self.weights.nrows(), self.weights.ncols(), |c, j| {
-            if stretch[j] > 0.0 { self.weights[(c, j)] / stretch[j] } else { 0.0 }
+        let weights = Mat::from_fn(self.weights.nrows(), self.weights.ncols(), |j, c| {
+            if stretch[j] > 0.0 { self.weights[(j, c)] / stretch[j] } else { 0.0 }
         });
-        let (weight, bias) = basis.raw_weights(&weights, &self.bias);
+        let (weight, bias) = basis.raw_weights(weights, &self.bias)?;
         LinearHead::from_f64(&weight, &bias)
     }
 
-    /// Logits `[n, C]` of all examples.
-    pub(crate) fn scores(&self, basis: &Basis<'_>) -> Vec<f64> {
-        let (classes, n) = (self.bias.len(), basis.coords.ncols());
-        let mut out = vec![0.0; classes * n];
-        let view = MatMut::from_column_major_slice_mut(&mut out, classes, n);
-        scaled_product(view, &self.weights, &basis.stretch(), &basis.coords);
-        for row in out.chunks_exact_mut(classes) {
-            for (v, b) in row.iter_mut().zip(&self.bias) {
-                *v += b;
+    /// Writes the logits of the examples that are `kept` to their rows of `out`, `[n, C]`.
+    pub(crate) fn scores_into(
+        &self,
+        basis: &Basis<'_>,
+        kept: &(dyn Fn(usize) -> bool + Sync),
+        out: &mut [f64],
+    ) -> Result<(), ProbeError> {
+        let classes = self.bias.len();
+        let stretch = basis.stretch();
+        let weights =
+            Mat::from_fn(self.weights.nrows(), classes, |j, c| self.weights[(j, c)] * stretch[j]);
+        let weights = basis.on_coordinates(weights);
+        let parts = out.chunks_mut(ROWS * classes).collect();
+        over_blocks(basis, kept, parts, |picked, columns, part: &mut [f64]| {
+            let mut logits = vec![0.0; picked.len() * classes];
+            let view = MatMut::from_column_major_slice_mut(&mut logits, classes, picked.len());
+            product_here(view, weights.transpose(), columns);
+            for (i, logits) in picked.iter().zip(logits.chunks_exact(classes)) {
+                let row = part[(i % ROWS) * classes..][..classes].iter_mut();
+                row.zip(logits).zip(&self.bias).for_each(|((s, l), b)| *s = l + b);
             }
-        }
-        out
+        })?;
+        Ok(())
     }
 }
 
@@ -170,9 +191,9 @@ pub(crate) struct Ended {
 
 /// The regression of the examples outside one fold (or of all).
 pub(crate) struct Problem<'a> {
-    basis: &'a Basis<'a>,
-    labels: &'a Labels<'a>,
-    stretch: Vec<f64>,
+    pub(crate) basis: &'a Basis<'a>,
+    pub(crate) labels: &'a Labels<'a>,
+    pub(crate) stretch: Vec<f64>,
     /// Folds of the examples, and the one held out.
     held_out: Option<(&'a [usize], usize)>,
 }
@@ -186,7 +207,7 @@ impl<'a> Problem<'a> {
         Self { basis, labels, stretch: basis.stretch(), held_out }
     }
 
-    fn is_in(&self, i: usize) -> bool {
+    pub(crate) fn is_in(&self, i: usize) -> bool {
         self.held_out.is_none_or(|(folds, fold)| folds[i] != fold)
     }
 
@@ -203,7 +224,7 @@ impl<'a> Problem<'a> {
     /// so that a class that is absent from this fold starts finite).
     pub(crate) fn start(&self) -> Solution {
         let counts = self.counts();
-        let weights = Mat::zeros(counts.len(), self.basis.rank());
+        let weights = Mat::zeros(self.basis.rank(), counts.len());
         Solution { weights, bias: counts.iter().map(|&k| (k as f64 + 0.5).ln()).collect() }
     }
 
@@ -213,31 +234,46 @@ impl<'a> Problem<'a> {
         penalty: f64,
         tolerance: f64,
         max_iterations: usize,
-    ) -> Ended {
-        let classes = self.labels.classes();
-        let rank = self.basis.rank();
-        let mut metric = self.metric(penalty);
-        let mut x = vec![0.0; classes * (rank + 1)];
-        let mean = from.bias.iter().sum::<f64>() / classes as f64;
-        for (j, column) in x.chunks_exact_mut(classes).enumerate() {
-            for (c, v) in column.iter_mut().enumerate() {
-                let at = if j == rank { from.bias[c] - mean } else { from.weights[(c, j)] };
-                *v = at / metric[j];
-            }
+    ) -> Result<Ended, ProbeError> {
+        let (classes, rank) = (self.labels.classes(), self.basis.rank());
+        let metric = self.metric(penalty);
+        let mut x = Vec::with_capacity(classes * (rank + 1));
+        for c in 0..classes {
+            x.extend(from.weights.col_as_slice(c).iter().zip(&metric).map(|(w, m)| w / m));
         }
-        let mut work = Work::new(self, penalty, &metric);
-        let ended = minimise(x, tolerance, max_iterations, &mut |x, g| work.evaluate(x, g));
-        let bias_unit = metric.pop().unwrap_or(1.0);
+        let mean = from.bias.iter().sum::<f64>() / classes as f64;
+        x.extend(from.bias.iter().map(|b| (b - mean) / metric[rank]));
+        let likelihood = Likelihood::new(self, penalty, &metric);
+        let mut curvature = Curvature::default();
+        let mut run = |x: Vec<f64>, precision, ends| {
+            minimise(x, ends, &mut curvature, &mut |x, g| likelihood.evaluate(precision, x, g))
+        };
+        let mut ended = Minimum { x, value: f64::NAN, iterations: 0, converged: false };
+        if !self.basis.is_dual() {
+            let ends = Ends {
+                tolerance: tolerance.max(SINGLE_TOLERANCE),
+                max_iterations,
+                rounding: SINGLE_ROUNDING,
+            };
+            ended = run(ended.x, Precision::Single, ends)?;
+        }
+        if self.basis.is_dual() || tolerance < SINGLE_TOLERANCE {
+            let before = ended.iterations;
+            let max_iterations = max_iterations - before;
+            let ends = Ends { tolerance, max_iterations, rounding: f64::EPSILON };
+            ended = run(ended.x, Precision::Double, ends)?;
+            ended.iterations += before;
+        }
         let (weights, bias) = ended.x.split_at(classes * rank);
-        Ended {
+        Ok(Ended {
             solution: Solution {
-                weights: Mat::from_fn(classes, rank, |c, j| weights[j * classes + c] * metric[j]),
-                bias: bias.iter().map(|b| b * bias_unit).collect(),
+                weights: Mat::from_fn(rank, classes, |j, c| weights[c * rank + j] * metric[j]),
+                bias: bias.iter().map(|b| b * metric[rank]).collect(),
             },
             objective: ended.value,
             iterations: ended.iterations,
             converged: ended.converged,
-        }
+        })
     }
 
     /// Unit of each coordinate's weights and, last, of the biases: one over the root of the
@@ -247,98 +283,5 @@ impl<'a> Problem<'a> {
         let curvature = self.basis.sigma.iter().map(|s| s / classes + penalty);
         let intercept = self.labels.values().len() as f64 / classes;
         curvature.chain([intercept]).map(|c| 1.0 / c.sqrt()).collect()
-    }
-}
-
-/// Buffers and constants of one minimisation.
-struct Work<'a> {
-    problem: &'a Problem<'a>,
-    penalty: f64,
-    /// Unit of each parameter column, `[rank + 1]`.
-    metric: Vec<f64>,
-    /// Logit per parameter and coordinate, `[rank]`.
-    slope: Vec<f64>,
-    scaled: Mat<f64>,
-    logits: Mat<f64>,
-    back: Mat<f64>,
-}
-
-impl<'a> Work<'a> {
-    fn new(problem: &'a Problem<'a>, penalty: f64, metric: &[f64]) -> Self {
-        let (classes, n) = (problem.labels.classes(), problem.labels.values().len());
-        let rank = problem.basis.rank();
-        Self {
-            problem,
-            penalty,
-            metric: metric.to_vec(),
-            slope: metric.iter().zip(&problem.stretch).map(|(m, s)| m * s).collect(),
-            scaled: Mat::zeros(classes, rank),
-            logits: Mat::zeros(classes, n),
-            back: Mat::zeros(classes, rank),
-        }
-    }
-
-    /// The objective at `x`, `[rank + 1, C]` in units of the metric, and its gradient.
-    fn evaluate(&mut self, x: &[f64], gradient: &mut [f64]) -> f64 {
-        let classes = self.problem.labels.classes();
-        let rank = self.slope.len();
-        let (weights, bias) = x.split_at(classes * rank);
-        for (j, column) in weights.chunks_exact(classes).enumerate() {
-            for (c, v) in column.iter().enumerate() {
-                self.scaled[(c, j)] = v * self.slope[j];
-            }
-        }
-        let coords = self.problem.basis.coords.as_ref();
-        product_into(self.logits.as_mut(), self.scaled.as_ref(), coords);
-        let bias: Vec<f64> = bias.iter().map(|b| b * self.metric[rank]).collect();
-        let (mut value, mut bias_gradient) = (0.0, vec![0.0; classes]);
-        for (nll, sums) in self.residuals(&bias) {
-            value += nll;
-            bias_gradient.iter_mut().zip(sums).for_each(|(g, s)| *g += s);
-        }
-        product_into(self.back.as_mut(), self.logits.as_ref(), coords.transpose());
-        let (weight_gradient, last) = gradient.split_at_mut(classes * rank);
-        for (j, column) in weight_gradient.chunks_exact_mut(classes).enumerate() {
-            let shrink = self.penalty * self.metric[j] * self.metric[j];
-            for (c, g) in column.iter_mut().enumerate() {
-                let v = weights[j * classes + c];
-                *g = self.slope[j] * self.back[(c, j)] + shrink * v;
-                value += 0.5 * shrink * v * v;
-            }
-        }
-        for (g, s) in last.iter_mut().zip(bias_gradient) {
-            *g = self.metric[rank] * s;
-        }
-        value
-    }
-
-    /// Turns logits into probabilities less one-hot labels (0 for held-out examples); per block
-    /// the sum of the likelihoods and of the residuals.
-    fn residuals(&mut self, bias: &[f64]) -> Vec<(f64, Vec<f64>)> {
-        let problem = self.problem;
-        let one_block = |(first, mut block): (usize, MatMut<'_, f64>)| {
-            let mut total = 0.0;
-            let mut sums = vec![0.0; bias.len()];
-            let mut row = vec![0.0; bias.len()];
-            for i in 0..block.ncols() {
-                if !problem.is_in(first + i) {
-                    block.as_mut().col_mut(i).fill(0.0);
-                    continue;
-                }
-                let label = problem.labels.values()[first + i];
-                for (c, v) in row.iter_mut().enumerate() {
-                    *v = block[(c, i)] + bias[c];
-                }
-                let wanted = row[label];
-                total += softmax_in_place(&mut row, 1.0) - wanted;
-                row[label] -= 1.0;
-                for (c, v) in row.iter().enumerate() {
-                    block[(c, i)] = *v;
-                    sums[c] += v;
-                }
-            }
-            (total, sums)
-        };
-        blocks(self.logits.as_mut()).into_par_iter().map(one_block).collect()
     }
 }

@@ -1,10 +1,12 @@
 use faer::{Mat, MatMut};
-use rayon::prelude::*;
 
-use crate::basis::{Basis, scaled_product, total_variance};
+use crate::basis::Basis;
+use crate::blocks::{column_means, over_blocks, squares};
+use crate::heldout::fold_scores;
 use crate::input::check_penalties;
-use crate::linalg::{product, solve_in_place, symmetric};
-use crate::softmax::count_top1;
+use crate::linalg::{blocks_of, product_here};
+use crate::rows::ROWS;
+use crate::softmax::argmax;
 use crate::{Features, Labels, LinearHead, ProbeError};
 
 /// Leverages closer to 1 than this are taken as this close: `1 - h` is a difference of rounded
@@ -12,6 +14,12 @@ use crate::{Features, Labels, LinearHead, ProbeError};
 /// shares, right to the last digit, and only division by zero is kept away.
 const SMALLEST_PRIMAL_GAP: f64 = 1e-10;
 const SMALLEST_DUAL_GAP: f64 = 1e-150;
+/// Scores (examples by classes by penalties) found in one reading of the features, and the most
+/// penalties for that: reading and centring cost as much as a few products.
+const AT_ONCE: usize = 8_000_000;
+const MOST_AT_ONCE: usize = 8;
+/// Penalties whose leverages are found together are a multiple of this.
+const PENALTIES_STEP: usize = 16;
 
 /// What one penalty of a [`RidgePath`] gives.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,13 +38,17 @@ pub struct RidgeRow {
 
 /// Ridge regression to one-hot targets for a list of penalties, from one decomposition.
 ///
-/// Keeps the examples in principal coordinates: about `8 · n · min(n, d)` bytes.
+/// Keeps some matrices of `min(n, d)` by `min(n, d)` or `d`, the leverages (8 bytes for each example
+/// and penalty), and a view of the features, which it reads again for every few penalties.
 pub struct RidgePath<'a> {
     basis: Basis<'a>,
     labels: Labels<'a>,
-    /// `coords · Yc`, `[C, rank]`.
+    /// Sums of coordinates by class on principal axes, `[rank, C]`.
     targets: Mat<f64>,
     priors: Vec<f64>,
+    penalties: Vec<f64>,
+    /// `1 - h`, `[penalties, n]`, one column for each example.
+    gaps: Mat<f64>,
     rows: Vec<RidgeRow>,
 }
 
@@ -60,9 +72,12 @@ pub fn ridge<'a>(
 /// Geometric grid of `count` penalties from 10⁻⁴ to 10³ times the mean eigenvalue of the centred
 /// scatter matrix (its trace over `min(n - 1, d)`), ascending. Features without variance count as
 /// having mean eigenvalue 1.
-pub fn ridge_penalties(features: Features<'_>, count: usize) -> Vec<f64> {
+///
+/// Fails when the features cannot be read.
+pub fn ridge_penalties(features: Features<'_>, count: usize) -> Result<Vec<f64>, ProbeError> {
     let rank = features.columns().min(features.rows().saturating_sub(1)).max(1);
-    grid(total_variance(features) / rank as f64, -4.0, 3.0, count)
+    let total = squares(features, &column_means(features)?)?;
+    Ok(grid(total / rank as f64, -4.0, 3.0, count))
 }
 
 /// `count` values from `unit · 10^first` to `unit · 10^last`.
@@ -81,17 +96,28 @@ impl<'a> RidgePath<'a> {
         penalties: &[f64],
         see: &mut dyn FnMut(usize, &RidgeRow, &[f64]) -> bool,
     ) -> Result<Self, ProbeError> {
-        let basis = Basis::new(features)?;
-        let n = labels.values().len() as f64;
-        let priors: Vec<f64> = labels.counts().iter().map(|&k| k as f64 / n).collect();
-        let centred = centred_targets(labels, &priors);
-        let targets = product(centred.as_ref(), basis.coords.transpose());
-        let mut path = Self { basis, labels: labels.clone(), targets, priors, rows: Vec::new() };
-        for (i, &penalty) in penalties.iter().enumerate() {
-            let (row, scores) = path.row(penalty);
-            path.rows.push(row);
-            if !see(i, &row, &scores) {
-                break;
+        let basis = Basis::new(features, labels)?;
+        let n = labels.values().len();
+        let priors = labels.counts().iter().map(|&k| k as f64 / n as f64).collect();
+        let mut path = Self {
+            targets: basis.on_axes(basis.sums.as_ref()),
+            gaps: gaps(&basis, penalties)?,
+            basis,
+            labels: labels.clone(),
+            priors,
+            penalties: penalties.to_vec(),
+            rows: Vec::with_capacity(penalties.len()),
+        };
+        let size = n * labels.classes();
+        let together = (AT_ONCE / size).clamp(1, MOST_AT_ONCE).min(penalties.len());
+        let mut scores = vec![vec![0.0; size]; together];
+        let places: Vec<usize> = (0..penalties.len()).collect();
+        'path: for places in places.chunks(together) {
+            for (at, row) in path.scan(places, &mut scores)?.into_iter().enumerate() {
+                path.rows.push(row);
+                if !see(places[at], &row, &scores[at]) {
+                    break 'path;
+                }
             }
         }
         Ok(path)
@@ -109,55 +135,31 @@ impl<'a> RidgePath<'a> {
     /// Leave-one-out scores at penalty `i`: `[n, C]`, each row predicted by the head fitted on all
     /// other examples. One-hot regression: near 1 for the likely class, near 0 for the others.
     pub fn loo_scores(&self, i: usize) -> Result<Vec<f64>, ProbeError> {
-        let row = self.at(i)?;
-        let mut scores = self.residuals(row.penalty);
-        self.loo_in_place(&mut scores, &self.gaps(row.penalty));
-        Ok(scores)
+        self.at(i)?;
+        let mut scores = vec![vec![0.0; self.labels.values().len() * self.labels.classes()]];
+        self.scan(&[i], &mut scores)?;
+        Ok(scores.swap_remove(0))
     }
 
     /// Out-of-fold scores at penalty `i`: `[n, C]`, each row predicted by the head fitted on the
-    /// examples of all other folds. Exact without refitting: `(I - H_FF)⁻¹ (Y - Ŷ)_F` are the
-    /// residuals of fold `F`.
+    /// examples of all other folds. A small fold needs no refit: `(I - H_FF)⁻¹ (Y - Ŷ)_F` are its
+    /// residuals; for a large one the scatter matrix without it is solved, which is exact as well.
     ///
     /// `folds`, `[n]`, gives each example's fold. Also right for groups that must not be torn
     /// apart (one patient, one film), with the group as the fold.
     pub fn fold_scores(&self, i: usize, folds: &[usize]) -> Result<Vec<f64>, ProbeError> {
-        let penalty = self.at(i)?.penalty;
+        self.at(i)?;
         self.labels.check_rows(folds.len())?;
-        let classes = self.labels.classes();
-        let fitted = self.residuals(penalty);
-        let mut order: Vec<usize> = (0..folds.len()).collect();
-        order.sort_by_key(|&i| (folds[i], i));
-        let groups: Vec<&[usize]> = order.chunk_by(|a, b| folds[*a] == folds[*b]).collect();
-        let solved: Vec<Mat<f64>> = groups
-            .par_iter()
-            .map(|group| {
-                let mut e =
-                    Mat::from_fn(group.len(), classes, |i, c| fitted[group[i] * classes + c]);
-                self.leave_out(penalty, group, &mut e);
-                e
-            })
-            .collect();
-        let mut scores = vec![0.0; fitted.len()];
-        for (group, e) in groups.iter().zip(&solved) {
-            for (at, &i) in group.iter().enumerate() {
-                for c in 0..classes {
-                    let hot = f64::from(u8::from(self.labels.values()[i] == c));
-                    scores[i * classes + c] = hot - e[(at, c)];
-                }
-            }
-        }
-        Ok(scores)
+        fold_scores(self, i, folds)
     }
 
     /// The head fitted on all examples at penalty `i`, with temperature 1. Its logits are the
     /// regression to one-hot targets.
     pub fn fit(&self, i: usize) -> Result<LinearHead, ProbeError> {
         let penalty = self.at(i)?.penalty;
-        let weights = Mat::from_fn(self.targets.nrows(), self.targets.ncols(), |c, j| {
-            self.targets[(c, j)] / (self.basis.sigma[j] + penalty)
-        });
-        let (weight, bias) = self.basis.raw_weights(&weights, &self.priors);
+        let shrink = |j: usize| 1.0 / (self.basis.sigma[j] + penalty);
+        let weights = self.targets_times(shrink);
+        let (weight, bias) = self.basis.raw_weights(weights, &self.priors)?;
         LinearHead::from_f64(&weight, &bias)
     }
 
@@ -168,137 +170,151 @@ impl<'a> RidgePath<'a> {
             .ok_or(ProbeError::NoSuchPenalty { index: i, count: self.rows.len() })
     }
 
-    /// Share of each coordinate in the residual: λ/(σ+λ) of its part of the target when dual,
-    /// -1/(σ+λ), to be added to the whole target, when primal.
-    fn shares(&self, penalty: f64) -> Vec<f64> {
-        let top = if self.basis.is_dual() { penalty } else { -1.0 };
-        self.basis.sigma.iter().map(|s| top / (s + penalty)).collect()
+    pub(crate) fn labels(&self) -> &Labels<'a> {
+        &self.labels
     }
 
-    /// `Y - Ŷ`, `[n, C]`.
-    fn residuals(&self, penalty: f64) -> Vec<f64> {
-        let classes = self.labels.classes();
-        let n = self.labels.values().len();
-        let mut out = vec![0.0; n * classes];
-        let view = MatMut::from_column_major_slice_mut(&mut out, classes, n);
-        scaled_product(view, &self.targets, &self.shares(penalty), &self.basis.coords);
+    pub(crate) fn penalty(&self, i: usize) -> f64 {
+        self.penalties[i]
+    }
+
+    fn targets_times(&self, factor: impl Fn(usize) -> f64) -> Mat<f64> {
+        let targets = &self.targets;
+        Mat::from_fn(targets.nrows(), targets.ncols(), |j, c| targets[(j, c)] * factor(j))
+    }
+
+    /// Weights on coordinates whose products are residuals (dual) or what the fit adds to the class
+    /// frequencies (primal), `[len, C]`.
+    pub(crate) fn coordinate_weights(&self, penalty: f64) -> Mat<f64> {
+        let shares = shares(&self.basis, penalty);
+        self.basis.on_coordinates(self.targets_times(|j| shares[j]))
+    }
+
+    /// `y - ŷ` of an example, `[C]`, from its products with the coordinate weights, in place.
+    pub(crate) fn residuals(&self, label: usize, row: &mut [f64]) {
         if !self.basis.is_dual() {
-            for (row, &label) in out.chunks_exact_mut(classes).zip(self.labels.values()) {
-                for (v, prior) in row.iter_mut().zip(&self.priors) {
-                    *v -= prior;
-                }
-                row[label] += 1.0;
-            }
-        }
-        out
-    }
-
-    fn smallest_gap(&self) -> f64 {
-        if self.basis.is_dual() { SMALLEST_DUAL_GAP } else { SMALLEST_PRIMAL_GAP }
-    }
-
-    /// `1 - h` for each example.
-    fn gaps(&self, penalty: f64) -> Vec<f64> {
-        let shares = self.shares(penalty);
-        let n = self.labels.values().len();
-        let base = if self.basis.is_dual() { 0.0 } else { 1.0 - 1.0 / n as f64 };
-        let gap = |i: usize| {
-            let column = self.basis.coords.col_as_slice(i);
-            base + weighted_square(column, &shares)
-        };
-        (0..n).into_par_iter().map(gap).map(|g| g.max(self.smallest_gap())).collect()
-    }
-
-    fn loo_in_place(&self, residuals: &mut [f64], gaps: &[f64]) {
-        let classes = self.labels.classes();
-        let rows = residuals.chunks_exact_mut(classes).zip(gaps).zip(self.labels.values());
-        for ((row, gap), &label) in rows {
-            for v in row.iter_mut() {
-                *v = -*v / gap;
+            for (v, prior) in row.iter_mut().zip(&self.priors) {
+                *v = -*v - prior;
             }
             row[label] += 1.0;
         }
     }
 
-    fn row(&self, penalty: f64) -> (RidgeRow, Vec<f64>) {
-        let n = self.labels.values().len() as f64;
+    /// Rows and leave-one-out scores, `[n, C]` each, of the penalties at `places`, in one reading of
+    /// the features.
+    fn scan(&self, places: &[usize], scores: &mut [Vec<f64>]) -> Result<Vec<RidgeRow>, ProbeError> {
         let classes = self.labels.classes();
-        let mut scores = self.residuals(penalty);
-        let rss: f64 = scores.iter().map(|e| e * e).sum();
-        let gaps = self.gaps(penalty);
-        let press = scores
-            .chunks_exact(classes)
-            .zip(&gaps)
-            .map(|(row, g)| row.iter().map(|e| (e / g).powi(2)).sum::<f64>())
-            .sum();
-        self.loo_in_place(&mut scores, &gaps);
-        let shares: f64 = self.shares(penalty).iter().sum();
+        let weights: Vec<Mat<f64>> =
+            places.iter().map(|&p| self.coordinate_weights(self.penalties[p])).collect();
+        let n = self.labels.values().len();
+        let mut parts: Vec<Vec<&mut [f64]>> = (0..n.div_ceil(ROWS)).map(|_| Vec::new()).collect();
+        for scores in scores.iter_mut().take(places.len()) {
+            for (part, chunk) in parts.iter_mut().zip(scores.chunks_mut(ROWS * classes)) {
+                part.push(chunk);
+            }
+        }
+        let blocks = over_blocks(&self.basis, &|_| true, parts, |picked, columns, parts| {
+            let one = |(k, scores): (usize, &mut [f64])| {
+                let view = MatMut::from_column_major_slice_mut(scores, classes, picked.len());
+                product_here(view, weights[k].transpose(), columns);
+                self.leave_one_out(places[k], picked, scores)
+            };
+            parts.into_iter().enumerate().map(one).collect::<Vec<Sums>>()
+        })?;
+        let mut rows = Vec::with_capacity(places.len());
+        for (k, &place) in places.iter().enumerate() {
+            let mut all = Sums::default();
+            for block in &blocks {
+                all.rss += block[k].rss;
+                all.press += block[k].press;
+                all.top1 += block[k].top1;
+            }
+            rows.push(self.row(self.penalties[place], &all));
+        }
+        Ok(rows)
+    }
+
+    /// Products with the coordinate weights become leave-one-out scores.
+    fn leave_one_out(&self, place: usize, picked: &[usize], scores: &mut [f64]) -> Sums {
+        let mut sums = Sums::default();
+        for (&i, row) in picked.iter().zip(scores.chunks_exact_mut(self.labels.classes())) {
+            let (label, gap) = (self.labels.values()[i], self.gaps[(place, i)]);
+            self.residuals(label, row);
+            for v in row.iter_mut() {
+                sums.rss += *v * *v;
+                let out = *v / gap;
+                sums.press += out * out;
+                *v = -out;
+            }
+            row[label] += 1.0;
+            sums.top1 += usize::from(argmax(row) == label);
+        }
+        sums
+    }
+
+    fn row(&self, penalty: f64, sums: &Sums) -> RidgeRow {
+        let n = self.labels.values().len() as f64;
         let used: f64 = self.basis.sigma.iter().map(|s| s / (s + penalty)).sum();
         // Dual: n - df is itself the sum of the shares, and would lose its digits as a difference.
-        let free = if self.basis.is_dual() { shares } else { n - 1.0 - used };
-        let row = RidgeRow {
-            penalty,
-            press,
-            df: 1.0 + used,
-            gcv: n * rss / free.max(self.smallest_gap()).powi(2),
-            loo_top1: count_top1(&scores, classes, self.labels.values()),
-        };
-        (row, scores)
-    }
-
-    /// Residuals `e`, `[m, C]`, of the examples of a fold become those of a fit without the fold.
-    fn leave_out(&self, penalty: f64, group: &[usize], e: &mut Mat<f64>) {
-        let m = group.len();
-        let coords = &self.basis.coords;
-        let root: Vec<f64> = self.shares(penalty).iter().map(|s| s.abs().sqrt()).collect();
-        if self.basis.is_dual() {
-            let b = Mat::from_fn(self.basis.rank(), m, |j, i| root[j] * coords[(j, group[i])]);
-            solve_in_place(symmetric(b.transpose(), b.as_ref()), e.as_mut());
-            return;
-        }
-        // H_FF = BᵀB with the intercept as one more coordinate; the smaller of I - BᵀB and, by
-        // Woodbury's identity, I - BBᵀ is solved.
-        let constant = (1.0 / self.labels.values().len() as f64).sqrt();
-        let rank = self.basis.rank();
-        let b = Mat::from_fn(rank + 1, m, |j, i| {
-            if j == rank { constant } else { root[j] * coords[(j, group[i])] }
-        });
-        if m <= rank + 1 {
-            solve_in_place(one_minus(symmetric(b.transpose(), b.as_ref())), e.as_mut());
+        let free = if self.basis.is_dual() {
+            shares(&self.basis, penalty).iter().sum()
         } else {
-            let mut inner = product(b.as_ref(), e.as_ref());
-            solve_in_place(one_minus(symmetric(b.as_ref(), b.transpose())), inner.as_mut());
-            *e += product(b.transpose(), inner.as_ref());
+            n - 1.0 - used
+        };
+        RidgeRow {
+            penalty,
+            press: sums.press,
+            df: 1.0 + used,
+            gcv: n * sums.rss / free.max(smallest_gap(&self.basis)).powi(2),
+            loo_top1: sums.top1,
         }
     }
 }
 
-fn one_minus(mut matrix: Mat<f64>) -> Mat<f64> {
-    for j in 0..matrix.ncols() {
-        for i in 0..matrix.nrows() {
-            matrix[(i, j)] = f64::from(u8::from(i == j)) - matrix[(i, j)];
-        }
-    }
-    matrix
+/// Sums over examples at one penalty.
+#[derive(Default)]
+struct Sums {
+    rss: f64,
+    press: f64,
+    top1: usize,
 }
 
-/// One-hot labels less the class frequencies, `[C, n]`.
-fn centred_targets(labels: &Labels<'_>, priors: &[f64]) -> Mat<f64> {
-    Mat::from_fn(labels.classes(), labels.values().len(), |c, i| {
-        f64::from(u8::from(labels.values()[i] == c)) - priors[c]
-    })
+/// Part of each principal coordinate in the residual: λ/(σ+λ) of its part of the target when dual;
+/// in the fit, 1/(σ+λ), when primal.
+fn shares(basis: &Basis<'_>, penalty: f64) -> Vec<f64> {
+    let top = if basis.is_dual() { penalty } else { 1.0 };
+    basis.sigma.iter().map(|s| top / (s + penalty)).collect()
 }
 
-/// Σ wⱼ·xⱼ², in eight running sums so that it can be vectorised; the order is fixed.
-fn weighted_square(x: &[f64], w: &[f64]) -> f64 {
-    let (xs, x_rest) = x.as_chunks::<8>();
-    let (ws, w_rest) = w.as_chunks::<8>();
-    let mut lanes = [0.0; 8];
-    for (x, w) in xs.iter().zip(ws) {
-        for k in 0..8 {
-            lanes[k] += w[k] * x[k] * x[k];
-        }
+fn smallest_gap(basis: &Basis<'_>) -> f64 {
+    if basis.is_dual() { SMALLEST_DUAL_GAP } else { SMALLEST_PRIMAL_GAP }
+}
+
+/// `1 - h` of each example at each penalty, `[penalties, n]`.
+fn gaps(basis: &Basis<'_>, penalties: &[f64]) -> Result<Mat<f64>, ProbeError> {
+    let mut out = Mat::zeros(penalties.len(), basis.features().rows());
+    // Rounded up, so that a penalty's bits do not depend on how many others there are: products
+    // with few rows are summed in another order.
+    let mut weights = Mat::zeros(basis.rank(), penalties.len().next_multiple_of(PENALTIES_STEP));
+    for (p, &penalty) in penalties.iter().enumerate() {
+        weights.col_as_slice_mut(p).copy_from_slice(&shares(basis, penalty));
     }
-    let rest: f64 = x_rest.iter().zip(w_rest).map(|(x, w)| w * x * x).sum();
-    lanes.iter().sum::<f64>() + rest
+    // Dual: a sum of positive shares. Primal: what is left of 1, the intercept having its part.
+    let intercept = 1.0 / out.ncols() as f64;
+    let (base, sign) = if basis.is_dual() { (0.0, 1.0) } else { (1.0 - intercept, -1.0) };
+    let parts = blocks_of(out.as_mut(), ROWS);
+    over_blocks(basis, &|_| true, parts, |_, columns, (_, mut out)| {
+        let mut turned = basis.turned(columns);
+        for i in 0..turned.ncols() {
+            turned.col_as_slice_mut(i).iter_mut().for_each(|v| *v *= *v);
+        }
+        let mut sums = Mat::zeros(weights.ncols(), turned.ncols());
+        product_here(sums.as_mut(), weights.transpose(), turned.as_ref());
+        for i in 0..out.ncols() {
+            for p in 0..out.nrows() {
+                out[(p, i)] = (base + sign * sums[(p, i)]).max(smallest_gap(basis));
+            }
+        }
+    })?;
+    Ok(out)
 }

@@ -43,8 +43,8 @@ pub(crate) fn judge(scores: &[f64], classes: usize, labels: &[usize], smoothing:
 pub(crate) struct Candidate {
     pub(crate) index: usize,
     pub(crate) penalty: f64,
-    /// Held-out scores `[n, C]` at that penalty.
-    pub(crate) scores: Vec<f64>,
+    /// Held-out scores `[n, C]` at that penalty; ridge: `None`, its path gives them again.
+    pub(crate) scores: Option<Vec<f64>>,
     pub(crate) judged: Judged,
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn ridge_search<'a>(
             press: Some(row.press),
         });
         if best.as_ref().is_none_or(|b| judged.nll < b.judged.nll) {
-            best = Some(Candidate { index, penalty: row.penalty, scores: scores.to_vec(), judged });
+            best = Some(Candidate { index, penalty: row.penalty, scores: None, judged });
             worse = 0;
         } else {
             worse += 1;
@@ -103,32 +103,41 @@ impl<'a> Fold<'a> {
         Self { at: problem.start(), problem, absent }
     }
 
-    /// Moves to the solution at `penalty` and returns the logits of all examples.
-    fn advance(&mut self, path: &RidgePath<'_>, penalty: f64) -> Vec<f64> {
-        let ended = self.problem.solve(&self.at, penalty, FOLD_TOLERANCE, FOLD_STEPS);
+    /// Moves to the solution at `penalty` and writes the logits of the held-out examples to their
+    /// rows of `out`, `[n, C]`.
+    fn advance(
+        &mut self,
+        path: &RidgePath<'_>,
+        penalty: f64,
+        out: &mut [f64],
+    ) -> Result<(), ProbeError> {
+        let problem = &self.problem;
+        let ended = problem.solve(&self.at, penalty, FOLD_TOLERANCE, FOLD_STEPS)?;
         self.at = ended.solution;
-        let mut scores = self.at.scores(path.basis());
+        self.at.scores_into(path.basis(), &|i| !problem.is_in(i), out)?;
         // A class this fold did not train has no score of its own: it shares the lowest.
         if !self.absent.is_empty() {
-            for row in scores.chunks_exact_mut(self.problem.counts().len()) {
+            let rows = out.chunks_exact_mut(problem.labels.classes()).enumerate();
+            for (_, row) in rows.filter(|(i, _)| !problem.is_in(*i)) {
                 let known = |c: &usize| !self.absent.contains(c);
                 let lowest =
                     (0..row.len()).filter(known).map(|c| row[c]).fold(f64::INFINITY, f64::min);
                 self.absent.iter().for_each(|&c| row[c] = lowest);
             }
         }
-        scores
+        Ok(())
     }
 }
 
 /// Logistic regression: lowest out-of-fold log loss after temperature, along a path with warm
-/// starts that ends when it only gets worse.
+/// starts that ends when it only gets worse. Gives the examples it was judged on, too: all, or one
+/// fold when there are very many.
 pub(crate) fn logistic_search(
     path: &RidgePath<'_>,
     task: &Task<'_>,
     penalties: &[f64],
     observe: &mut dyn FnMut(PenaltyRow),
-) -> Result<Candidate, ProbeError> {
+) -> Result<(Candidate, Vec<usize>), ProbeError> {
     let classes = task.labels.classes();
     let n = task.labels.values().len();
     let count = task.folds.iter().max().map_or(0, |m| m + 1);
@@ -140,8 +149,13 @@ pub(crate) fn logistic_search(
     let mut best: Option<Candidate> = None;
     let mut worse = 0;
     for (index, &penalty) in penalties.iter().enumerate() {
-        let all: Vec<Vec<f64>> =
-            folds.par_iter_mut().map(|fold| fold.advance(path, penalty)).collect();
+        let all: Vec<Vec<f64>> = folds
+            .par_iter_mut()
+            .map(|fold| {
+                let mut scores = vec![0.0; n * classes];
+                fold.advance(path, penalty, &mut scores).map(|()| scores)
+            })
+            .collect::<Result<_, ProbeError>>()?;
         let scores = gather(&all, &tested, task.folds, classes);
         let judged = judge(&scores, classes, &labels, task.smoothing);
         observe(PenaltyRow {
@@ -155,7 +169,7 @@ pub(crate) fn logistic_search(
             press: None,
         });
         if best.as_ref().is_none_or(|b| judged.nll < b.judged.nll) {
-            best = Some(Candidate { index, penalty, scores, judged });
+            best = Some(Candidate { index, penalty, scores: Some(scores), judged });
             worse = 0;
         } else {
             worse += 1;
@@ -164,25 +178,26 @@ pub(crate) fn logistic_search(
             }
         }
     }
-    let best = best.ok_or(ProbeError::NoPenalties)?;
-    Ok(if large { all_folds(path, task, &best, count) } else { best })
+    best.map(|b| (b, tested)).ok_or(ProbeError::NoPenalties)
 }
 
-/// The scores of the folds on which the penalty was not sought.
-fn all_folds(path: &RidgePath<'_>, task: &Task<'_>, found: &Candidate, count: usize) -> Candidate {
-    let classes = task.labels.classes();
-    let everyone: Vec<usize> = (0..task.labels.values().len()).collect();
-    // One after the other: each holds scores of all examples.
-    let mut scores = vec![0.0; everyone.len() * classes];
-    for f in 0..count {
-        let all = Fold::new(path, task, f).advance(path, found.penalty);
-        for &i in everyone.iter().filter(|&&i| task.folds[i] == f) {
-            let row = i * classes..(i + 1) * classes;
-            scores[row.clone()].copy_from_slice(&all[row]);
-        }
+/// The same penalty judged on all folds, when it was sought on one.
+pub(crate) fn all_folds(
+    path: &RidgePath<'_>,
+    task: &Task<'_>,
+    found: Candidate,
+    tested: usize,
+) -> Result<Candidate, ProbeError> {
+    if tested == task.labels.values().len() {
+        return Ok(found);
     }
-    let judged = judge(&scores, classes, task.labels.values(), task.smoothing);
-    Candidate { index: found.index, penalty: found.penalty, scores, judged }
+    let count = task.folds.iter().max().map_or(0, |m| m + 1);
+    let mut scores = vec![0.0; task.labels.values().len() * task.labels.classes()];
+    for f in 0..count {
+        Fold::new(path, task, f).advance(path, found.penalty, &mut scores)?;
+    }
+    let judged = judge(&scores, task.labels.classes(), task.labels.values(), task.smoothing);
+    Ok(Candidate { index: found.index, penalty: found.penalty, scores: Some(scores), judged })
 }
 
 /// Rows of the tested examples, each from the fold that did not train on it.

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 use regraft_data::{DataError, Scratch as Pixels, content_id, decode, preprocess, read_file};
-use regraft_infer::{Engine, Scratch};
+use regraft_infer::{Engine, Scratch, Threads};
 use regraft_net::Network;
 use regraft_net::card::Preprocess;
 
@@ -66,13 +66,13 @@ impl Trunk {
         &self,
         file: &Path,
         bytes: &[u8],
-        memory: &mut Memory,
+        (memory, threads): (&mut Memory, Threads),
         out: &mut [f32],
     ) -> Result<(), DataError> {
         let picture = decode(bytes)
             .map_err(|source| DataError::Decode { path: file.to_path_buf(), source })?;
         preprocess(&picture, &self.preprocess, &mut memory.pixels, &mut memory.input)?;
-        self.engine.run(&memory.input, &mut memory.scratch, out);
+        self.engine.run_watched(threads, &memory.input, &mut memory.scratch, out, |_| {});
         Ok(())
     }
 
@@ -145,6 +145,9 @@ pub fn extract(
     let stop = AtomicBool::new(false);
     for (batch_index, batch) in files.chunks(BATCH).enumerate() {
         let known = store.as_deref();
+        // A lone picture is shared by all threads; otherwise each has its own.
+        let few = batch.len() < rayon::current_num_threads();
+        let threads = if few { Threads::All } else { Threads::One };
         let rows: Vec<Row> = batch
             .par_iter()
             .with_max_len(1)
@@ -154,7 +157,7 @@ pub fn extract(
                     if stop.load(Ordering::Relaxed) {
                         return Row::Skipped;
                     }
-                    let row = one(trunk, file, known, memory);
+                    let row = one(trunk, file, known, (memory, threads));
                     if progress(done.fetch_add(1, Ordering::Relaxed) + 1) == Flow::Stop {
                         stop.store(true, Ordering::Relaxed);
                     }
@@ -203,7 +206,7 @@ impl Extracted {
                     self.cached += 1;
                 } else {
                     // The record went bad between the look and the read.
-                    match one(trunk, &files[index], None, &mut trunk.memory()) {
+                    match one(trunk, &files[index], None, (&mut trunk.memory(), Threads::All)) {
                         Row::New(_, values) => {
                             out.copy_from_slice(&values);
                             self.computed += 1;
@@ -220,7 +223,12 @@ impl Extracted {
     }
 }
 
-fn one(trunk: &Trunk, file: &Path, known: Option<&FeatureStore>, memory: &mut Memory) -> Row {
+fn one(
+    trunk: &Trunk,
+    file: &Path,
+    known: Option<&FeatureStore>,
+    memory: (&mut Memory, Threads),
+) -> Row {
     let bytes = match read_file(file) {
         Ok(bytes) => bytes,
         Err(error) => return Row::Failed(error),

@@ -67,7 +67,7 @@ fn no_small_step_away_from_the_solution_is_better() {
 fn a_start_at_the_solution_takes_no_steps_and_a_path_ends_where_single_fits_end() {
     for (n, d) in [(40, 5), (15, 30)] {
         let set = Set::new(n, d, 3, 1.0, 8);
-        let penalties = logistic_penalties(set.features(), 4);
+        let penalties = logistic_penalties(set.features(), 4).unwrap();
         let path =
             logistic_path(set.features(), &set.labels(), &penalties, &LogisticOptions::default())
                 .unwrap();

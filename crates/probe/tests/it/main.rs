@@ -7,4 +7,5 @@ mod fit;
 mod golden;
 mod logistic;
 mod ridge;
+mod rows;
 mod support;

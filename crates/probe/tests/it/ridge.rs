@@ -71,7 +71,7 @@ fn one_and_two_threads_give_the_same_bytes() {
     for (n, d) in [(300, 400), (700, 150)] {
         let set = Set::new(n, d, 4, 3.0, 2);
         let run = || {
-            let penalties = ridge_penalties(set.features(), 5);
+            let penalties = ridge_penalties(set.features(), 5).unwrap();
             let path = ridge(set.features(), &set.labels(), &penalties).unwrap();
             let folds: Vec<usize> = (0..n).map(|i| i % 3).collect();
             (
