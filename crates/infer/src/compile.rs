@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use regraft_kernels::{Affine, Clamp, Conv, ConvSpec, Depthwise, Isa, Kind, Map, PadSides, Pool};
+use regraft_kernels::{
+    Affine, Clamp, Conv, ConvSpec, Depthwise, Isa, Kind, Map, PadSides, Pool, Winograd,
+};
 use regraft_net::facts::Facts;
 use regraft_net::op::{Conv2d, Pad, Window};
 use regraft_net::{LayerId, NetError, Network, Op};
@@ -58,7 +60,9 @@ pub(crate) fn schedule(
 fn last_read(steps: &[Step], value: usize) -> usize {
     let reads = |s: &Step| {
         let residual = match &s.work {
-            Work::Conv { residual, .. } => *residual == Some(value),
+            Work::Conv { residual, .. } | Work::Winograd { residual, .. } => {
+                *residual == Some(value)
+            }
             Work::Input
             | Work::Depthwise(_)
             | Work::Affine(_)
@@ -176,11 +180,12 @@ impl Compiler<'_> {
         let inputs = self.inputs(node);
         let output = self.value_of[&node.end];
         let layer = self.network.graph().layer(node.main);
+        let lies = |value: usize| (&maps[value], kinds[value]);
         let work = match &layer.op {
             Op::Input { .. } => Work::Input,
             Op::Conv2d(conv) => {
                 let spec = conv_spec(conv, maps[inputs[0]].channels);
-                self.conv(node, spec, (&maps[inputs[0]], kinds[inputs[0]]))?
+                self.conv(node, spec, lies(inputs[0]), lies(output))?
             }
             Op::Linear { out, .. } => {
                 let spec = ConvSpec {
@@ -192,7 +197,7 @@ impl Compiler<'_> {
                     dilation: [1, 1],
                     groups: 1,
                 };
-                self.conv(node, spec, (&maps[inputs[0]], kinds[inputs[0]]))?
+                self.conv(node, spec, lies(inputs[0]), lies(output))?
             }
             Op::BatchNorm { .. } => {
                 let (scale, shift) = self.norm(node.main)?;
@@ -245,7 +250,13 @@ impl Compiler<'_> {
         Ok((scale, shift))
     }
 
-    fn conv(&self, node: &Node, spec: ConvSpec, input: (&Map, Kind)) -> Result<Work, InferError> {
+    fn conv(
+        &self,
+        node: &Node,
+        spec: ConvSpec,
+        input: (&Map, Kind),
+        output: (&Map, Kind),
+    ) -> Result<Work, InferError> {
         let weight = self.param(node.main, "weight")?;
         let mut bias = vec![0.0; spec.output];
         if let Op::Conv2d(Conv2d { bias: true, .. }) | Op::Linear { bias: true, .. } =
@@ -266,8 +277,13 @@ impl Compiler<'_> {
             let conv = Depthwise::new(self.isa, spec, weight, &scale, &bias, node.clamp);
             return Ok(Work::Depthwise(conv));
         }
+        let residual = node.residual.map(|r| self.value_of[&r]);
+        if input.1 == Kind::F32 && output.1 == Kind::F32 && Winograd::fits(&spec, output.0) {
+            let conv = Winograd::new(self.isa, spec, weight, &scale, &bias, node.clamp);
+            return Ok(Work::Winograd { conv, residual });
+        }
         let conv = Conv::new(self.isa, spec, input, weight, &scale, &bias, node.clamp);
-        Ok(Work::Conv { conv, residual: node.residual.map(|r| self.value_of[&r]) })
+        Ok(Work::Conv { conv, residual })
     }
 }
 

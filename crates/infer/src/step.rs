@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use regraft_kernels::{
-    Affine, Clamp, Conv, Depthwise, Isa, Kind, Map, Pool, Residual, Slice, SliceMut, Team, add,
-    clamp, copy_channels, from_chw, lrn, softmax, to_chw,
+    Affine, Clamp, Conv, Depthwise, Isa, Kind, Map, Pool, Residual, Slice, SliceMut, Team,
+    Winograd, add, clamp, copy_channels, from_chw, lrn, softmax, to_chw,
 };
 
 use regraft_net::Op;
@@ -60,6 +60,10 @@ pub(crate) enum Work {
         conv: Conv,
         residual: Option<usize>,
     },
+    Winograd {
+        conv: Winograd,
+        residual: Option<usize>,
+    },
     Depthwise(Depthwise),
     Affine(Affine),
     Clamp(Clamp),
@@ -108,6 +112,10 @@ impl Step {
             Work::Conv { conv, residual } => {
                 let residual = residual.map(value).map(|(data, map)| Residual { data, map });
                 conv.run(team, x, from, out, map, residual);
+            }
+            Work::Winograd { conv, residual } => {
+                let residual = residual.map(value).map(|(data, map)| (data.f32(), map));
+                conv.run(team, x.f32(), from, out.f32(), map, residual);
             }
             Work::Depthwise(conv) => conv.run(team, x, from, out, map),
             Work::Affine(affine) => affine.run(x, from, out, map),

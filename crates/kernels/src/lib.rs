@@ -25,6 +25,7 @@ mod simd;
 mod slice;
 mod team;
 mod tile;
+mod winograd;
 
 pub use aligned::Aligned;
 pub use conv::{Conv, ConvSpec, Residual};
@@ -36,6 +37,7 @@ pub use map::{Map, PadSides};
 pub use pool::Pool;
 pub use slice::{Kind, Slice, SliceMut};
 pub use team::{Each, Team};
+pub use winograd::Winograd;
 
 /// Channels are stored in multiples of this.
 pub const LANES: usize = 16;

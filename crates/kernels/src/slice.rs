@@ -51,6 +51,32 @@ impl<'a> Slice<'a> {
     }
 }
 
+impl<'a> Slice<'a> {
+    /// The numbers of an `f32` map.
+    ///
+    /// # Panics
+    /// When they are of another kind.
+    pub fn f32(self) -> &'a [f32] {
+        match self {
+            Self::F32(x) => x,
+            Self::Bf16(_) => panic!("an f32 map"),
+        }
+    }
+}
+
+impl<'a> SliceMut<'a> {
+    /// The numbers of an `f32` map.
+    ///
+    /// # Panics
+    /// When they are of another kind.
+    pub fn f32(self) -> &'a mut [f32] {
+        match self {
+            Self::F32(x) => x,
+            Self::Bf16(_) => panic!("an f32 map"),
+        }
+    }
+}
+
 /// Numbers of a map, to write.
 #[derive(Debug)]
 pub enum SliceMut<'a> {

@@ -180,3 +180,28 @@ proptest! {
         agree(&format!("{window:?}"), &with_formula_weights(graph), &["max", "mean"], 1e-6);
     }
 }
+
+proptest! {
+    // Few: these maps are large for the slow reference.
+    #![proptest_config(ProptestConfig { cases: 10, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_convolution_by_minimal_filtering_equals_the_reference(
+        (c, out, act) in (2..5usize, 32..70usize, any::<bool>()),
+        (h, w) in (12..20usize, 12..20usize),
+        (top, left, bottom, right) in (0..3usize, 0..3usize, 0..3usize, 0..3usize),
+    ) {
+        let conv = |out, pad| Conv2d { pad, bias: true, ..Conv2d::new(out, 3) };
+        let pad = Pad { top: 1 + top, left: 1 + left, bottom: 1 + bottom, right: 1 + right };
+        let mut graph = Graph::new();
+        let x = graph.push("x", Op::Input { shape: [5, h, w].into() }, &[]).unwrap();
+        // The layer's input has borders for another reader too, and its output is another's residual.
+        let first = graph.push("first", Op::Conv2d(Conv2d::new(16 * c, 1)), &[x]).unwrap();
+        let second = graph.push("second", Op::Conv2d(conv(out, pad)), &[first]).unwrap();
+        let wide = Conv2d { pad: Pad { top: 2 + top, left: 2 + left, bottom: 2 + bottom, right: 2 + right }, ..Conv2d::new(out, 5) };
+        let other = graph.push("other", Op::Conv2d(wide), &[first]).unwrap();
+        let sum = graph.push("sum", Op::Add, &[second, other]).unwrap();
+        graph.push("out", if act { Op::Relu } else { Op::Identity }, &[sum]).unwrap();
+        agree(&format!("{c} {out} {h} {w} {pad:?}"), &with_formula_weights(graph), &["out"], 1e-5);
+    }
+}
