@@ -5,6 +5,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::bench::Likeness;
+
 /// A rule of the house that a crate does not keep.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -121,6 +123,24 @@ pub enum Error {
         /// The largest difference that is let pass.
         limit: f64,
     },
+    /// A contestant made other features than the first.
+    OtherData {
+        /// What it did, and who.
+        what: String,
+    },
+    /// A contestant does not compute what the reference does.
+    Unlike {
+        /// Where.
+        heat: String,
+        /// The contestant.
+        who: &'static str,
+        /// Relative L2 distance to the reference.
+        distance: f64,
+        /// The largest that is let pass.
+        limit: f64,
+        /// Images with the same top-1 as the reference, and all.
+        top1: (usize, usize),
+    },
 }
 
 /// What is wrong with a command line.
@@ -142,8 +162,8 @@ pub enum Misuse {
         /// The least and the most it may be.
         range: (usize, usize),
     },
-    /// `bench` without data.
-    NoData,
+    /// `bench` without data; with what kind of folder is wanted.
+    NoData(&'static str),
 }
 
 impl fmt::Display for Misuse {
@@ -161,11 +181,7 @@ impl fmt::Display for Misuse {
                 "`{option}` wants a number from {low} to {high}, not `{}`",
                 given.display()
             ),
-            Self::NoData => write!(
-                f,
-                "`bench` wants `--data DIR`: any folder with one folder of pictures per class, or \
-                 with such folders in `train/` and `val/`"
-            ),
+            Self::NoData(kind) => write!(f, "`bench` wants `--data DIR`: {kind}"),
         }
     }
 }
@@ -174,6 +190,12 @@ impl Error {
     /// An error of writing our own output.
     pub fn output(source: io::Error) -> Self {
         Self::File { action: "write", path: "standard output".into(), source }
+    }
+
+    /// A contestant that is too far from the reference.
+    pub(crate) fn unlike(heat: &str, who: &'static str, like: Likeness, limit: f64) -> Self {
+        let Likeness { distance, same, rows } = like;
+        Self::Unlike { heat: heat.to_owned(), who, distance, limit, top1: (same, rows) }
     }
 
     /// For `map_err` after a file operation.
@@ -216,6 +238,18 @@ impl fmt::Display for Error {
                  such folders in `train/` and `val/`",
                 folder.display()
             ),
+            Self::OtherData { what } => write!(
+                f,
+                "{what}: the features have another sum than the first program's, so the times are \
+                 not of the same work; are benches/peer_probe.py and crates/probe/examples/bench.rs \
+                 of one version?"
+            ),
+            Self::Unlike { heat, who, distance, limit, top1: (same, all) } => write!(
+                f,
+                "{heat}: `{who}` does not compute what the others do, so its times say nothing: \
+                 relative L2 distance {distance:.1e} (at most {limit:.0e}), the same top-1 on {same} \
+                 of {all} images"
+            ),
             Self::Disagree { low, high, limit } => write!(
                 f,
                 "test top-1 lies between {:.1} % and {:.1} %, more than {:.0} points apart: the \
@@ -238,7 +272,9 @@ impl std::error::Error for Error {
             | Self::Json { .. }
             | Self::NoWeights { .. }
             | Self::NoPictures { .. }
-            | Self::Disagree { .. } => None,
+            | Self::Disagree { .. }
+            | Self::OtherData { .. }
+            | Self::Unlike { .. } => None,
         }
     }
 }

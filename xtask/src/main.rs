@@ -32,6 +32,6 @@ fn run(out: &mut dyn Write, progress: &mut dyn Write) -> Result<(), Error> {
             }
             Err(Error::Breaches(breaches))
         }
-        Command::Bench(options) => bench::run(&Workspace::load()?, &options, out, progress),
+        Command::Bench(what) => bench::run(&Workspace::load()?, &what, out, progress),
     }
 }

@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use regraft::PrecisionChoice;
+use regraft::{MAX_BATCH, PrecisionChoice};
 
 const AFTER: &str = "\
 Exit codes: 0 done, 1 this machine failed (disk, rights), 2 wrong command line, 3 the images, \
@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Keep the lower part of a network, up to and with a layer.
     Cut(CutArgs),
+    /// Measure how fast a network runs on this machine, and where the time goes.
+    Bench(BenchArgs),
     /// Pretrained networks: list, show, pull, verify.
     #[command(subcommand)]
     Zoo(ZooCommand),
@@ -203,6 +205,44 @@ pub(crate) struct CutArgs {
     pub(crate) out: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// A name of `zoo list`, or ARCHITECTURE@SOURCE as for `fit` [default: efficientnet-lite0].
+    pub(crate) network: Option<String>,
+    /// Images of a batch, where many are measured together.
+    #[arg(long, default_value_t = 32, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MAX_BATCH as i64))]
+    pub(crate) batch: u16,
+    /// Seconds for each of the four measurements: one image on one thread, one image on all, batches,
+    /// and the peak.
+    #[arg(long, default_value_t = 2.0, value_name = "S", value_parser = seconds)]
+    pub(crate) seconds: f64,
+    /// How values between the network's layers are stored.
+    #[arg(long, value_enum, default_value_t = Stored::F32)]
+    pub(crate) precision: Stored,
+    /// List all layers in the order in which they run, instead of the ten that take longest. JSON
+    /// has all in any case.
+    #[arg(long)]
+    pub(crate) layers: bool,
+}
+
+/// A precision where there are no images to choose one by.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Stored {
+    /// 32 bits.
+    F32,
+    /// 16 bits with 8 bits of precision.
+    Bf16,
+}
+
+impl From<Stored> for PrecisionChoice {
+    fn from(stored: Stored) -> Self {
+        match stored {
+            Stored::F32 => Self::F32,
+            Stored::Bf16 => Self::Bf16,
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum ZooCommand {
     /// List the catalogue.
@@ -236,4 +276,10 @@ fn share(text: &str) -> Result<f64, String> {
     let wanted = "wants a share between 0 and 1, for instance 0.2";
     let share: f64 = text.parse().map_err(|_| wanted.to_owned())?;
     if share > 0.0 && share < 1.0 { Ok(share) } else { Err(wanted.to_owned()) }
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let wanted = "wants seconds, more than 0 and at most 3600, for instance 2";
+    let seconds: f64 = text.parse().map_err(|_| wanted.to_owned())?;
+    if seconds > 0.0 && seconds <= 3600.0 { Ok(seconds) } else { Err(wanted.to_owned()) }
 }

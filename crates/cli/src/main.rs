@@ -35,6 +35,7 @@ fn run(cli: &Cli, printer: &Printer, terminal: &Terminal) -> Result<ExitCode, re
         Command::Demo(args) => commands::demo::run(args, common, printer, terminal),
         Command::Show(args) => commands::show::run(args, printer),
         Command::Cut(args) => commands::cut::run(args, common, printer, terminal),
+        Command::Bench(args) => commands::bench::run(args, common, printer, terminal),
         Command::Zoo(ZooCommand::List) => commands::zoo::list(printer),
         Command::Zoo(ZooCommand::Show { name }) => commands::zoo::show(name, printer),
         Command::Zoo(ZooCommand::Pull { names }) => {

@@ -247,7 +247,7 @@ unsafe fn transformed_by<S: Simd>(t: &Transform<'_>) {
                 unsafe {
                     inputs::<S>(w, job, tile, c, |p| {
                         v.at((p * count + i) * w.spec.input + c, S::WIDTH)
-                    })
+                    });
                 };
             }
         }
@@ -258,7 +258,7 @@ unsafe fn transformed_by<S: Simd>(t: &Transform<'_>) {
                 unsafe {
                     outputs::<S>(w, job, tile, c, |p| {
                         m[(p * count + i) * all + c..][..S::WIDTH].as_ptr()
-                    })
+                    });
                 };
             }
         }

@@ -13,6 +13,7 @@
 //! # Ok::<(), regraft::Error>(())
 //! ```
 
+mod bench;
 mod cutting;
 mod demo;
 mod error;
@@ -32,6 +33,7 @@ mod verify;
 mod write;
 mod zoo;
 
+pub use bench::{Bench, BenchOptions, LayerTime, MAX_BATCH, Peak, Speed, bench};
 pub use cutting::{CutSummary, cut};
 pub use demo::{DEMO, Demo, demo_data};
 pub use error::{Error, ErrorKind};

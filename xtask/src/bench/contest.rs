@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::KEEP_PAGES;
+
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Job {
@@ -60,6 +62,8 @@ pub(super) struct Course {
     pub(super) folder: PathBuf,
     /// Threads of each contestant.
     pub(super) threads: usize,
+    /// Whether the processor has bf16: else OpenVINO would run f32 under that name.
+    pub(super) bf16: bool,
 }
 
 /// A command to be measured.
@@ -74,11 +78,6 @@ pub(super) struct Entry {
     /// Variables of its environment, beside those all have.
     pub(super) env: Vec<(&'static str, OsString)>,
 }
-
-/// The allocator keeps what it has: without this, PyTorch spends much of its time in the kernel,
-/// asking for the same pages again.
-const KEEP_PAGES: [(&str, &str); 2] =
-    [("MALLOC_MMAP_THRESHOLD_", "4294967296"), ("MALLOC_TRIM_THRESHOLD_", "8589934592")];
 
 impl Course {
     /// The cache folder of a round: `$XDG_CACHE_HOME` for regraft.
@@ -133,23 +132,33 @@ pub(super) fn round(course: &Course, round: usize) -> Vec<Entry> {
     let env = vec![("XDG_CACHE_HOME", course.cache(round).into())];
     let by_torch = [path("torch"), &torch, picture, weighs, weights];
     let by_ort = [path("ort"), &ort, picture, weighs, onnx];
-    vec![
+    let vino = course.head("openvino");
+    let vino = [data, weighs, onnx, out, &vino, path("--workers"), path(&workers)];
+    let half = [&vino[..], &[path("--precision"), path("bf16")]].concat();
+    let mut entries = vec![
         course.fit(Job::Cold, round),
         course.peer(Job::Cold, "pytorch", "peer_fit.py", &plain),
         tuned,
         course.peer(Job::Cold, "onnxruntime", "peer_fit_ort.py", &runtime),
+        course.peer(Job::Cold, "openvino f32", "peer_fit_openvino.py", &vino),
+    ];
+    if course.bf16 {
+        entries.push(course.peer(Job::Cold, "openvino bf16", "peer_fit_openvino.py", &half));
+    }
+    entries.extend([
         course.fit(Job::Warm, round),
         Entry { job: Job::Predict, who: REGRAFT, command, env },
         course.peer(Job::Predict, "pytorch", "peer_predict.py", &by_torch),
         course.peer(Job::Predict, "onnxruntime", "peer_predict.py", &by_ort),
-    ]
+    ]);
+    entries
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn lines(number: usize) -> Vec<String> {
+    fn lines(number: usize, bf16: bool) -> Vec<String> {
         let course = Course {
             regraft: "regraft".into(),
             python: "python".into(),
@@ -160,6 +169,7 @@ mod tests {
             picture: "p.jpg".into(),
             folder: "f".into(),
             threads: 2,
+            bf16,
         };
         let line = |entry: &Entry| {
             let words: Vec<_> = entry.command.iter().map(|w| w.display().to_string()).collect();
@@ -176,12 +186,17 @@ mod tests {
             "python b/peer_fit.py pics --weights w.pth --out f/tuned --channels-last --workers 2 \
              --threads 2",
             "python b/peer_fit_ort.py pics --weights w.onnx --out f/ort --workers 2 --threads 2",
+            "python b/peer_fit_openvino.py pics --weights w.onnx --out f/openvino --workers 2 \
+             --threads 2",
+            "python b/peer_fit_openvino.py pics --weights w.onnx --out f/openvino --workers 2 \
+             --precision bf16 --threads 2",
             "regraft fit pics --out f/run-again-1 --json --quiet --offline --threads 2",
             "regraft predict f/run-1 p.jpg --json",
             "python b/peer_predict.py torch f/torch p.jpg --weights w.pth --threads 2",
             "python b/peer_predict.py ort f/ort p.jpg --weights w.onnx --threads 2",
         ];
-        assert_eq!(lines(1), wanted);
-        assert_eq!(lines(3)[0], wanted[0].replace("run-1", "run-3"));
+        assert_eq!(lines(1, true), wanted);
+        assert!(lines(1, false).iter().all(|line| !line.contains("bf16")));
+        assert_eq!(lines(3, true)[0], wanted[0].replace("run-1", "run-3"));
     }
 }

@@ -11,10 +11,10 @@ use super::{Entry, Sample};
 use crate::Error;
 
 /// How many lines of a failed program's stderr are shown.
-const LAST: usize = 20;
+pub(super) const LAST: usize = 20;
 
 /// Variables that tell the contestants' libraries how many threads to use.
-const THREADS: [&str; 6] = [
+pub(super) const THREADS: [&str; 6] = [
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -64,7 +64,8 @@ pub(super) fn run(command: &mut Command, what: &str) -> Result<String, Error> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn parse(text: &str, what: &str) -> Result<Value, Error> {
+/// Reads the JSON that `what` said.
+pub(super) fn parse(text: &str, what: &str) -> Result<Value, Error> {
     serde_json::from_str(text).map_err(|error| Error::Json {
         what: what.to_owned(),
         wanted: format!("one JSON object was wanted ({error})"),
@@ -72,7 +73,8 @@ fn parse(text: &str, what: &str) -> Result<Value, Error> {
     })
 }
 
-fn number(value: &Value, what: &str, name: &str) -> Result<f64, Error> {
+/// A number called `name` that `what` gave.
+pub(super) fn number(value: &Value, what: &str, name: &str) -> Result<f64, Error> {
     value.as_f64().ok_or_else(|| Error::Json {
         what: what.to_owned(),
         wanted: format!("a number `{name}` was wanted"),
@@ -96,6 +98,22 @@ fn name_in(cpuinfo: &str) -> Option<String> {
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
+/// Whether the processor has instructions for bf16 (Linux on x86-64; elsewhere it is not known).
+pub(super) fn has_bf16() -> bool {
+    fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| bf16_in(&text))
+}
+
+fn bf16_in(cpuinfo: &str) -> bool {
+    let flags = cpuinfo.lines().find(|l| l.starts_with("flags")).unwrap_or_default();
+    flags.split_whitespace().any(|flag| matches!(flag, "avx512_bf16" | "amx_bf16"))
+}
+
+/// The load average of the last minute, where the system tells it.
+pub(super) fn load() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_whitespace().next().unwrap_or("unknown").to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,6 +124,14 @@ mod tests {
         assert_eq!(name_in(text).unwrap(), "Fast CPU @ 2.0GHz");
         assert_eq!(name_in("Hardware: unnamed\n"), None);
         assert!(!processor().is_empty());
+    }
+
+    #[test]
+    fn bf16_is_a_flag_of_its_own() {
+        assert!(bf16_in("model name\t: a\nflags\t\t: avx2 avx512_bf16 fma\n"));
+        assert!(bf16_in("flags : amx_bf16\n"));
+        assert!(!bf16_in("model name : avx512_bf16\nflags : avx512f\n"));
+        assert!(!bf16_in(""));
     }
 
     #[test]

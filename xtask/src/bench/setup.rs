@@ -5,8 +5,10 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::{Value, json};
+
 use super::contest::Course;
-use super::{Options, machine, say};
+use super::{FitOptions, machine, say};
 use crate::{Error, Workspace};
 
 /// Endings of the files that count as pictures.
@@ -30,7 +32,7 @@ pub(super) struct Ground {
 impl Ground {
     pub(super) fn prepare(
         workspace: &Workspace,
-        options: &Options,
+        options: &FitOptions,
         progress: &mut dyn Write,
     ) -> Result<Self, Error> {
         let absolute = |path: &Path| std::path::absolute(path).map_err(Error::file("find", path));
@@ -48,13 +50,10 @@ impl Ground {
         let scripts = workspace.root.join("benches");
         let folder = bench.join("rounds");
         empty(&folder)?;
-        let python = match &options.peers {
-            Some(folder) => absolute(folder)?.join("bin/python"),
-            None => environment(&bench.join("venv"), &scripts.join("requirements.txt"), progress)?,
-        };
+        let python = python(workspace, options.peers.as_deref(), progress)?;
         let regraft = match &options.regraft {
             Some(path) => absolute(path)?,
-            None => build(workspace, progress)?,
+            None => build(workspace, &["--package", "regraft-cli"], "regraft", progress)?,
         };
         let onnx = folder.join("lite0.onnx");
         say(progress, "exporting the trunk to ONNX")?;
@@ -76,6 +75,7 @@ impl Ground {
             picture: first,
             folder,
             threads,
+            bf16: machine::has_bf16(),
         };
         Ok(Self { course, folder: bench, pictures: count, cached })
     }
@@ -125,14 +125,100 @@ fn environment(folder: &Path, wanted: &Path, progress: &mut dyn Write) -> Result
     Ok(python)
 }
 
-/// Builds regraft in release, and gives the program.
-fn build(workspace: &Workspace, progress: &mut dyn Write) -> Result<PathBuf, Error> {
-    say(progress, "building regraft in release")?;
+/// Builds in release what `words` say, and gives the program at `path` below `release/`.
+fn build(
+    workspace: &Workspace,
+    words: &[&str],
+    path: &str,
+    progress: &mut dyn Write,
+) -> Result<PathBuf, Error> {
+    say(progress, &format!("building {path} in release"))?;
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(&workspace.root).args(["build", "--release", "--package", "regraft-cli"]);
+    cargo.current_dir(&workspace.root).args(["build", "--release"]).args(words);
     machine::run(&mut cargo, "cargo build")?;
-    let name = format!("regraft{}", std::env::consts::EXE_SUFFIX);
+    let name = format!("{path}{}", std::env::consts::EXE_SUFFIX);
     Ok(workspace.target.join("release").join(name))
+}
+
+/// Builds an example of a crate in release, and gives the program.
+pub(super) fn build_example(
+    workspace: &Workspace,
+    package: &str,
+    name: &str,
+    progress: &mut dyn Write,
+) -> Result<PathBuf, Error> {
+    let words = ["--package", package, "--example", name];
+    build(workspace, &words, &format!("examples/{name}"), progress)
+}
+
+/// The Python of the environment given, or of the one made here.
+pub(super) fn python(
+    workspace: &Workspace,
+    given: Option<&Path>,
+    progress: &mut dyn Write,
+) -> Result<PathBuf, Error> {
+    if let Some(folder) = given {
+        let folder = std::path::absolute(folder).map_err(Error::file("find", folder))?;
+        return Ok(folder.join("bin/python"));
+    }
+    let wanted = workspace.root.join("benches").join("requirements.txt");
+    environment(&workspace.target.join("bench").join("venv"), &wanted, progress)
+}
+
+/// What the contests of living contestants need.
+pub(super) struct Field {
+    /// Python of the peers.
+    pub(super) python: PathBuf,
+    /// Our contestant.
+    pub(super) contestant: PathBuf,
+    /// Folder of the peers' scripts.
+    pub(super) scripts: PathBuf,
+    /// `bench/` in the target folder.
+    pub(super) bench: PathBuf,
+    /// An empty folder in it.
+    pub(super) folder: PathBuf,
+}
+
+impl Field {
+    /// Makes or finds everything: given are the folder of the peers and our contestant; `name` names
+    /// the empty folder.
+    pub(super) fn prepare(
+        workspace: &Workspace,
+        [peers, contestant]: [Option<&Path>; 2],
+        name: &str,
+        progress: &mut dyn Write,
+    ) -> Result<Self, Error> {
+        let bench = workspace.target.join("bench");
+        let folder = bench.join(name);
+        empty(&folder)?;
+        let python = python(workspace, peers, progress)?;
+        let contestant = match contestant {
+            Some(path) => std::path::absolute(path).map_err(Error::file("find", path))?,
+            None => build_example(workspace, "xtask", "contestant", progress)?,
+        };
+        Ok(Self { python, contestant, scripts: workspace.root.join("benches"), bench, folder })
+    }
+
+    /// All in one folder, with nothing in it.
+    #[cfg(test)]
+    pub(super) fn for_tests(folder: &str) -> Self {
+        let folder = PathBuf::from(folder);
+        Self {
+            python: "python".into(),
+            contestant: "contestant".into(),
+            scripts: folder.clone(),
+            bench: folder.clone(),
+            folder,
+        }
+    }
+}
+
+/// Writes measurements for other programs.
+pub(super) fn write_json(path: &Path, samples: &[Value]) -> Result<(), Error> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(Error::file("make", folder))?;
+    }
+    write(path, &format!("{:#}\n", json!({"format": 1, "samples": samples})))
 }
 
 /// `weights/` in regraft's cache, whether it exists or not.
@@ -155,7 +241,7 @@ fn find_weights(folder: Option<&Path>) -> Result<PathBuf, Error> {
 }
 
 /// The pictures below `root`, sorted.
-fn pictures(root: &Path) -> Result<Vec<PathBuf>, Error> {
+pub(super) fn pictures(root: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut found = Vec::new();
     let mut folders = vec![root.to_path_buf()];
     while let Some(folder) = folders.pop() {
@@ -195,7 +281,7 @@ fn empty(folder: &Path) -> Result<(), Error> {
 }
 
 /// Reads a file and forgets it.
-fn drain(path: &Path) -> Result<(), Error> {
+pub(super) fn drain(path: &Path) -> Result<(), Error> {
     let mut file = File::open(path).map_err(Error::file("read", path))?;
     let mut buffer = vec![0; 1 << 16];
     while file.read(&mut buffer).map_err(Error::file("read", path))? > 0 {}

@@ -35,7 +35,8 @@ struct Row {
     top1: Option<f64>,
 }
 
-fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+/// The middle value, or the mean of the two in the middle; none of nothing.
+pub(super) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<_> = values.collect();
     values.sort_by(f64::total_cmp);
     let (last, half) = (values.len().checked_sub(1)?, values.len() / 2);
@@ -113,7 +114,8 @@ pub(super) fn render(samples: &[Sample]) -> String {
     text
 }
 
-fn put(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+/// Adds to a text.
+pub(super) fn put(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     // Writing to a `String` does not fail.
     let _ = text.write_fmt(arguments);
 }

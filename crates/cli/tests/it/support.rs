@@ -26,6 +26,11 @@ fn weights() -> &'static Path {
     path
 }
 
+/// The formula network, as it is named on the command line.
+pub(crate) fn network() -> String {
+    format!("{ARCHITECTURE}@file:{}", weights().display())
+}
+
 /// A folder to work in, with a cache of its own.
 pub(crate) struct World {
     pub(crate) folder: tempfile::TempDir,
@@ -73,7 +78,7 @@ impl World {
 
     /// `fit` with the formula network.
     pub(crate) fn fit(&self, arguments: &[&str]) -> Done {
-        let network = format!("{ARCHITECTURE}@file:{}", weights().display());
+        let network = network();
         let mut all = vec!["fit", "--network", &network, "--json"];
         all.extend_from_slice(arguments);
         self.run(&all)
