@@ -1,16 +1,20 @@
 //! Whole fits and predictions: a process each, from start to end.
 
 use std::io::Write;
+use std::process::Command;
 
-use super::contest::round;
+use super::contest::{REGRAFT, round};
 use super::setup::{self, Ground};
 use super::table::{self, agreement, render};
-use super::{FitOptions, machine, say};
+use super::{FitOptions, head, machine, say};
 use crate::{Error, Workspace};
 
 /// The largest difference in test top-1 between contestants that is let pass: about two standard
 /// errors of an accuracy of 90 % on 150 pictures.
 const TOLERANCE: f64 = 0.05;
+
+/// Packages whose versions are shown.
+const PACKAGES: [&str; 5] = ["onnxruntime", "openvino", "pillow", "scikit-learn", "torch"];
 
 /// Sets everything up, runs the rounds, writes the table to `out` and every single measurement to
 /// `bench/result.json` in the target folder.
@@ -23,6 +27,7 @@ pub(super) fn run(
     out: &mut dyn Write,
     progress: &mut dyn Write,
 ) -> Result<(), Error> {
+    let before = machine::load();
     let ground = Ground::prepare(workspace, options, progress)?;
     let mut samples = Vec::new();
     for number in 0..options.rounds {
@@ -36,13 +41,14 @@ pub(super) fn run(
     }
     setup::write(&ground.folder.join("result.json"), &table::json(&samples))?;
     let data = options.data.file_name().map(|n| n.display().to_string()).unwrap_or_default();
-    let head = format!(
-        "{}; {} threads; medians of {} rounds; {} pictures in `{data}`\n\n",
-        machine::processor(),
-        options.threads,
-        options.rounds,
-        ground.pictures,
-    );
+    let mut versions = setup::versions(&ground.course.python, &PACKAGES)?;
+    let mut ours = Command::new(&ground.course.regraft);
+    let said = machine::run(ours.arg("--version"), "regraft --version")?;
+    let version = said.split_whitespace().last().unwrap_or_default();
+    versions.insert(REGRAFT.to_owned(), version.to_owned());
+    let load = [&*before, &machine::load()];
+    let head = head(options.threads, options.rounds, load, &versions);
+    let head = format!("{}; {} pictures in `{data}`\n\n", head.trim_end(), ground.pictures);
     write!(out, "{head}{}", render(&samples)).map_err(Error::output)?;
     if let Some((low, high)) = agreement(&samples) {
         if high - low > TOLERANCE {

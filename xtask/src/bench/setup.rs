@@ -1,5 +1,6 @@
 //! What must be there before the first round: the peers, a regraft, weights, an empty folder.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -163,6 +164,20 @@ pub(super) fn python(
     }
     let wanted = workspace.root.join("benches").join("requirements.txt");
     environment(&workspace.target.join("bench").join("venv"), &wanted, progress)
+}
+
+/// Versions of the packages in an environment.
+pub(super) fn versions(python: &Path, names: &[&str]) -> Result<BTreeMap<String, String>, Error> {
+    let script = "import sys; from importlib.metadata import version\n\
+                  for name in sys.argv[1:]: print(name, version(name))";
+    let mut command = Command::new(python);
+    command.arg("-c").arg(script).args(names);
+    let said = machine::run(&mut command, "Python (has it benches/requirements.txt?)")?;
+    let pair = |line: &str| {
+        let (name, version) = line.split_once(' ')?;
+        Some((name.to_owned(), version.to_owned()))
+    };
+    Ok(said.lines().filter_map(pair).collect())
 }
 
 /// What the contests of living contestants need.
