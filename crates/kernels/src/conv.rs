@@ -35,6 +35,35 @@ pub struct ConvSpec {
     pub groups: usize,
 }
 
+impl ConvSpec {
+    /// Refuses parameters of another convolution.
+    ///
+    /// # Panics
+    /// When there are not `[out, in / groups, kh, kw]` weights and `[out]` scales and biases.
+    pub(crate) fn check_params(&self, weight: &[f32], scale: &[f32], bias: &[f32]) {
+        let per_output = self.input / self.groups * self.size[0] * self.size[1];
+        assert_eq!(weight.len(), self.output * per_output, "weights [out, in / groups, kh, kw]");
+        assert_eq!(scale.len(), self.output, "one scale for each output channel");
+        assert_eq!(bias.len(), self.output, "one bias for each output channel");
+    }
+
+    /// Refuses an input whose border is narrower than the kernel reaches around `output`.
+    ///
+    /// # Panics
+    /// When it is.
+    pub(crate) fn check_border(&self, input: &Map, output: &Map) {
+        for (axis, extent, before, after, out) in [
+            (0, input.height, input.pad.top, input.pad.bottom, output.height),
+            (1, input.width, input.pad.left, input.pad.right, output.width),
+        ] {
+            let kernel = (self.size[axis] - 1) * self.dilation[axis] + 1;
+            let reach = (out - 1) * self.stride[axis] + kernel;
+            assert!(before >= self.before[axis], "border before axis {axis}");
+            assert!(extent + self.before[axis] + after >= reach, "border after axis {axis}");
+        }
+    }
+}
+
 /// A map that is added to a convolution's result before its clamp.
 #[derive(Debug, Clone, Copy)]
 pub struct Residual<'a> {
@@ -100,9 +129,7 @@ impl Conv {
     ) -> Self {
         let per_group = spec.input / spec.groups;
         let taps = spec.size[0] * spec.size[1];
-        assert_eq!(weight.len(), spec.output * per_group * taps, "weights [out, in / g, kh, kw]");
-        assert_eq!(scale.len(), spec.output, "one scale for each output channel");
-        assert_eq!(bias.len(), spec.output, "one bias for each output channel");
+        spec.check_params(weight, scale, bias);
         let joined = join(&spec);
         let (inputs, outputs) = (per_group * joined, spec.output / spec.groups * joined);
         let per_word = 4 / kind.bytes();
@@ -282,17 +309,7 @@ impl Conv {
         assert_eq!(output.stride % LANES, 0, "whole vectors of output channels");
         assert!(output.stride >= s.output, "output channels fit the pixel");
         assert!(output.height > 0 && output.width > 0, "a map with pixels");
-        for (axis, (extent, before, after, out)) in [
-            (input.height, input.pad.top, input.pad.bottom, output.height),
-            (input.width, input.pad.left, input.pad.right, output.width),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            let reach = (out - 1) * s.stride[axis] + (s.size[axis] - 1) * s.dilation[axis] + 1;
-            assert!(before >= s.before[axis], "border before axis {axis}");
-            assert!(extent + s.before[axis] + after >= reach, "border after axis {axis}");
-        }
+        s.check_border(input, output);
         if let Some((data, map)) = residual {
             assert_eq!(data.len(), map.len(), "residual data fills its map");
             assert_eq!(

@@ -41,9 +41,7 @@ impl Depthwise {
     ) -> Self {
         assert!(Self::fits(&spec), "one group for each channel");
         let taps = spec.size[0] * spec.size[1];
-        assert_eq!(weight.len(), spec.input * taps, "weights [C, 1, kh, kw]");
-        assert_eq!(scale.len(), spec.input, "one scale for each channel");
-        assert_eq!(bias.len(), spec.input, "one bias for each channel");
+        spec.check_params(weight, scale, bias);
         let lanes = spec.input.next_multiple_of(LANES);
         let mut weights = Aligned::zeros(taps * lanes);
         for (tap, row) in weights.as_mut_slice().chunks_exact_mut(lanes).enumerate() {
@@ -76,14 +74,7 @@ impl Depthwise {
         assert_eq!((input.channels, output.channels), (s.input, s.output), "channels");
         let lanes = s.input.next_multiple_of(LANES);
         assert!(input.stride >= lanes && output.stride >= lanes, "whole vectors of channels");
-        for (axis, extent, before, after, out) in [
-            (0, input.height, input.pad.top, input.pad.bottom, output.height),
-            (1, input.width, input.pad.left, input.pad.right, output.width),
-        ] {
-            let reach = (out - 1) * s.stride[axis] + (s.size[axis] - 1) * s.dilation[axis] + 1;
-            assert!(before >= s.before[axis], "border before axis {axis}");
-            assert!(extent + s.before[axis] + after >= reach, "border after axis {axis}");
-        }
+        s.check_border(input, output);
         let maps = Maps { x, input, y: Out::new(y), output };
         let tall = output.height.div_ceil(team.threads());
         team.run(output.height.div_ceil(tall), &|part| {

@@ -68,9 +68,7 @@ impl Winograd {
         bias: &[f32],
         clamp: Clamp,
     ) -> Self {
-        assert_eq!(weight.len(), spec.output * spec.input * 9, "weights [out, in, 3, 3]");
-        assert_eq!(scale.len(), spec.output, "one scale for each output channel");
-        assert_eq!(bias.len(), spec.output, "one bias for each output channel");
+        spec.check_params(weight, scale, bias);
         let all = spec.output.next_multiple_of(LANES);
         let mut panels = Vec::new();
         let mut output = 0;
@@ -115,7 +113,7 @@ impl Winograd {
         assert_eq!((input.channels, output.channels), (s.input, s.output), "channels");
         let all = s.output.next_multiple_of(LANES);
         assert!(input.stride >= s.input && output.stride >= all, "whole vectors of channels");
-        assert!(input.pad.top >= s.before[0] && input.pad.left >= s.before[1], "border");
+        s.check_border(input, output);
         if let Some((data, map)) = residual {
             assert_eq!(data.len(), map.len(), "residual data fills its map");
             let shape = |m: &Map| (m.channels, m.height, m.width);

@@ -194,7 +194,7 @@ pub enum Error {
         source: rayon::ThreadPoolBuildError,
     },
     /// A person asked to stop.
-    #[error("interrupted; what is done is kept, the same command goes on from there")]
+    #[error("interrupted; whatever was finished is kept, run the same command again to go on")]
     Interrupted,
 }
 

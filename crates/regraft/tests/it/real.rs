@@ -7,9 +7,10 @@ use regraft::{
     Error, ErrorKind, FeatureKind, FitOptions, LoadOptions, Loaded, PrecisionChoice, Quiet,
     evaluate, fit, load, verify,
 };
-use regraft_infer::Engine;
+use regraft_infer::{Engine, Precision};
 use regraft_net::Forward;
 use regraft_testkit::{formula_input, relative_l2};
+use regraft_train::{Flow, Trunk, extract};
 use serde_json::Value;
 
 /// The network, or `None` (and a word on stderr) when it cannot be had here.
@@ -75,6 +76,27 @@ fn the_default_network_recognises_its_own_classes() {
             verify("efficientnet-lite0", Some(&folder), precision, &load, &Quiet).unwrap();
         assert_eq!(verified.images, Some(100));
         assert!(verified.top1.unwrap() >= 0.87, "{precision:?}: {verified:?}");
+    }
+}
+
+#[test]
+fn bf16_names_the_same_class_as_f32_on_98_of_100_pictures() {
+    let Some(folder) = pictures("imagenet-samples") else { return };
+    for name in ["efficientnet-lite0", "efficientnet-lite2"] {
+        let Some(loaded) = network(name) else { return };
+        let logits = loaded.network.card().logits.clone().unwrap();
+        let files = regraft_data::list_images(&folder).unwrap();
+        let classes = |precision| {
+            let engine = Engine::compile_in(&loaded.network, &[&logits], precision).unwrap();
+            let trunk = Trunk::new(&loaded.network, engine).unwrap();
+            let rows = extract(&trunk, &files, None, &|_| Flow::Continue).unwrap().features;
+            let rows = rows.chunks_exact(trunk.feature_len()).map(<[f32]>::to_vec);
+            rows.collect::<Vec<_>>()
+        };
+        let (exact, rounded) = (classes(Precision::F32), classes(Precision::Bf16));
+        let top = |row: &[f32]| (0..row.len()).max_by(|a, b| row[*a].total_cmp(&row[*b]));
+        let same = exact.iter().zip(&rounded).filter(|(a, b)| top(a) == top(b)).count();
+        assert!(same >= 98, "{name}: {same} of 100");
     }
 }
 
