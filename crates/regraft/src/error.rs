@@ -194,7 +194,7 @@ pub enum Error {
         source: rayon::ThreadPoolBuildError,
     },
     /// A person asked to stop.
-    #[error("interrupted; whatever was finished is kept, run the same command again to go on")]
+    #[error("interrupted; whatever was finished is kept, and the same command goes on from there")]
     Interrupted,
 }
 

@@ -18,7 +18,7 @@ pub enum TrainError {
         source: std::io::Error,
     },
     /// The observer asked to stop; finished images are in the cache.
-    #[error("interrupted; whatever was finished is kept, run the same command again to go on")]
+    #[error("interrupted; whatever was finished is kept, and the same command goes on from there")]
     Stopped,
     /// The network does not take pictures of the size that its card makes.
     #[error("the network wants {wanted}, its preprocessing makes {made}")]
