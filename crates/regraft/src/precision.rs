@@ -64,7 +64,7 @@ pub(crate) fn ready(
                 choice: format!("precision {}", precision.name()),
                 because,
                 rule: rule.to_owned(),
-                source: "this processor, and the first images".to_owned(),
+                source: "this processor, and a few of your images".to_owned(),
             },
         })
     };
