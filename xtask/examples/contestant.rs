@@ -164,9 +164,10 @@ fn pipeline(name: &str, list: &str, precision: Precision) -> Result<(Step, usize
     let count = files.len();
     let step = move || {
         let all = extract(&trunk, &files, None, &|_| Flow::Continue)?;
+        let rows = all.rows()?;
         match all.failed.into_iter().next() {
             Some(failed) => Err(failed.error.into()),
-            None => Ok(all.features),
+            None => Ok(rows),
         }
     };
     Ok((Box::new(step), count, about))

@@ -69,7 +69,7 @@ pub fn evaluate(run: &Path, data: &Path, observer: &dyn Observer) -> Result<Eval
         });
     }
     let rows = scores
-        .features
+        .rows
         .chunks_exact(classes.len())
         .enumerate()
         .filter(|(i, _)| !scores.failed.iter().any(|f| f.index == *i))

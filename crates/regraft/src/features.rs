@@ -1,13 +1,15 @@
 //! What of the network the head reads, and the choice between features by held-out likelihood.
 
 use std::fmt::Write;
+use std::io;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use regraft_data::Dataset;
 use regraft_net::{NetError, Network, notation, surgery};
 use regraft_probe::{Features, HeadEvent, HeadFit, HeadKind, HeadOptions, Labels, fit_head};
 use regraft_run::Event;
-use regraft_train::Extracted;
+use regraft_train::{Extracted, TrainError};
 
 use crate::journal::{Log, Rows};
 use crate::{Error, FeatureKind, FitOptions};
@@ -16,6 +18,8 @@ use crate::{Error, FeatureKind, FitOptions};
 const DEPTHS: usize = 3;
 /// Standard errors of the paired difference by which the longer features must win.
 const ERRORS_TO_WIN: f64 = 1.0;
+/// Rows in memory at a time, where the head does not ask for a number of its own.
+const BLOCK: usize = 256;
 
 /// The network that gives every feature that may be used, as one vector.
 pub(crate) struct Source {
@@ -33,10 +37,6 @@ impl Source {
     pub(crate) fn output(&self) -> Result<&str, Error> {
         let graph = self.network.graph();
         Ok(&graph.layer(graph.output()?).name)
-    }
-
-    fn len(&self) -> usize {
-        self.parts.iter().map(|(_, len)| len).sum()
     }
 
     /// The network up to the features that were chosen.
@@ -132,7 +132,7 @@ pub(crate) struct Chosen {
     pub(crate) kind: FeatureKind,
     /// The layer the network is cut at.
     pub(crate) cut: String,
-    /// Values of the extracted vector that the head reads.
+    /// Values of the extracted vector that the head reads: the first of them.
     pub(crate) columns: Range<usize>,
     pub(crate) fitted: HeadFit,
     /// Why these features.
@@ -216,17 +216,57 @@ fn losses(fit: &HeadFit, labels: &[usize]) -> impl Iterator<Item = f64> {
     })
 }
 
-/// Feature vectors (the given columns) and labels of chosen rows.
-pub(crate) fn gather(
-    dataset: &Dataset,
+/// Calls `see` with the first `width` values of `rows`, a block of rows after the other.
+pub(crate) fn blocks(
     extracted: &Extracted,
-    len: usize,
-    columns: &Range<usize>,
     rows: &[usize],
-) -> (Vec<f32>, Vec<usize>) {
-    let part = |i: &usize| &extracted.features[i * len..(i + 1) * len][columns.clone()];
-    let x = rows.iter().flat_map(|i| part(i).iter().copied()).collect();
-    (x, rows.iter().map(|i| dataset.examples[*i].label).collect())
+    width: usize,
+    mut see: impl FnMut(&[f32]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut block = Vec::new();
+    for rows in rows.chunks(BLOCK) {
+        extracted.read(rows, width, &mut block)?;
+        see(&block)?;
+    }
+    Ok(())
+}
+
+/// What the head learns from: some rows, their first values, each column times its scale. Read from
+/// where the features are kept, every time.
+struct Training<'a> {
+    extracted: &'a Extracted,
+    rows: &'a [usize],
+    scales: &'a [f32],
+    /// Why rows could not be read.
+    broken: OnceLock<TrainError>,
+}
+
+impl regraft_probe::Rows for Training<'_> {
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn columns(&self) -> usize {
+        self.scales.len()
+    }
+
+    fn read<'b>(
+        &'b self,
+        first: usize,
+        count: usize,
+        buffer: &'b mut Vec<f32>,
+    ) -> io::Result<&'b [f32]> {
+        let rows = &self.rows[first..first + count];
+        if let Err(error) = self.extracted.read(rows, self.columns(), buffer) {
+            // Of several threads' errors one is enough.
+            let _ = self.broken.set(error);
+            return Err(io::Error::other("the kept features cannot be read"));
+        }
+        for row in buffer.chunks_exact_mut(self.columns()) {
+            row.iter_mut().zip(self.scales).for_each(|(v, s)| *v *= s);
+        }
+        Ok(buffer)
+    }
 }
 
 /// A head on the first `parts` of the vector.
@@ -242,12 +282,10 @@ fn head(
 ) -> Result<HeadFit, Error> {
     let parts = &source.parts[..parts];
     let width = parts.iter().map(|(_, len)| len).sum();
-    let (mut x, y) = gather(dataset, extracted, source.len(), &(0..width), &rows.train);
-    let scales = scales(&x, width, parts);
-    for row in x.chunks_exact_mut(width) {
-        row.iter_mut().zip(&scales).for_each(|(v, s)| *v *= s);
-    }
-    let features = Features::new(&x, rows.train.len(), width)?;
+    let y: Vec<usize> = rows.train.iter().map(|i| dataset.examples[*i].label).collect();
+    let scales = scales(extracted, &rows.train, width, parts)?;
+    let (rows, broken) = (&rows.train, OnceLock::new());
+    let training = Training { extracted, rows, scales: &scales, broken };
     let labels = Labels::new(&y, dataset.classes.len())?;
     let head_options = HeadOptions { kind, seed: options.seed, ..HeadOptions::default() };
     let mut hear = |event: HeadEvent| {
@@ -260,7 +298,14 @@ fn head(
             });
         }
     };
-    let mut fitted = fit_head(features, &labels, &head_options, &mut hear)?;
+    let fitted = Features::from_rows(&training)
+        .and_then(|features| fit_head(features, &labels, &head_options, &mut hear));
+    let mut fitted = match (fitted, training.broken.into_inner()) {
+        (Ok(fitted), _) => fitted,
+        // The cause, not the head's word that rows are missing.
+        (Err(_), Some(cause)) => return Err(cause.into()),
+        (Err(error), None) => return Err(error.into()),
+    };
     // Into the weights, so that the head reads features as they come.
     for row in fitted.head.weight.chunks_exact_mut(width) {
         row.iter_mut().zip(&scales).for_each(|(w, s)| *w *= s);
@@ -270,18 +315,26 @@ fn head(
 
 /// One factor for each column: with several parts, each part gets the same mean square distance
 /// from its mean, so that no depth outweighs another by the size of its numbers.
-fn scales(x: &[f32], width: usize, parts: &[(String, usize)]) -> Vec<f32> {
+fn scales(
+    extracted: &Extracted,
+    rows: &[usize],
+    width: usize,
+    parts: &[(String, usize)],
+) -> Result<Vec<f32>, Error> {
     if parts.len() == 1 {
-        return vec![1.0; width];
+        return Ok(vec![1.0; width]);
     }
-    let rows = (x.len() / width).max(1) as f64;
     let mut sums = vec![(0.0f64, 0.0f64); width];
-    for row in x.chunks_exact(width) {
-        for ((sum, squares), v) in sums.iter_mut().zip(row) {
-            *sum += f64::from(*v);
-            *squares += f64::from(*v).powi(2);
+    blocks(extracted, rows, width, |block| {
+        for row in block.chunks_exact(width) {
+            for ((sum, squares), v) in sums.iter_mut().zip(row) {
+                *sum += f64::from(*v);
+                *squares += f64::from(*v).powi(2);
+            }
         }
-    }
+        Ok(())
+    })?;
+    let rows = rows.len().max(1) as f64;
     let variance = |(sum, squares): &(f64, f64)| (squares / rows - (sum / rows).powi(2)).max(0.0);
     let mut scales = Vec::with_capacity(width);
     for (_, len) in parts {
@@ -290,5 +343,5 @@ fn scales(x: &[f32], width: usize, parts: &[(String, usize)]) -> Vec<f32> {
         let scale = if size > 0.0 { (1.0 / size) as f32 } else { 1.0 };
         scales.resize(scales.len() + len, scale);
     }
-    scales
+    Ok(scales)
 }

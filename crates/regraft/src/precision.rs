@@ -117,7 +117,8 @@ fn agreement(full: &Network, cut: &str, files: &[PathBuf]) -> Result<Agreement, 
     let rows = |precision| -> Result<Vec<Vec<f32>>, Error> {
         let trunk = Trunk::new(full, Engine::compile_in(full, &outputs, precision)?)?;
         let got = extract(&trunk, &some, None, &|_| Flow::Continue)?;
-        let all = got.features.chunks_exact(trunk.feature_len()).enumerate();
+        let rows = got.rows()?;
+        let all = rows.chunks_exact(trunk.feature_len()).enumerate();
         let read = all.filter(|(i, _)| got.failed.iter().all(|f| f.index != *i));
         Ok(read.map(|(_, row)| row.to_vec()).collect())
     };

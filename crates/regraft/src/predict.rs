@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use regraft_data::list_images;
 use regraft_infer::Engine;
 use regraft_run::RunFolder;
-use regraft_train::{Extracted, Flow, Trunk, extract};
+use regraft_train::{Failed, Flow, Trunk, extract};
 use serde::Serialize;
 
 use crate::fit::reason;
@@ -79,7 +79,7 @@ pub fn predict(
     let classes = &plan.data.classes;
     let scores = scores(&folder, &files, observer)?;
     let failed = |i: usize| scores.failed.iter().find(|f| f.index == i);
-    let answers = files.iter().zip(scores.features.chunks_exact(classes.len())).enumerate().map(
+    let answers = files.iter().zip(scores.rows.chunks_exact(classes.len())).enumerate().map(
         |(i, (file, row))| {
             let file = file.display().to_string();
             match failed(i) {
@@ -91,12 +91,20 @@ pub fn predict(
     Ok(answers.collect())
 }
 
-/// Calibrated probabilities `[files, C]` of a run on files; rows of unreadable files mean nothing.
+/// What a run says of files.
+pub(crate) struct Scores {
+    /// Calibrated probabilities `[files, C]`; rows of unreadable files mean nothing.
+    pub(crate) rows: Vec<f32>,
+    /// Files that could not be read.
+    pub(crate) failed: Vec<Failed>,
+}
+
+/// Runs a run's network and head on files.
 pub(crate) fn scores(
     folder: &RunFolder,
     files: &[PathBuf],
     observer: &dyn Observer,
-) -> Result<Extracted, Error> {
+) -> Result<Scores, Error> {
     let plan = folder.plan()?;
     let network = open(folder, &plan)?;
     let engine = Engine::compile_in(&network, &[HEAD], of_run(&plan.engine))?;
@@ -106,11 +114,12 @@ pub(crate) fn scores(
         observer.tell(&Progress::Features { done, total });
         if observer.stop() { Flow::Stop } else { Flow::Continue }
     };
-    let mut scores = extract(&trunk, files, None, &progress)?;
-    for row in scores.features.chunks_exact_mut(plan.data.classes.len()) {
+    let extracted = extract(&trunk, files, None, &progress)?;
+    let mut rows = extracted.rows()?;
+    for row in rows.chunks_exact_mut(plan.data.classes.len()) {
         softmax(row);
     }
-    Ok(scores)
+    Ok(Scores { rows, failed: extracted.failed })
 }
 
 fn answer(file: String, row: &[f32], classes: &[String]) -> Answer {

@@ -80,7 +80,7 @@ pub fn verify(
     };
     let scores = extract(&trunk, &files, None, &progress)?;
     let (mut seen, mut first, mut five) = (0, 0, 0);
-    for (i, row) in scores.features.chunks_exact(trunk.feature_len()).enumerate() {
+    for (i, row) in scores.rows()?.chunks_exact(trunk.feature_len()).enumerate() {
         if scores.failed.iter().any(|f| f.index == i) {
             verified.unreadable.push(files[i].display().to_string());
             continue;

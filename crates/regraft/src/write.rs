@@ -11,7 +11,7 @@ use regraft_run::{
 };
 use regraft_train::Extracted;
 
-use crate::features::{Chosen, Source, gather};
+use crate::features::{Chosen, Source, blocks};
 use crate::head::{grafted, save};
 use crate::journal::{Log, Rows};
 use crate::plan::{Decided, plan};
@@ -92,17 +92,16 @@ fn train_facts(dataset: &Dataset, rows: &Rows) -> TrainFacts {
 /// What the head says of every test image.
 fn predictions(done: &Finished<'_>) -> Result<Predictions, Error> {
     let dataset = done.dataset;
-    let len = done.extracted.features.len() / dataset.examples.len().max(1);
-    let columns = &done.chosen.columns;
-    let (x, labels) = gather(dataset, done.extracted, len, columns, &done.rows.test);
-    let probabilities = done.chosen.fitted.head.probabilities_batch(&x)?;
-    let classes = dataset.classes.len();
-    let rows = done.rows.test.iter().zip(labels).zip(probabilities.chunks_exact(classes)).map(
-        |((i, truth), p)| {
-            let example = &dataset.examples[*i];
-            Prediction::new(example.name.clone(), example.split.name(), truth, p.to_vec())
-        },
-    );
+    let head = &done.chosen.fitted.head;
+    let mut probabilities = Vec::new();
+    blocks(done.extracted, &done.rows.test, done.chosen.columns.len(), |block| {
+        probabilities.extend(head.probabilities_batch(block)?);
+        Ok(())
+    })?;
+    let rows = done.rows.test.iter().zip(probabilities.chunks_exact(head.classes)).map(|(i, p)| {
+        let example = &dataset.examples[*i];
+        Prediction::new(example.name.clone(), example.split.name(), example.label, p.to_vec())
+    });
     Ok(Predictions { classes: dataset.classes.clone(), rows: rows.collect() })
 }
 

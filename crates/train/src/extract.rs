@@ -1,3 +1,4 @@
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -7,6 +8,7 @@ use regraft_infer::{Engine, Scratch, Threads};
 use regraft_net::Network;
 use regraft_net::card::Preprocess;
 
+use crate::records::Records;
 use crate::{FeatureStore, TrainError, TrunkKey};
 
 /// Images between two writes to the store: as many as are lost, at most, when the machine dies.
@@ -104,14 +106,24 @@ pub struct Failed {
 /// The features of a list of files.
 #[derive(Debug)]
 pub struct Extracted {
-    /// `[files, D]`, row-major; rows of failed files are zero.
-    pub features: Vec<f32>,
     /// Files that could not be used, in order.
     pub failed: Vec<Failed>,
     /// Images that went through the network.
     pub computed: usize,
     /// Images whose features were in the store.
     pub cached: usize,
+    /// Length `D` of a row.
+    len: usize,
+    kept: Kept,
+}
+
+/// Where the rows are.
+#[derive(Debug)]
+enum Kept {
+    /// Here: `[files, D]`, row-major; rows of failed files are zero.
+    Memory(Vec<f32>),
+    /// In the store: for each file the place of its record, `None` for one that failed.
+    Store { records: Records, places: Vec<Option<NonZeroU64>> },
 }
 
 /// One file's result.
@@ -122,7 +134,8 @@ enum Row {
     Skipped,
 }
 
-/// Features of all `files`, from the store where it has them. `progress` hears how many files are
+/// Features of all `files`. With a store they are kept there and not in memory, and those it has
+/// are not computed; without one they are in the result. `progress` hears how many files are
 /// done, from any thread.
 ///
 /// # Errors
@@ -135,12 +148,14 @@ pub fn extract(
     progress: &(dyn Fn(usize) -> Flow + Sync),
 ) -> Result<Extracted, TrainError> {
     let len = trunk.feature_len();
-    let mut all = Extracted {
-        features: vec![0.0; files.len() * len],
-        failed: Vec::new(),
-        computed: 0,
-        cached: 0,
+    let kept = match &store {
+        Some(store) => {
+            let places = vec![None; files.len()];
+            Kept::Store { records: store.records(), places }
+        }
+        None => Kept::Memory(vec![0.0; files.len() * len]),
     };
+    let mut all = Extracted { failed: Vec::new(), computed: 0, cached: 0, len, kept };
     let done = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);
     for (batch_index, batch) in files.chunks(BATCH).enumerate() {
@@ -175,49 +190,92 @@ pub fn extract(
             return Err(TrainError::Stopped);
         }
         for (i, row) in rows.into_iter().enumerate() {
-            all.place(trunk, files, batch_index * BATCH + i, row, store.as_deref_mut())?;
+            all.place(batch_index * BATCH + i, row, store.as_deref())?;
         }
     }
     Ok(all)
 }
 
 impl Extracted {
+    /// Number of files.
+    pub fn files(&self) -> usize {
+        match &self.kept {
+            Kept::Memory(rows) => rows.len() / self.len.max(1),
+            Kept::Store { places, .. } => places.len(),
+        }
+    }
+
+    /// The first `width` values of the rows of `files`, given by their places in the list, into
+    /// `out`, which they replace: `[files, width]`, row-major. Wherever the rows are kept, and from
+    /// any thread; the more files at once, and the nearer their order to the list's, the faster.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    ///
+    /// # Panics
+    /// When a file is not in the list or `width` is more than a row has.
+    pub fn read(
+        &self,
+        files: &[usize],
+        width: usize,
+        out: &mut Vec<f32>,
+    ) -> Result<(), TrainError> {
+        assert!(width <= self.len, "{width} values of a row of {}", self.len);
+        out.clear();
+        match &self.kept {
+            Kept::Memory(rows) => {
+                let row = |file: &usize| &rows[file * self.len..][..width];
+                for file in files {
+                    out.extend_from_slice(row(file));
+                }
+                Ok(())
+            }
+            Kept::Store { records, places } => {
+                let places: Vec<_> = files.iter().map(|file| places[*file]).collect();
+                records.read(&places, width, out)
+            }
+        }
+    }
+
+    /// All rows, `[files, D]`; those of failed files are zero.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn rows(&self) -> Result<Vec<f32>, TrainError> {
+        let mut out = Vec::new();
+        self.read(&(0..self.files()).collect::<Vec<_>>(), self.len, &mut out)?;
+        Ok(out)
+    }
+
+    /// Notes one file's result; its values are in the store by now, when there is one.
     fn place(
         &mut self,
-        trunk: &Trunk,
-        files: &[PathBuf],
         index: usize,
         row: Row,
-        store: Option<&mut FeatureStore>,
+        store: Option<&FeatureStore>,
     ) -> Result<(), TrainError> {
-        let len = trunk.feature_len();
-        let out = &mut self.features[index * len..(index + 1) * len];
-        match row {
-            Row::New(_, values) => {
-                out.copy_from_slice(&values);
-                self.computed += 1;
+        let id = match row {
+            Row::Failed(error) => {
+                self.failed.push(Failed { index, error });
+                return Ok(());
             }
+            Row::Skipped => return Ok(()),
             Row::Stored(id) => {
-                let found = match store {
-                    Some(store) => store.get(&id, out)?,
-                    None => false,
-                };
-                if found {
-                    self.cached += 1;
-                } else {
-                    // The record went bad between the look and the read.
-                    match one(trunk, &files[index], None, (&mut trunk.memory(), Threads::All)) {
-                        Row::New(_, values) => {
-                            out.copy_from_slice(&values);
-                            self.computed += 1;
-                        }
-                        Row::Failed(error) => self.failed.push(Failed { index, error }),
-                        Row::Stored(_) | Row::Skipped => {}
-                    }
-                }
+                self.cached += 1;
+                id
             }
-            Row::Failed(error) => self.failed.push(Failed { index, error }),
-            Row::Skipped => {}
+            Row::New(id, values) => {
+                self.computed += 1;
+                if let Kept::Memory(rows) = &mut self.kept {
+                    rows[index * self.len..][..self.len].copy_from_slice(&values);
+                }
+                id
+            }
+        };
+        if let (Kept::Store { places, .. }, Some(store)) = (&mut self.kept, store) {
+            // What was written a moment ago and does not come back means a broken disk.
+            let lost = || std::io::Error::from(std::io::ErrorKind::InvalidData);
+            places[index] = Some(store.place(&id).ok_or_else(|| store.failed("read", lost()))?);
         }
         Ok(())
     }

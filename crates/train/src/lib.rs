@@ -8,6 +8,7 @@
 mod error;
 mod extract;
 mod key;
+mod records;
 mod store;
 
 pub use error::TrainError;

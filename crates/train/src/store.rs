@@ -3,28 +3,32 @@
 //! A file for each trunk: a header, then records of one length: the image's content id (32 bytes),
 //! the values (`f32`, little-endian), and 8 bytes of a hash over both. Records are only ever added
 //! at the end, under a lock between processes. A torn or damaged record is not used; a
-//! torn one is written over by the next.
+//! torn one is written over by the next. A record never moves, so whoever knows where one lies can
+//! read it without a lock while others add more.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use crate::records::{Records, check};
 use crate::{TrainError, TrunkKey};
 
 const MAGIC: &[u8; 16] = b"regraft feature1";
 const HEADER: u64 = 24;
-const ID: usize = 32;
-const CHECK: usize = 8;
+pub(crate) const ID: usize = 32;
+pub(crate) const CHECK: usize = 8;
 
 /// The feature vectors of one trunk.
 pub struct FeatureStore {
     path: PathBuf,
-    file: File,
+    file: Arc<File>,
     /// Values in a vector.
     len: usize,
     /// Where each image's record begins.
-    index: BTreeMap<[u8; ID], u64>,
+    index: BTreeMap<[u8; ID], NonZeroU64>,
     /// End of the last whole record.
     end: u64,
 }
@@ -44,6 +48,7 @@ impl FeatureStore {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let file = options.open(&path).map_err(at("open"))?;
+        let file = Arc::new(file);
         let mut store = Self { path: path.clone(), file, len, index: BTreeMap::new(), end: 0 };
         store.file.lock().map_err(at("lock"))?;
         let scanned = store.scan();
@@ -69,33 +74,37 @@ impl FeatureStore {
         if self.end == 0 {
             if !self.header_fits()? {
                 self.file.set_len(0)?;
-                self.file.seek(SeekFrom::Start(0))?;
-                self.file.write_all(MAGIC)?;
-                self.file.write_all(&(self.len as u64).to_le_bytes())?;
+                let mut file = &*self.file;
+                file.seek(SeekFrom::Start(0))?;
+                file.write_all(MAGIC)?;
+                file.write_all(&(self.len as u64).to_le_bytes())?;
                 self.end = HEADER;
                 return Ok(());
             }
             self.end = HEADER;
         }
         let mut record = vec![0; self.record()];
-        self.file.seek(SeekFrom::Start(self.end))?;
-        let mut reader = BufReader::with_capacity(1 << 20, &self.file);
+        let mut file = &*self.file;
+        file.seek(SeekFrom::Start(self.end))?;
+        let mut reader = BufReader::with_capacity(1 << 20, file);
         while self.end + record.len() as u64 <= size {
             reader.read_exact(&mut record)?;
             if check(&record[..record.len() - CHECK]) == record[record.len() - CHECK..] {
                 let mut id = [0; ID];
                 id.copy_from_slice(&record[..ID]);
-                self.index.insert(id, self.end);
+                // Behind the header, so never 0.
+                self.index.extend(NonZeroU64::new(self.end).map(|at| (id, at)));
             }
             self.end += record.len() as u64;
         }
         Ok(())
     }
 
-    fn header_fits(&mut self) -> std::io::Result<bool> {
+    fn header_fits(&self) -> std::io::Result<bool> {
         let mut header = [0; HEADER as usize];
-        self.file.seek(SeekFrom::Start(0))?;
-        match self.file.read_exact(&mut header) {
+        let mut file = &*self.file;
+        file.seek(SeekFrom::Start(0))?;
+        match file.read_exact(&mut header) {
             Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
             Err(e) => Err(e),
             Ok(()) => {
@@ -114,24 +123,23 @@ impl FeatureStore {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn get(&mut self, id: &[u8; ID], out: &mut [f32]) -> Result<bool, TrainError> {
-        let Some(at) = self.index.get(id).copied() else { return Ok(false) };
-        let mut record = vec![0; self.record()];
-        let read = (|| {
-            self.file.seek(SeekFrom::Start(at))?;
-            self.file.read_exact(&mut record)
-        })();
-        read.map_err(|source| self.failed("read", source))?;
-        let (body, sum) = record.split_at(record.len() - CHECK);
-        if check(body) != sum || body[..ID] != id[..] {
-            // Damaged since it was indexed: as if it were not there.
-            self.index.remove(id);
-            return Ok(false);
-        }
-        for (value, bytes) in out.iter_mut().zip(body[ID..].as_chunks::<4>().0) {
-            *value = f32::from_le_bytes(*bytes);
-        }
+    pub fn get(&self, id: &[u8; ID], out: &mut [f32]) -> Result<bool, TrainError> {
+        let Some(at) = self.place(id) else { return Ok(false) };
+        let values = self.records().checked(at, id).map_err(|e| self.failed("read", e))?;
+        // Damaged since it was indexed: as if it were not there.
+        let Some(values) = values else { return Ok(false) };
+        out.copy_from_slice(&values);
         Ok(true)
+    }
+
+    /// Where an image's record begins.
+    pub(crate) fn place(&self, id: &[u8; ID]) -> Option<NonZeroU64> {
+        self.index.get(id).copied()
+    }
+
+    /// The records by their places, for reading from several threads.
+    pub(crate) fn records(&self) -> Records {
+        Records::new(&self.path, &self.file, self.len)
     }
 
     /// Adds the features of images.
@@ -166,18 +174,13 @@ impl FeatureStore {
         // Others may have added records since; a torn one at the end is shorter than what is written
         // over it.
         self.scan()?;
-        self.file.seek(SeekFrom::Start(self.end))?;
-        self.file.write_all(bytes)?;
+        let mut file = &*self.file;
+        file.seek(SeekFrom::Start(self.end))?;
+        file.write_all(bytes)?;
         self.scan()
     }
 
-    fn failed(&self, what: &'static str, source: std::io::Error) -> TrainError {
+    pub(crate) fn failed(&self, what: &'static str, source: std::io::Error) -> TrainError {
         TrainError::Store { what, path: self.path.clone(), source }
     }
-}
-
-fn check(bytes: &[u8]) -> [u8; CHECK] {
-    let mut sum = [0; CHECK];
-    sum.copy_from_slice(&blake3::hash(bytes).as_bytes()[..CHECK]);
-    sum
 }

@@ -89,7 +89,7 @@ fn bf16_names_the_same_class_as_f32_on_98_of_100_pictures() {
         let classes = |precision| {
             let engine = Engine::compile_in(&loaded.network, &[&logits], precision).unwrap();
             let trunk = Trunk::new(&loaded.network, engine).unwrap();
-            let rows = extract(&trunk, &files, None, &|_| Flow::Continue).unwrap().features;
+            let rows = extract(&trunk, &files, None, &|_| Flow::Continue).unwrap().rows().unwrap();
             let rows = rows.chunks_exact(trunk.feature_len()).map(<[f32]>::to_vec);
             rows.collect::<Vec<_>>()
         };

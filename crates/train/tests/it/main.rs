@@ -55,7 +55,7 @@ fn what_is_stored_comes_back_bit_by_bit_and_survives_reopening() {
     let mut store = FeatureStore::open(folder.path(), key(), 3).unwrap();
     let row = [1.5, f32::MIN_POSITIVE, -0.0];
     store.add([(&id(1), row.as_slice()), (&id(2), [4.0, 5.0, 6.0].as_slice())]).unwrap();
-    let mut again = FeatureStore::open(folder.path(), key(), 3).unwrap();
+    let again = FeatureStore::open(folder.path(), key(), 3).unwrap();
     let mut out = [0.0; 3];
     assert!(again.get(&id(1), &mut out).unwrap());
     assert_eq!(out.map(f32::to_bits), row.map(f32::to_bits));
@@ -97,7 +97,7 @@ fn a_damaged_record_is_not_used_and_its_neighbours_are() {
     std::io::Write::write_all(&mut &file, &bytes).unwrap();
     let mut out = [0.0; 3];
     assert!(!store.get(&id(1), &mut out).unwrap(), "went bad after it was opened");
-    let mut again = FeatureStore::open(folder.path(), key(), 3).unwrap();
+    let again = FeatureStore::open(folder.path(), key(), 3).unwrap();
     assert!(!again.has(&id(1)));
     assert!(again.get(&id(2), &mut out).unwrap());
     assert_eq!(out, rows[1]);
@@ -129,8 +129,60 @@ fn the_second_pass_computes_nothing_and_gives_the_same_bits() {
     let mut store = FeatureStore::open(folder.path(), key(), 32).unwrap();
     let second = run(&files, Some(&mut store));
     assert_eq!((second.computed, second.cached), (0, 9));
-    assert_eq!(first.features, second.features);
-    assert_eq!(first.features, run(&files, None).features);
+    let wanted = run(&files, None).rows().unwrap();
+    assert_eq!(first.rows().unwrap(), wanted);
+    assert_eq!(second.rows().unwrap(), wanted);
+}
+
+#[test]
+fn kept_rows_are_read_in_any_order_and_width_like_rows_in_memory() {
+    let (folder, mut files) = pictures(12);
+    std::io::Write::write_all(&mut fs::File::create(&files[4]).unwrap(), b"no picture").unwrap();
+    fs::copy(&files[9], &files[10]).unwrap();
+    let mut store = FeatureStore::open(folder.path(), key(), 32).unwrap();
+    // Their records lie before all others, and one file that lies between is not asked for.
+    run(&files[6..9], Some(&mut store));
+    files.remove(7);
+    let (kept, memory) = (run(&files, Some(&mut store)), run(&files, None));
+    assert_eq!((kept.files(), memory.files()), (11, 11));
+    let orders: [&[usize]; 5] =
+        [&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10], &[8, 2, 2, 9, 4, 0], &[0, 6, 10], &[4], &[]];
+    for files in orders {
+        for width in [32, 7, 0] {
+            let (mut a, mut b) = (vec![1.0; 3], Vec::new());
+            kept.read(files, width, &mut a).unwrap();
+            memory.read(files, width, &mut b).unwrap();
+            assert_eq!(a.len(), files.len() * width);
+            assert_eq!(a, b, "{files:?}, {width} wide");
+        }
+    }
+}
+
+#[test]
+fn rows_are_read_from_several_threads_while_others_are_added() {
+    let (folder, files) = pictures(40);
+    let mut store = FeatureStore::open(folder.path(), key(), 32).unwrap();
+    let kept = run(&files, Some(&mut store));
+    let wanted = kept.rows().unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| (0..50).for_each(|_| assert_eq!(kept.rows().unwrap(), wanted)));
+        }
+        for i in 0..50 {
+            store.add([(&id(i), [f32::from(i); 32].as_slice())]).unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_store_that_lost_its_end_is_an_error_when_rows_are_read() {
+    let (folder, files) = pictures(3);
+    let mut store = FeatureStore::open(folder.path(), key(), 32).unwrap();
+    let kept = run(&files, Some(&mut store));
+    let path = folder.path().join(format!("{}.features", key()));
+    OpenOptions::new().write(true).open(&path).unwrap().set_len(100).unwrap();
+    let error = kept.read(&[0, 2], 32, &mut Vec::new()).unwrap_err();
+    assert!(matches!(error, TrainError::Store { what: "read", .. }), "{error}");
 }
 
 #[test]
@@ -182,7 +234,7 @@ fn threads_do_not_change_a_bit() {
     let (_folder, files) = pictures(12);
     let with = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| run(&files, None).features)
+        pool.install(|| run(&files, None).rows().unwrap())
     };
     assert_eq!(with(1), with(2));
 }
