@@ -28,6 +28,7 @@ pub const HOUSE: &[(&str, Place)] = &[
     ("regraft-formats", Place::Floor(2)),
     ("regraft-zoo", Place::Floor(2)),
     ("regraft-infer", Place::Floor(2)),
+    ("regraft-grad", Place::Floor(2)),
     ("regraft-data", Place::Floor(2)),
     ("regraft-probe", Place::Floor(2)),
     // The documents of a run, so that train and report need not know each other.

@@ -218,7 +218,9 @@ impl Conv {
         let pointwise = spec.size == [1, 1] && spec.stride == [1, 1] && spec.before == [0, 0];
         let flat_residual = residual.is_none_or(|(_, map)| map.gapless());
         // Without gaps between rows, all pixels are one long row, and tiles need not end with it.
-        let flat = pointwise && input.gapless() && output.gapless() && flat_residual;
+        let size = |m: &Map| (m.height, m.width);
+        let alike = size(input) == size(output) && input.gapless() && output.gapless();
+        let flat = pointwise && alike && flat_residual;
         let (rows, columns) =
             if flat { (1, output.pixels()) } else { (output.height, output.width) };
         // Threads share out what is smaller to read twice: the map, or the weights.
@@ -366,7 +368,7 @@ struct Block {
 
 /// How many neighbouring groups become one with zeros between them, so that the outputs of each
 /// fill whole vectors.
-fn join(s: &ConvSpec) -> usize {
+pub(crate) fn join(s: &ConvSpec) -> usize {
     let out = s.output / s.groups;
     (1..s.groups)
         .find(|m| s.groups.is_multiple_of(*m) && (m * out).is_multiple_of(LANES))

@@ -14,8 +14,10 @@
 )]
 
 mod aligned;
+mod backward;
 mod conv;
 mod depthwise;
+mod dispatch;
 mod elementwise;
 mod isa;
 mod layout;
@@ -28,6 +30,13 @@ mod tile;
 mod winograd;
 
 pub use aligned::Aligned;
+pub use backward::conv_input::ConvInput;
+pub use backward::conv_weight::ConvWeight;
+pub use backward::depthwise_weight::depthwise_weight;
+pub use backward::norm::{BatchStats, NormBackward, norm_backward, norm_forward, norm_stats};
+pub use backward::pixelwise::{
+    accumulate, channel_sums, concat_backward, lrn_backward, mask, scale_channels, softmax_backward,
+};
 pub use conv::{Conv, ConvSpec, Residual};
 pub use depthwise::Depthwise;
 pub use elementwise::{Affine, add, clamp, copy_channels, lrn, softmax};

@@ -17,14 +17,14 @@ pub struct Pool {
 }
 
 /// The part of a window that lies in the map, and its places in the map with padding.
-struct Clipped {
-    rows: std::ops::Range<usize>,
-    columns: std::ops::Range<usize>,
-    padded: usize,
+pub(crate) struct Clipped {
+    pub(crate) rows: std::ops::Range<usize>,
+    pub(crate) columns: std::ops::Range<usize>,
+    pub(crate) padded: usize,
 }
 
 impl Pool {
-    fn clip(&self, input: &Map, oy: usize, ox: usize) -> Clipped {
+    pub(crate) fn clip(&self, input: &Map, oy: usize, ox: usize) -> Clipped {
         let axis = |o: usize, i: usize, extent: usize, before: usize, after: usize| {
             let start = o * self.stride[i];
             let end = (start + self.size[i]).min(extent + before + after);

@@ -51,6 +51,8 @@ macro_rules! each_row {
     };
 }
 
+pub(crate) use each_row;
+
 /// # Safety
 /// The pointers in `t` must be good for `R` pixels and `V` vectors, and the instruction set there.
 #[inline(always)]

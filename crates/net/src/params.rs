@@ -62,6 +62,11 @@ impl Params {
         self.0.get(name)
     }
 
+    /// The parameter of that name, to write; copied first when clones share it.
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut Tensor> {
+        self.0.get_mut(name).map(Arc::make_mut)
+    }
+
     /// Puts a parameter in, replacing one of the same name.
     pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Arc<Tensor>>) {
         self.0.insert(name.into(), value.into());

@@ -6,7 +6,7 @@ use regraft_net::{Graph, NetError, Params, Role};
 use regraft_tensor::{Shape, Tensor};
 
 /// `count` values in `[-1, 1)` from a name: FNV-1a-64 of the name, then `SplitMix64` of each index.
-pub fn formula_values(name: &str, count: usize) -> impl Iterator<Item = f64> {
+pub fn formula_values(name: &str, count: usize) -> impl Iterator<Item = f64> + use<> {
     let seed = name
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));

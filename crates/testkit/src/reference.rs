@@ -1,6 +1,6 @@
 //! Every layer written from its definition: loops and `f64`, nothing clever. It judges the others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regraft_net::facts::{Facts, facts};
 use regraft_net::op::{Conv2d, Window};
@@ -32,6 +32,9 @@ impl Value {
 pub struct Reference {
     network: Network,
     facts: Facts,
+    params: BTreeMap<String, Vec<f64>>,
+    /// Norms that use the statistics of the batch.
+    batch_norms: BTreeSet<String>,
 }
 
 impl Reference {
@@ -40,37 +43,97 @@ impl Reference {
     /// # Errors
     /// When shapes do not fit along the graph.
     pub fn new(network: &Network) -> Result<Self, NetError> {
-        Ok(Self { network: network.clone(), facts: facts(network.graph())? })
+        let wide = |t: &Tensor| t.data().iter().map(|x| f64::from(*x)).collect();
+        Ok(Self {
+            network: network.clone(),
+            facts: facts(network.graph())?,
+            params: network.params().iter().map(|(n, t)| (n.to_owned(), wide(t))).collect(),
+            batch_norms: BTreeSet::new(),
+        })
     }
 
-    fn param(&self, layer: &str, role: &str) -> Vec<f64> {
-        let name = format!("{layer}.{role}");
-        let tensor = self.network.params().get(&name).expect("checked when the network was made");
-        tensor.data().iter().map(|x| f64::from(*x)).collect()
+    /// The same with norms that normalise by the batch, as in training.
+    #[must_use]
+    pub fn with_batch_norms<'n>(mut self, layers: impl IntoIterator<Item = &'n str>) -> Self {
+        self.batch_norms = layers.into_iter().map(str::to_owned).collect();
+        self
     }
 
-    fn example(&self, image: &[f32]) -> Vec<Value> {
-        let mut values: Vec<Value> = Vec::new();
+    /// A parameter, to change.
+    ///
+    /// # Panics
+    /// When there is none of that name.
+    pub fn param_mut(&mut self, name: &str) -> &mut [f64] {
+        self.params.get_mut(name).expect("a parameter of that name")
+    }
+
+    /// The output for `images` examples, `[N, …]`.
+    ///
+    /// # Panics
+    /// When there is not one output, or the batch does not fit.
+    pub fn output(&self, batch: &[f64], images: usize) -> Vec<f64> {
+        let output = self.network.graph().output().expect("one output");
+        let values = self.run(batch, images).swap_remove(output.index());
+        values.into_iter().flat_map(|v| v.data).collect()
+    }
+
+    fn param(&self, layer: &str, role: &str) -> &[f64] {
+        &self.params[&format!("{layer}.{role}")]
+    }
+
+    /// Values of each layer, of each example.
+    fn run(&self, batch: &[f64], images: usize) -> Vec<Vec<Value>> {
+        let mut all: Vec<Vec<Value>> = Vec::new();
         for (id, layer) in self.network.graph().layers() {
-            let inputs: Vec<&Value> = layer.inputs.iter().map(|i| &values[i.index()]).collect();
             let shape = &self.facts.layer(id).shape;
-            let value = self.layer(layer, &inputs, shape, image);
-            assert_eq!(value.shape, *shape, "facts and reference disagree on `{}`", layer.name);
-            assert_eq!(value.data.len(), shape.count(), "`{}`", layer.name);
-            values.push(value);
+            let mut values = Vec::new();
+            for n in 0..images {
+                let inputs: Vec<&Value> = layer.inputs.iter().map(|i| &all[i.index()][n]).collect();
+                let image = &batch[n * batch.len() / images..(n + 1) * batch.len() / images];
+                let value = self.layer(layer, &inputs, shape, image);
+                assert_eq!(value.shape, *shape, "facts and reference disagree on `{}`", layer.name);
+                assert_eq!(value.data.len(), shape.count(), "`{}`", layer.name);
+                values.push(value);
+            }
+            if let (Op::BatchNorm { eps }, true) =
+                (&layer.op, self.batch_norms.contains(&layer.name))
+            {
+                let inputs: Vec<&Value> = all[layer.inputs[0].index()].iter().collect();
+                values = self.normalised(&layer.name, f64::from(*eps), &inputs);
+            }
+            all.push(values);
+        }
+        all
+    }
+
+    /// A batch norm by the statistics of the batch.
+    fn normalised(&self, layer: &str, eps: f64, inputs: &[&Value]) -> Vec<Value> {
+        let [channels, h, w] = inputs[0].chw();
+        let mut values: Vec<Value> = inputs.iter().map(|v| (*v).clone()).collect();
+        let count = (inputs.len() * h * w) as f64;
+        for c in 0..channels {
+            let of = |v: &&Value| v.data[c * h * w..(c + 1) * h * w].to_vec();
+            let all: Vec<f64> = inputs.iter().flat_map(of).collect();
+            let mean = all.iter().sum::<f64>() / count;
+            let var = all.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count;
+            let (gamma, beta) = (self.param(layer, "weight")[c], self.param(layer, "bias")[c]);
+            for value in &mut values {
+                for x in &mut value.data[c * h * w..(c + 1) * h * w] {
+                    *x = (*x - mean) / (var + eps).sqrt() * gamma + beta;
+                }
+            }
         }
         values
     }
 
-    fn layer(&self, layer: &Layer, inputs: &[&Value], out: &Shape, image: &[f32]) -> Value {
+    fn layer(&self, layer: &Layer, inputs: &[&Value], out: &Shape, image: &[f64]) -> Value {
         let name = &layer.name;
         match &layer.op {
-            Op::Input { shape } => {
-                Value { shape: shape.clone(), data: image.iter().map(|x| f64::from(*x)).collect() }
-            }
+            Op::Input { shape } => Value { shape: shape.clone(), data: image.to_vec() },
             Op::Conv2d(conv) => {
-                let bias = if conv.bias { self.param(name, "bias") } else { vec![0.0; conv.out] };
-                conv2d(inputs[0], &self.param(name, "weight"), &bias, conv, out)
+                let zeros = vec![0.0; conv.out];
+                let bias = if conv.bias { self.param(name, "bias") } else { &zeros };
+                conv2d(inputs[0], self.param(name, "weight"), bias, conv, out)
             }
             Op::BatchNorm { eps } => {
                 let [gamma, beta, mean, var] = ["weight", "bias", "running_mean", "running_var"]
@@ -102,7 +165,8 @@ impl Reference {
             }
             Op::Linear { out: n, bias } => {
                 let weight = self.param(name, "weight");
-                let bias = if *bias { self.param(name, "bias") } else { vec![0.0; *n] };
+                let zeros = vec![0.0; *n];
+                let bias = if *bias { self.param(name, "bias") } else { &zeros };
                 let x = &inputs[0].data;
                 let dot = |o: usize| {
                     x.iter().zip(&weight[o * x.len()..]).map(|(a, b)| a * b).sum::<f64>() + bias[o]
@@ -232,19 +296,16 @@ impl Forward for Reference {
     fn forward(&mut self, batch: &Tensor, outputs: &[&str]) -> Result<Vec<Tensor>, NetError> {
         let graph = self.network.graph();
         let ids = outputs.iter().map(|n| graph.find(n)).collect::<Result<Vec<_>, _>>()?;
-        let mut results: BTreeMap<usize, Vec<f32>> = BTreeMap::new();
-        for n in 0..batch.rows() {
-            let values = self.example(batch.row(n));
-            for (slot, id) in ids.iter().enumerate() {
-                let row = values[id.index()].data.iter().map(|x| *x as f32);
-                results.entry(slot).or_default().extend(row);
-            }
-        }
+        let images: Vec<f64> = batch.data().iter().map(|x| f64::from(*x)).collect();
+        let values = self.run(&images, batch.rows());
+        let results = ids.iter().map(|id| {
+            values[id.index()].iter().flat_map(|v| v.data.iter().map(|x| *x as f32)).collect()
+        });
         let tensor = |(slot, data): (usize, Vec<f32>)| {
             let mut dims = vec![batch.rows()];
             dims.extend_from_slice(&self.facts.layer(ids[slot]).shape);
             Tensor::new(dims, data).expect("each example has the shape the facts say")
         };
-        Ok(results.into_iter().map(tensor).collect())
+        Ok(results.enumerate().map(tensor).collect())
     }
 }
