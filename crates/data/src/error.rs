@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::find::{Split, listed};
-use crate::{DecodeError, MAX_SIDE};
+use crate::{Area, DecodeError, MAX_SIDE};
 
 /// Why a data set, a file or a picture could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -278,8 +278,80 @@ pub enum DataError {
         /// Why.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// A thumbnail could not be stored.
-    #[error("cannot store the thumbnail as JPEG")]
+    /// An area reaches beyond the picture.
+    #[error(
+        "the area of {} x {} pixels at row {} and column {} does not lie in a picture of \
+         {height} x {width} (height x width)", area.height, area.width, area.top, area.left
+    )]
+    AreaOutside {
+        /// The area.
+        area: Area,
+        /// The picture's rows.
+        height: usize,
+        /// The picture's columns.
+        width: usize,
+    },
+    /// A word names no augmentation.
+    #[error("no augmentation `{given}`; there are {}", known.join(", "))]
+    AugmentWord {
+        /// The word.
+        given: String,
+        /// The words that are known.
+        known: Vec<String>,
+    },
+    /// An augmentation has no number of this name.
+    #[error(
+        "`{step}` has no `{given}`; {}",
+        if known.is_empty() { "it takes no numbers".into() } else { format!("it has {}", known.join(", ")) }
+    )]
+    AugmentField {
+        /// The augmentation's word.
+        step: &'static str,
+        /// The name.
+        given: String,
+        /// The names that are known.
+        known: Vec<String>,
+    },
+    /// A number of an augmentation is out of its range.
+    #[error("`{step}`: `{field}` is `{given}`; it must be {wanted}")]
+    AugmentValue {
+        /// The augmentation's word.
+        step: &'static str,
+        /// The number's name.
+        field: &'static str,
+        /// The value.
+        given: String,
+        /// What it may be.
+        wanted: String,
+    },
+    /// An augmentation stands where it cannot work.
+    #[error("`{step}` must be the {wanted} step: {reason}")]
+    AugmentOrder {
+        /// The augmentation's word.
+        step: &'static str,
+        /// Where it must stand.
+        wanted: &'static str,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A batch does not hold whole inputs.
+    #[error("a batch of {given} values; [N, 3, {}, {}] is needed", crop[0], crop[1])]
+    BatchLength {
+        /// Values that are there.
+        given: usize,
+        /// The card's crop, `[height, width]`.
+        crop: [usize; 2],
+    },
+    /// A label is no class.
+    #[error("the label {label} is no class; there are {classes}, counted from 0")]
+    Label {
+        /// The label.
+        label: usize,
+        /// How many classes there are.
+        classes: usize,
+    },
+    /// A thumbnail or a preview could not be stored.
+    #[error("cannot store the picture as JPEG or PNG")]
     Thumbnail {
         /// Why.
         source: image::ImageError,

@@ -7,6 +7,10 @@
 /// also when only a decoder or the resizer was updated, or old features will be used as new.
 pub const PIXELS_VERSION: u32 = 1;
 
+/// Counts the changes to what [`augmented`](crate::augmented()) makes of the same picture, card,
+/// augmentation and visit beyond what [`PIXELS_VERSION`] counts: random numbers and operations.
+pub const AUGMENT_VERSION: u32 = 1;
+
 /// The BLAKE3 hash of a file's bytes: equal for equal files, wherever they lie.
 pub fn content_id(bytes: &[u8]) -> [u8; 32] {
     *blake3::hash(bytes).as_bytes()

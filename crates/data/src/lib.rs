@@ -1,4 +1,4 @@
-//! Folders and tables of images to examples: find, split, decode, preprocess.
+//! Folders and tables of images to examples: find, split, decode, preprocess, augment.
 //!
 //! [`Dataset::open`] finds the images, their classes and splits, and says in [`Note`]s everything a
 //! person should know about what it found. [`decode`] turns the bytes of one file into a
@@ -20,20 +20,29 @@
 //! # Ok::<(), regraft_data::DataError>(())
 //! ```
 //!
+//! For training, [`augmented`] takes the place of [`preprocess`]: an [`Augment`] and a [`Visit`]
+//! (seed, epoch, number of the picture) show each picture a little different each time.
+//!
 //! Nothing here prints, reads a clock or holds a global: the same folder, options and bytes give
 //! the same result on any number of threads.
 
+mod augment;
+mod chance;
 mod decode;
 mod error;
 mod find;
 mod id;
 mod pixels;
 
+pub use augment::{
+    Advice, Augment, Change, Drawn, Mix, Mixed, Operation, Policy, Step, Strength, Visit, advise,
+    augmented, preview, to_png,
+};
 pub use decode::{
     DecodeError, Format, LooksLike, MAX_ALLOC, MAX_FILE_BYTES, MAX_SIDE, Picture, PictureFacts,
     decode, decode_file, read_file,
 };
 pub use error::DataError;
 pub use find::{Dataset, Example, Layout, Note, OpenOptions, Split, SplitOrigin, list_images};
-pub use id::{PIXELS_VERSION, content_id};
-pub use pixels::{Scratch, crop_resized, preprocess, thumbnail};
+pub use id::{AUGMENT_VERSION, PIXELS_VERSION, content_id};
+pub use pixels::{Area, Scratch, crop_resized, preprocess, thumbnail};

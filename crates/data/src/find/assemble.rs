@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::SeedableRng;
 
 use super::walk::Seen;
 use super::{Dataset, Example, Found, FoundImage, Layout, Note, OpenOptions, Split, SplitOrigin};
+use crate::chance::below;
 use crate::{DataError, Format};
 
 /// A class with fewer training images gets a note.
@@ -116,18 +117,6 @@ fn draw(options: &OpenOptions, class: &str, n: usize) -> Vec<usize> {
     let count = ((options.test_share * n as f64).round() as usize).clamp(1, n - 1);
     order.truncate(count);
     order
-}
-
-/// Uniform in `0..n`, without the bias of a plain remainder: values of the last, incomplete round
-/// are drawn again.
-fn below(rng: &mut ChaCha8Rng, n: u64) -> u64 {
-    let incomplete = (u64::MAX % n + 1) % n;
-    loop {
-        let value = rng.next_u64();
-        if value <= u64::MAX - incomplete {
-            return value % n;
-        }
-    }
 }
 
 /// Images by split and class.

@@ -7,6 +7,27 @@ use crate::{DataError, MAX_SIDE, Picture};
 /// Longest side of a crop, in pixels: with the longest picture, some 700 MiB between the passes.
 const MAX_CROP: usize = 8_192;
 
+/// A rectangle of a picture, in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Area {
+    /// First row.
+    pub top: usize,
+    /// First column.
+    pub left: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+}
+
+impl Area {
+    /// Whether all of it lies in a picture of this size, and it has a pixel.
+    pub(crate) fn lies_in(&self, height: usize, width: usize) -> bool {
+        let fits = |start: usize, n: usize, of: usize| n >= 1 && n <= of && start <= of - n;
+        fits(self.top, self.height, height) && fits(self.left, self.width, width)
+    }
+}
+
 /// One axis of a resize followed by a crop, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Axis {

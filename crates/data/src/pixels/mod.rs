@@ -8,8 +8,10 @@ use image::codecs::jpeg::JpegEncoder;
 use regraft_net::card::{Channels, Interpolation, Preprocess};
 
 use crate::{DataError, Picture};
+pub use geometry::Area;
 use geometry::{Axis, Geometry};
 pub use resample::Scratch;
+use resample::Source;
 
 /// Quality of the JPEG a thumbnail is stored as, 1 to 100.
 const THUMBNAIL_QUALITY: u8 = 80;
@@ -33,12 +35,23 @@ pub fn preprocess(
     scratch: &mut Scratch,
     out: &mut [f32],
 ) -> Result<(), DataError> {
+    check_length(p, out)?;
+    normalise(cropped(picture, p, scratch)?, p, out);
+    Ok(())
+}
+
+/// Whether `out` holds the card's `[3, H, W]`.
+pub(crate) fn check_length(p: &Preprocess, out: &[f32]) -> Result<(), DataError> {
     let plane = p.crop[0].saturating_mul(p.crop[1]);
     if out.len() != plane.saturating_mul(3) {
         return Err(DataError::InputLength { given: out.len(), crop: p.crop });
     }
-    let rgb = cropped(picture, p, scratch)?;
-    for (channel, plane) in out.chunks_exact_mut(plane).enumerate() {
+    Ok(())
+}
+
+/// `(value · scale - mean) / std` by the card: `rgb` is `[H, W, 3]`, `out` `[3, H, W]`.
+pub(crate) fn normalise(rgb: &[u8], p: &Preprocess, out: &mut [f32]) {
+    for (channel, plane) in out.chunks_exact_mut(rgb.len() / 3).enumerate() {
         let source = match p.channels {
             Channels::Rgb => channel,
             Channels::Bgr => 2 - channel,
@@ -49,7 +62,6 @@ pub fn preprocess(
             *to = table[usize::from(pixel[source])];
         }
     }
-    Ok(())
 }
 
 /// The resized and cropped picture that [`preprocess`] normalises, `[H, W, 3]` with
@@ -77,7 +89,8 @@ pub fn thumbnail(picture: &Picture, side: usize) -> Result<Vec<u8>, DataError> {
     let axes = [Axis::whole(scaled(height)), Axis::whole(scaled(width))];
     let geometry = Geometry::checked(picture, axes)?;
     let mut scratch = Scratch::default();
-    let rgb = resample::run(picture, &geometry, Interpolation::Bicubic, &mut scratch)?;
+    let source = Source::whole(picture);
+    let rgb = resample::run(source, &geometry, Interpolation::Bicubic, &mut scratch)?;
     let mut jpeg = Vec::new();
     let (width, height) = (geometry.width.crop as u32, geometry.height.crop as u32);
     JpegEncoder::new_with_quality(&mut jpeg, THUMBNAIL_QUALITY)
@@ -86,11 +99,28 @@ pub fn thumbnail(picture: &Picture, side: usize) -> Result<Vec<u8>, DataError> {
     Ok(jpeg)
 }
 
-fn cropped<'s>(
+/// What the card's resize and centre crop make of a picture: `[H, W, 3]`.
+pub(crate) fn cropped<'s>(
     picture: &Picture,
     p: &Preprocess,
     scratch: &'s mut Scratch,
 ) -> Result<&'s [u8], DataError> {
     let geometry = Geometry::of(picture, p)?;
-    resample::run(picture, &geometry, p.interpolation, scratch)
+    resample::run(Source::whole(picture), &geometry, p.interpolation, scratch)
+}
+
+/// An area of a picture brought to the card's crop size, `[H, W, 3]`, as if the area were cut out
+/// first. An area that does not lie in the picture is [`DataError::AreaOutside`].
+pub(crate) fn area_resized<'s>(
+    picture: &Picture,
+    area: Area,
+    p: &Preprocess,
+    scratch: &'s mut Scratch,
+) -> Result<&'s [u8], DataError> {
+    let geometry = Geometry::checked(picture, [Axis::whole(p.crop[0]), Axis::whole(p.crop[1])])?;
+    let (height, width) = (picture.height, picture.width);
+    if !area.lies_in(height, width) {
+        return Err(DataError::AreaOutside { area, height, width });
+    }
+    resample::run(Source::part(picture, area), &geometry, p.interpolation, scratch)
 }

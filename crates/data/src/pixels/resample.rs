@@ -6,17 +6,43 @@
 
 use std::error::Error;
 
-use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::images::{CroppedImage, Image, ImageRef};
 use fast_image_resize::{
     FilterType, ImageBufferError, PixelType, ResizeAlg, ResizeOptions, Resizer,
 };
 use regraft_net::card::Interpolation;
 
-use super::geometry::{Axis, Geometry};
+use super::geometry::{Area, Axis, Geometry};
 use crate::{DataError, Picture};
 
 /// Bytes a pixel.
 const RGB: usize = 3;
+
+/// The pixels that are resized: all of a picture or an area of it, beyond which no filter looks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Source<'p> {
+    picture: &'p Picture,
+    area: Area,
+}
+
+impl<'p> Source<'p> {
+    /// All of a picture.
+    pub(super) fn whole(picture: &'p Picture) -> Self {
+        let (height, width) = (picture.height, picture.width);
+        Self { picture, area: Area { top: 0, left: 0, height, width } }
+    }
+
+    /// A part of a picture; the area must lie inside.
+    pub(super) fn part(picture: &'p Picture, area: Area) -> Self {
+        Self { picture, area }
+    }
+
+    /// The bytes of whole picture rows, counted from the area's top.
+    fn rows(&self, first: usize, last: usize) -> &'p [u8] {
+        let stride = self.picture.width * RGB;
+        &self.picture.rgb[(self.area.top + first) * stride..(self.area.top + last) * stride]
+    }
+}
 
 /// Buffers that [`preprocess`](crate::preprocess()) reuses from picture to picture: keep one a
 /// thread. It carries no result over.
@@ -29,11 +55,26 @@ pub struct Scratch {
     shown: Vec<u8>,
     /// `[crop height, crop width, 3]`.
     crop: Vec<u8>,
+    /// Lent to augmentation.
+    lent: [Vec<u8>; 2],
+}
+
+impl Scratch {
+    /// Two buffers with any content, to be given back.
+    pub(crate) fn lend(&mut self) -> (Vec<u8>, Vec<u8>) {
+        let [one, other] = std::mem::take(&mut self.lent);
+        (one, other)
+    }
+
+    /// Keeps what was lent for the next picture.
+    pub(crate) fn take_back(&mut self, one: Vec<u8>, other: Vec<u8>) {
+        self.lent = [one, other];
+    }
 }
 
 /// Resizes and crops: `[H, W, 3]` u8 of the crop's size, in one of the scratch buffers.
 pub(super) fn run<'s>(
-    picture: &Picture,
+    source: Source<'_>,
     geometry: &Geometry,
     interpolation: Interpolation,
     scratch: &'s mut Scratch,
@@ -41,9 +82,9 @@ pub(super) fn run<'s>(
     let (height, width) = (&geometry.height, &geometry.width);
     scratch.shown.resize(height.shown * width.shown * RGB, 0);
     match filter(interpolation) {
-        Some(filter) => convolve(picture, geometry, filter, scratch)
+        Some(filter) => convolve(source, geometry, filter, scratch)
             .map_err(|source| DataError::Resize { source })?,
-        None => nearest(picture, geometry, &mut scratch.shown),
+        None => nearest(source, geometry, &mut scratch.shown),
     }
     if height.shown == height.crop && width.shown == width.crop {
         return Ok(&scratch.shown);
@@ -92,31 +133,32 @@ impl Span {
 /// The two passes, into `scratch.shown`. The filter sees pixels beyond the shown part, as it
 /// would in the whole resize.
 fn convolve(
-    picture: &Picture,
+    source: Source<'_>,
     geometry: &Geometry,
     (filter, radius): (FilterType, f64),
     scratch: &mut Scratch,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let columns = Span::of(&geometry.width, picture.width);
-    let rows = Span::of(&geometry.height, picture.height);
-    let (first, last) = rows.reach(&geometry.height, picture.height, radius);
+    let Area { left, height, width, .. } = source.area;
+    let columns = Span::of(&geometry.width, width);
+    let rows = Span::of(&geometry.height, height);
+    let (first, last) = rows.reach(&geometry.height, height, radius);
     let (shown_width, shown_height) = (geometry.width.shown, geometry.height.shown);
-    let stride = picture.width * RGB;
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).use_alpha(false);
 
     scratch.narrow.resize((last - first) * shown_width * RGB, 0);
     let read = (last - first) as u32;
-    let source = view(&picture.rgb[first * stride..last * stride], picture.width, read)?;
+    let whole_rows = view(source.rows(first, last), source.picture.width, read)?;
+    let from = CroppedImage::new(&whole_rows, left as u32, 0, width as u32, read)?;
     let mut target = view_mut(&mut scratch.narrow, shown_width, read)?;
     let part = options.crop(columns.start, 0.0, columns.length, f64::from(read));
-    scratch.resizer.resize(&source, &mut target, &part)?;
+    scratch.resizer.resize(&from, &mut target, &part)?;
 
-    let source = view(&scratch.narrow, shown_width, read)?;
+    let from = view(&scratch.narrow, shown_width, read)?;
     let mut target = view_mut(&mut scratch.shown, shown_width, shown_height as u32)?;
     let top = rows.start - first as f64;
     let length = rows.length.min(f64::from(read) - top);
     let part = options.crop(0.0, top, shown_width as f64, length);
-    Ok(scratch.resizer.resize(&source, &mut target, &part)?)
+    Ok(scratch.resizer.resize(&from, &mut target, &part)?)
 }
 
 fn view(rgb: &[u8], width: usize, rows: u32) -> Result<ImageRef<'_>, ImageBufferError> {
@@ -127,12 +169,11 @@ fn view_mut(rgb: &mut [u8], width: usize, rows: u32) -> Result<Image<'_>, ImageB
     Image::from_slice_u8(width as u32, rows, rgb, PixelType::U8x3)
 }
 
-fn nearest(picture: &Picture, geometry: &Geometry, shown: &mut [u8]) {
-    let columns = nearest_indices(&geometry.width, picture.width);
-    let rows = nearest_indices(&geometry.height, picture.height);
-    let stride = picture.width * RGB;
+fn nearest(source: Source<'_>, geometry: &Geometry, shown: &mut [u8]) {
+    let columns = nearest_indices(&geometry.width, source.area.width);
+    let rows = nearest_indices(&geometry.height, source.area.height);
     for (to, row) in shown.chunks_exact_mut(columns.len() * RGB).zip(rows) {
-        let from = &picture.rgb[row * stride..][..stride];
+        let from = &source.rows(row, row + 1)[source.area.left * RGB..];
         for (to, column) in to.chunks_exact_mut(RGB).zip(&columns) {
             to.copy_from_slice(&from[column * RGB..][..RGB]);
         }

@@ -9,7 +9,7 @@ use regraft_net::card::{Channels, Interpolation, Preprocess, Resize};
 
 use crate::fixture;
 
-const FACTS: PictureFacts = PictureFacts {
+pub(crate) const FACTS: PictureFacts = PictureFacts {
     format: Format::Png,
     orientation: 1,
     grey: false,
@@ -19,7 +19,7 @@ const FACTS: PictureFacts = PictureFacts {
 };
 
 /// The picture of the same name in `fixtures/make/pillow_pixels.py`.
-fn drawn(width: usize, height: usize) -> Picture {
+pub(crate) fn drawn(width: usize, height: usize) -> Picture {
     let mut rgb = Vec::with_capacity(width * height * 3);
     for y in 0..height as u32 {
         for x in 0..width as u32 {
@@ -36,7 +36,7 @@ fn drawn(width: usize, height: usize) -> Picture {
     Picture { width, height, rgb, facts: FACTS }
 }
 
-fn card(resize: Resize, crop: [usize; 2], interpolation: Interpolation) -> Preprocess {
+pub(crate) fn card(resize: Resize, crop: [usize; 2], interpolation: Interpolation) -> Preprocess {
     Preprocess { resize, crop, ..Preprocess::imagenet(0, 0, interpolation) }
 }
 
