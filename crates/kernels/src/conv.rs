@@ -6,7 +6,7 @@ use std::ptr;
 
 use half::bf16;
 
-use crate::simd::Any;
+use crate::simd::Number;
 use crate::slice::typed;
 use crate::team::{Out, Team};
 use crate::tile::{self, Run, Tile, Tiles};
@@ -204,7 +204,7 @@ impl Conv {
         }
     }
 
-    fn typed<X: Any, Y: Any>(
+    fn typed<X: Number, Y: Number>(
         &self,
         team: Team<'_>,
         x: &[X],
@@ -245,7 +245,7 @@ impl Conv {
     }
 
     /// One panel over some pixels of a row of output.
-    fn line<X: Any, Y: Any>(
+    fn line<X: Number, Y: Number>(
         &self,
         panel: &Panel,
         maps: &Maps<'_, X, Y>,

@@ -1,7 +1,8 @@
 //! Depthwise convolution: each channel has its own kernel, so vectors run over channels.
 
 use crate::conv::aligned_padded;
-use crate::simd::{self, Any, Lane, Simd};
+use crate::dispatch::{Kernel, on};
+use crate::simd::{Number, Simd};
 use crate::slice::typed;
 use crate::team::{Out, Team};
 use crate::{Aligned, Clamp, ConvSpec, Isa, LANES, Map, Slice, SliceMut};
@@ -60,7 +61,7 @@ impl Depthwise {
         typed!(x, y, |x, y| self.typed(team, x, input, y, output));
     }
 
-    fn typed<X: Any, Y: Any>(
+    fn typed<X: Number, Y: Number>(
         &self,
         team: Team<'_>,
         x: &[X],
@@ -79,28 +80,9 @@ impl Depthwise {
         let tall = output.height.div_ceil(team.threads());
         team.run(output.height.div_ceil(tall), &|part| {
             for row in part * tall..output.height.min((part + 1) * tall) {
-                self.row(&maps, row);
+                on(self.isa, Row { depthwise: self, maps: &maps, oy: row });
             }
         });
-    }
-
-    fn row<X: Any, Y: Any>(&self, maps: &Maps<'_, X, Y>, oy: usize) {
-        match self.isa {
-            // SAFETY: an `Isa` is granted only when the machine has it.
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512Bf16 => unsafe { row_avx512_bf16(self, maps, oy) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => unsafe { row_avx512(self, maps, oy) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { row_avx2(self, maps, oy) },
-            #[cfg(not(target_arch = "x86_64"))]
-            Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16 => {
-                row_of::<simd::Portable, X, Y>(self, maps, oy);
-            }
-            Isa::Portable => row_of::<simd::Portable, X, Y>(self, maps, oy),
-        }
     }
 }
 
@@ -111,34 +93,34 @@ struct Maps<'a, X, Y> {
     output: &'a Map,
 }
 
-macro_rules! compiled {
-    ($name:ident, $simd:ident, $feature:literal) => {
-        #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = $feature)]
-        fn $name<X: Any, Y: Any>(d: &Depthwise, maps: &Maps<'_, X, Y>, oy: usize) {
-            row_of::<simd::$simd, X, Y>(d, maps, oy);
-        }
-    };
+struct Row<'a, X, Y> {
+    depthwise: &'a Depthwise,
+    maps: &'a Maps<'a, X, Y>,
+    oy: usize,
 }
-compiled!(row_avx512_bf16, Avx512Bf16, "avx512f,avx512bf16");
-compiled!(row_avx512, Avx512, "avx512f");
-compiled!(row_avx2, Avx2, "avx2,fma");
 
-#[inline(always)]
-fn row_of<S: Simd, X: Lane<S>, Y: Lane<S>>(d: &Depthwise, maps: &Maps<'_, X, Y>, oy: usize) {
-    let s = &d.spec;
-    match (s.size, s.stride[1], s.dilation[1]) {
-        ([3, 3], 1, 1) => row::<S, X, Y, 3, 3, 1>(d, maps, oy),
-        ([3, 3], 2, 1) => row::<S, X, Y, 3, 3, 2>(d, maps, oy),
-        ([5, 5], 1, 1) => row::<S, X, Y, 5, 5, 1>(d, maps, oy),
-        ([5, 5], 2, 1) => row::<S, X, Y, 5, 5, 2>(d, maps, oy),
-        _ => row::<S, X, Y, 0, 0, 0>(d, maps, oy),
+impl<X: Number, Y: Number> Kernel for Row<'_, X, Y> {
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Self { depthwise: d, maps, oy } = self;
+        let s = &d.spec;
+        // SAFETY (all): handed on to the caller.
+        match (s.size, s.stride[1], s.dilation[1]) {
+            ([3, 3], 1, 1) => unsafe { row::<S, X, Y, 3, 3, 1>(d, maps, oy) },
+            ([3, 3], 2, 1) => unsafe { row::<S, X, Y, 3, 3, 2>(d, maps, oy) },
+            ([5, 5], 1, 1) => unsafe { row::<S, X, Y, 5, 5, 1>(d, maps, oy) },
+            ([5, 5], 2, 1) => unsafe { row::<S, X, Y, 5, 5, 2>(d, maps, oy) },
+            _ => unsafe { row::<S, X, Y, 0, 0, 0>(d, maps, oy) },
+        }
     }
 }
 
 /// One row of output. Sizes of 0 stand for ones known only at run time.
+///
+/// # Safety
+/// The machine must have the instructions of `S`.
 #[inline(always)]
-fn row<S: Simd, X: Lane<S>, Y: Lane<S>, const KH: usize, const KW: usize, const SW: usize>(
+unsafe fn row<S: Simd, X: Number, Y: Number, const KH: usize, const KW: usize, const SW: usize>(
     d: &Depthwise,
     maps: &Maps<'_, X, Y>,
     oy: usize,
@@ -147,7 +129,7 @@ fn row<S: Simd, X: Lane<S>, Y: Lane<S>, const KH: usize, const KW: usize, const 
         let mut ox = 0;
         while ox < maps.output.width {
             let at = Place { oy, ox, c };
-            // SAFETY: the caller chose `S` by what the machine has.
+            // SAFETY: handed on to the caller.
             let n = unsafe {
                 match maps.output.width - ox {
                     PIXELS.. => strip::<S, X, Y, KH, KW, SW, PIXELS>(d, maps, at),
@@ -175,8 +157,8 @@ struct Place {
 #[inline(always)]
 unsafe fn strip<
     S: Simd,
-    X: Lane<S>,
-    Y: Lane<S>,
+    X: Number,
+    Y: Number,
     const KH: usize,
     const KW: usize,
     const SW: usize,
@@ -206,7 +188,7 @@ unsafe fn strip<
                     let w = S::load(weights.add((ky * s.size[1] + kx) * lanes));
                     let p = from.add(ky * down + kx * across);
                     for (i, sum) in sums.iter_mut().enumerate() {
-                        *sum = S::fma(X::load(p.add(i * step)), w, *sum);
+                        *sum = S::fma(X::load::<S>(p.add(i * step)), w, *sum);
                     }
                 }
             }
@@ -218,7 +200,7 @@ unsafe fn strip<
                 // The longest line of inputs is that of seven pixels, two apart, five taps each.
                 let wanted = (P - 1) * SW + KW;
                 let x: [S::V; 17] =
-                    std::array::from_fn(|i| X::load(p.add(i.min(wanted - 1) * input.stride)));
+                    std::array::from_fn(|i| X::load::<S>(p.add(i.min(wanted - 1) * input.stride)));
                 for (kx, w) in w.into_iter().enumerate() {
                     for (i, sum) in sums.iter_mut().enumerate() {
                         *sum = S::fma(x[i * SW + kx], w, *sum);
@@ -228,7 +210,7 @@ unsafe fn strip<
         }
         let (low, high) = (S::splat(d.clamp.low), S::splat(d.clamp.high));
         for (i, sum) in sums.into_iter().enumerate() {
-            Y::store(to.add(i * output.stride), S::min(high, S::max(low, sum)));
+            Y::store::<S>(to.add(i * output.stride), S::min(high, S::max(low, sum)));
         }
     }
     P

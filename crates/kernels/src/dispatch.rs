@@ -13,9 +13,9 @@ pub(crate) trait Kernel {
     unsafe fn run<S: Simd>(self);
 }
 
+#[cfg(target_arch = "x86_64")]
 macro_rules! compiled {
     ($name:ident, $simd:ident, $feature:literal) => {
-        #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = $feature)]
         unsafe fn $name<K: Kernel>(kernel: K) {
             // SAFETY: handed on to the caller.
@@ -23,20 +23,25 @@ macro_rules! compiled {
         }
     };
 }
+#[cfg(target_arch = "x86_64")]
+compiled!(avx512_bf16, Avx512Bf16, "avx512f,avx512bf16");
+#[cfg(target_arch = "x86_64")]
 compiled!(avx512, Avx512, "avx512f");
+#[cfg(target_arch = "x86_64")]
 compiled!(avx2, Avx2, "avx2,fma");
 
-/// Runs `kernel` with the instructions of `isa`. Backward kernels work in `f32` only, so bf16 products
-/// have no path of their own.
+/// Runs `kernel` with the instructions of `isa`.
 pub(crate) fn on<K: Kernel>(isa: Isa, kernel: K) {
     // SAFETY (all): an `Isa` is granted only when the machine has it.
     match isa {
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 | Isa::Avx512Bf16 => unsafe { avx512(kernel) },
+        Isa::Avx512Bf16 => unsafe { avx512_bf16(kernel) },
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { avx512(kernel) },
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => unsafe { avx2(kernel) },
-        #[cfg(not(target_arch = "x86_64"))]
-        Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16 => unsafe { kernel.run::<simd::Portable>() },
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => unsafe { kernel.run::<simd::Neon>() },
         Isa::Portable => unsafe { kernel.run::<simd::Portable>() },
     }
 }

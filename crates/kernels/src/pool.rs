@@ -1,6 +1,7 @@
 //! Pooling. Windows are clipped to the map, so borders do not matter here.
 
-use crate::simd::Number;
+use crate::dispatch::{Kernel, on};
+use crate::simd::{Number, Simd};
 use crate::slice::typed;
 use crate::team::{Out, Team};
 use crate::{Isa, LANES, Map, PadSides, Slice, SliceMut};
@@ -109,17 +110,18 @@ fn row<X: Number, Y: Number, F: Fold>(job: &Job<'_, X, Y, F>, oy: usize) {
     }
 }
 
-macro_rules! compiled {
-    ($name:ident, $feature:literal) => {
-        #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = $feature)]
-        fn $name<X: Number, Y: Number, F: Fold>(job: &Job<'_, X, Y, F>, oy: usize) {
-            row(job, oy);
-        }
-    };
+struct Row<'a, X, Y, F> {
+    job: &'a Job<'a, X, Y, F>,
+    oy: usize,
 }
-compiled!(row_avx512, "avx512f");
-compiled!(row_avx2, "avx2,fma");
+
+impl<X: Number, Y: Number, F: Fold> Kernel for Row<'_, X, Y, F> {
+    // The compiler makes vectors of it, as wide as the function it melts into may have.
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        row(self.job, self.oy);
+    }
+}
 
 fn windows<F: Fold>(
     (isa, team): (Isa, Team<'_>),
@@ -140,17 +142,7 @@ fn windows<F: Fold>(
         let tall = output.height.div_ceil(team.threads());
         team.run(output.height.div_ceil(tall), &|part| {
             for oy in part * tall..output.height.min((part + 1) * tall) {
-                match isa {
-                    // SAFETY: an `Isa` is granted only when the machine has it.
-                    #[cfg(target_arch = "x86_64")]
-                    Isa::Avx512 | Isa::Avx512Bf16 => unsafe { row_avx512(&job, oy) },
-                    // SAFETY: as above.
-                    #[cfg(target_arch = "x86_64")]
-                    Isa::Avx2 => unsafe { row_avx2(&job, oy) },
-                    #[cfg(not(target_arch = "x86_64"))]
-                    Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16 => row(&job, oy),
-                    Isa::Portable => row(&job, oy),
-                }
+                on(isa, Row { job: &job, oy });
             }
         });
     });

@@ -1,12 +1,16 @@
 //! One vector type for each instruction set, behind one trait, and the two kinds of numbers that
 //! maps are made of.
 
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 use half::bf16;
 
+#[cfg(target_arch = "aarch64")]
+pub(crate) use neon::Neon;
 pub(crate) use portable::Portable;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{Avx2, Avx512, Avx512Bf16};
@@ -42,23 +46,63 @@ pub(crate) trait Simd: Copy {
 }
 
 /// A number as it lies in a map. Sums are always `f32`.
+///
+/// Products are summed a *word* (32 bits) at a time: one `f32`, or two neighbouring `bf16`.
+///
+/// # Safety
+/// Of the methods with an `S`: as [`Simd`].
 pub(crate) trait Number: bytemuck::Pod + Send + Sync {
+    /// Numbers in a word.
+    const PER_WORD: usize;
+    /// [`Simd::WIDTH`] words.
+    type Words<S: Simd>: Copy;
     /// Nearest number.
     fn of(x: f32) -> Self;
     /// Its exact value.
     fn value(self) -> f32;
+    unsafe fn load<S: Simd>(p: *const Self) -> S::V;
+    unsafe fn store<S: Simd>(p: *mut Self, v: S::V);
+    unsafe fn load_words<S: Simd>(p: *const Self) -> Self::Words<S>;
+    unsafe fn splat_word<S: Simd>(p: *const Self) -> Self::Words<S>;
+    unsafe fn dot<S: Simd>(a: Self::Words<S>, b: Self::Words<S>, c: S::V) -> S::V;
 }
 
+// SAFETY (all): handed on to the caller.
 impl Number for f32 {
+    const PER_WORD: usize = 1;
+    type Words<S: Simd> = S::V;
     fn of(x: f32) -> Self {
         x
     }
     fn value(self) -> f32 {
         self
     }
+    #[inline(always)]
+    unsafe fn load<S: Simd>(p: *const Self) -> S::V {
+        unsafe { S::load(p) }
+    }
+    #[inline(always)]
+    unsafe fn store<S: Simd>(p: *mut Self, v: S::V) {
+        unsafe { S::store(p, v) }
+    }
+    #[inline(always)]
+    unsafe fn load_words<S: Simd>(p: *const Self) -> S::V {
+        unsafe { S::load(p) }
+    }
+    #[inline(always)]
+    unsafe fn splat_word<S: Simd>(p: *const Self) -> S::V {
+        unsafe { S::splat(*p) }
+    }
+    #[inline(always)]
+    unsafe fn dot<S: Simd>(a: S::V, b: S::V, c: S::V) -> S::V {
+        unsafe { S::fma(a, b, c) }
+    }
 }
 
+// SAFETY (all): handed on to the caller.
 impl Number for bf16 {
+    const PER_WORD: usize = 2;
+    type Words<S: Simd> = S::Pairs;
     // Like `half`'s, but without branches, so that loops become vectors.
     fn of(x: f32) -> Self {
         let bits = x.to_bits();
@@ -69,85 +113,24 @@ impl Number for bf16 {
     fn value(self) -> f32 {
         f32::from_bits(u32::from(self.to_bits()) << 16)
     }
-}
-
-/// A kind of number in the hands of an instruction set.
-///
-/// Products are summed a *word* (32 bits) at a time: one `f32`, or two neighbouring `bf16`.
-///
-/// # Safety
-/// As [`Simd`].
-pub(crate) trait Lane<S: Simd>: Number {
-    /// Numbers in a word.
-    const PER_WORD: usize;
-    /// [`Simd::WIDTH`] words.
-    type Words: Copy;
-    unsafe fn load(p: *const Self) -> S::V;
-    unsafe fn store(p: *mut Self, v: S::V);
-    unsafe fn load_words(p: *const Self) -> Self::Words;
-    unsafe fn splat_word(p: *const Self) -> Self::Words;
-    unsafe fn dot(a: Self::Words, b: Self::Words, c: S::V) -> S::V;
-}
-
-// SAFETY (all): handed on to the caller.
-impl<S: Simd> Lane<S> for f32 {
-    const PER_WORD: usize = 1;
-    type Words = S::V;
     #[inline(always)]
-    unsafe fn load(p: *const Self) -> S::V {
-        unsafe { S::load(p) }
-    }
-    #[inline(always)]
-    unsafe fn store(p: *mut Self, v: S::V) {
-        unsafe { S::store(p, v) }
-    }
-    #[inline(always)]
-    unsafe fn load_words(p: *const Self) -> S::V {
-        unsafe { S::load(p) }
-    }
-    #[inline(always)]
-    unsafe fn splat_word(p: *const Self) -> S::V {
-        unsafe { S::splat(*p) }
-    }
-    #[inline(always)]
-    unsafe fn dot(a: S::V, b: S::V, c: S::V) -> S::V {
-        unsafe { S::fma(a, b, c) }
-    }
-}
-
-// SAFETY (all): handed on to the caller.
-impl<S: Simd> Lane<S> for bf16 {
-    const PER_WORD: usize = 2;
-    type Words = S::Pairs;
-    #[inline(always)]
-    unsafe fn load(p: *const Self) -> S::V {
+    unsafe fn load<S: Simd>(p: *const Self) -> S::V {
         unsafe { S::load_bf16(p) }
     }
     #[inline(always)]
-    unsafe fn store(p: *mut Self, v: S::V) {
+    unsafe fn store<S: Simd>(p: *mut Self, v: S::V) {
         unsafe { S::store_bf16(p, v) }
     }
     #[inline(always)]
-    unsafe fn load_words(p: *const Self) -> S::Pairs {
+    unsafe fn load_words<S: Simd>(p: *const Self) -> S::Pairs {
         unsafe { S::load_pairs(p) }
     }
     #[inline(always)]
-    unsafe fn splat_word(p: *const Self) -> S::Pairs {
+    unsafe fn splat_word<S: Simd>(p: *const Self) -> S::Pairs {
         unsafe { S::splat_pair(p) }
     }
     #[inline(always)]
-    unsafe fn dot(a: S::Pairs, b: S::Pairs, c: S::V) -> S::V {
+    unsafe fn dot<S: Simd>(a: S::Pairs, b: S::Pairs, c: S::V) -> S::V {
         unsafe { S::dot(a, b, c) }
     }
 }
-
-/// A kind of number that every instruction set can handle.
-#[cfg(target_arch = "x86_64")]
-pub(crate) trait Any: Lane<Portable> + Lane<Avx2> + Lane<Avx512> + Lane<Avx512Bf16> {}
-#[cfg(target_arch = "x86_64")]
-impl<T: Lane<Portable> + Lane<Avx2> + Lane<Avx512> + Lane<Avx512Bf16>> Any for T {}
-/// A kind of number that every instruction set can handle.
-#[cfg(not(target_arch = "x86_64"))]
-pub(crate) trait Any: Lane<Portable> {}
-#[cfg(not(target_arch = "x86_64"))]
-impl<T: Lane<Portable>> Any for T {}

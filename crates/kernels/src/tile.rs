@@ -1,7 +1,7 @@
 //! The heart of the convolution: a tile of `R` neighbouring pixels times `V` vectors of output
 //! channels, summed in registers over the whole kernel.
 
-use crate::simd::{self, Any, Lane, Simd};
+use crate::simd::{self, Number, Simd};
 use crate::{Clamp, Isa};
 
 /// A run of input values that lie together in memory, the same for every pixel of a tile.
@@ -56,9 +56,7 @@ pub(crate) use each_row;
 /// # Safety
 /// The pointers in `t` must be good for `R` pixels and `V` vectors, and the instruction set there.
 #[inline(always)]
-unsafe fn tile<S: Simd, X: Lane<S>, Y: Lane<S>, const R: usize, const V: usize>(
-    t: &Tile<'_, X, Y>,
-) {
+unsafe fn tile<S: Simd, X: Number, Y: Number, const R: usize, const V: usize>(t: &Tile<'_, X, Y>) {
     // SAFETY: the caller guarantees the pointers for every offset computed here.
     unsafe {
         let mut sums = [[S::splat(0.0); V]; R];
@@ -66,12 +64,12 @@ unsafe fn tile<S: Simd, X: Lane<S>, Y: Lane<S>, const R: usize, const V: usize>(
         for run in t.runs {
             let mut x = t.input.add(run.offset);
             for _ in 0..run.len / X::PER_WORD {
-                let column: [X::Words; V] =
-                    std::array::from_fn(|v| X::load_words(w.add(v * S::WIDTH * X::PER_WORD)));
+                let column: [X::Words<S>; V] =
+                    std::array::from_fn(|v| X::load_words::<S>(w.add(v * S::WIDTH * X::PER_WORD)));
                 for r in 0..R {
-                    let value = X::splat_word(x.add(r * t.step));
+                    let value = X::splat_word::<S>(x.add(r * t.step));
                     for v in 0..V {
-                        sums[r][v] = X::dot(value, column[v], sums[r][v]);
+                        sums[r][v] = X::dot::<S>(value, column[v], sums[r][v]);
                     }
                 }
                 x = x.add(X::PER_WORD);
@@ -87,37 +85,33 @@ unsafe fn tile<S: Simd, X: Lane<S>, Y: Lane<S>, const R: usize, const V: usize>(
                 let mut y = S::add(sums[ROW][v], bias[v]);
                 if !t.residual.is_null() {
                     let at = ROW * t.residual_step + v * S::WIDTH;
-                    y = S::add(y, Y::load(t.residual.add(at)));
+                    y = S::add(y, Y::load::<S>(t.residual.add(at)));
                 }
                 let y = S::min(high, S::max(low, y));
-                Y::store(t.out.add(ROW * t.out_step + v * S::WIDTH), y);
+                Y::store::<S>(t.out.add(ROW * t.out_step + v * S::WIDTH), y);
             }
         });
     }
 }
 
 macro_rules! compiled {
-    ($name:ident, $simd:ident, $feature:literal) => {
-        #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = $feature)]
-        unsafe fn $name<X, Y, const R: usize, const V: usize>(t: &Tile<'_, X, Y>)
-        where
-            X: Lane<simd::$simd>,
-            Y: Lane<simd::$simd>,
-        {
+    ($name:ident, $simd:ident $(, $feature:literal)?) => {
+        $(#[target_feature(enable = $feature)])?
+        unsafe fn $name<X: Number, Y: Number, const R: usize, const V: usize>(t: &Tile<'_, X, Y>) {
             // SAFETY: handed on to the caller.
             unsafe { tile::<simd::$simd, X, Y, R, V>(t) }
         }
     };
 }
+#[cfg(target_arch = "x86_64")]
 compiled!(tile_avx512_bf16, Avx512Bf16, "avx512f,avx512bf16");
+#[cfg(target_arch = "x86_64")]
 compiled!(tile_avx512, Avx512, "avx512f");
+#[cfg(target_arch = "x86_64")]
 compiled!(tile_avx2, Avx2, "avx2,fma");
-
-unsafe fn tile_portable<X: Any, Y: Any, const R: usize, const V: usize>(t: &Tile<'_, X, Y>) {
-    // SAFETY: handed on to the caller.
-    unsafe { tile::<simd::Portable, X, Y, R, V>(t) }
-}
+#[cfg(target_arch = "aarch64")]
+compiled!(tile_neon, Neon);
+compiled!(tile_portable, Portable);
 
 /// Tile functions of `$V` vectors for 1, 2, … rows.
 macro_rules! rows {
@@ -130,7 +124,7 @@ pub(crate) struct Tiles<X: 'static, Y: 'static> {
     by_vectors: &'static [&'static [TileFn<X, Y>]],
 }
 
-impl<X: Any, Y: Any> Tiles<X, Y> {
+impl<X: Number, Y: Number> Tiles<X, Y> {
     #[cfg(target_arch = "x86_64")]
     const AVX512_BF16: &'static [&'static [TileFn<X, Y>]] = &[
         rows!(tile_avx512_bf16, 1, 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
@@ -145,6 +139,8 @@ impl<X: Any, Y: Any> Tiles<X, Y> {
     ];
     #[cfg(target_arch = "x86_64")]
     const AVX2: &'static [&'static [TileFn<X, Y>]] = &[&[], rows!(tile_avx2, 2, 1 2 3 4 5 6)];
+    #[cfg(target_arch = "aarch64")]
+    const NEON: &'static [&'static [TileFn<X, Y>]] = &[&[], rows!(tile_neon, 2, 1 2 3 4 5 6)];
     const PORTABLE: &'static [&'static [TileFn<X, Y>]] = &[&[], rows!(tile_portable, 2, 1 2 3 4)];
 
     /// The tiles of an instruction set.
@@ -156,9 +152,9 @@ impl<X: Any, Y: Any> Tiles<X, Y> {
             Isa::Avx512 => Self::AVX512,
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => Self::AVX2,
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => Self::NEON,
             Isa::Portable => Self::PORTABLE,
-            #[cfg(not(target_arch = "x86_64"))]
-            Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16 => Self::PORTABLE,
         };
         Self { by_vectors }
     }

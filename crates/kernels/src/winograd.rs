@@ -6,7 +6,8 @@ use std::cell::RefCell;
 use std::ptr;
 
 use crate::conv::aligned_padded;
-use crate::simd::{self, Simd};
+use crate::dispatch::{Kernel, on};
+use crate::simd::Simd;
 use crate::team::{Out, Team};
 use crate::tile::{self, Run, Tile, Tiles};
 use crate::{Aligned, Clamp, ConvSpec, Isa, LANES, Map};
@@ -142,11 +143,11 @@ impl Winograd {
     fn block(&self, job: &Job<'_>, tiles: std::ops::Range<usize>, v: &mut [f32], m: &mut [f32]) {
         let count = tiles.len();
         for (i, tile) in tiles.clone().enumerate() {
-            on(self.isa, &Transform::Inputs { w: self, job, tile, i, count, v: Out::new(v) });
+            on(self.isa, Transform::Inputs { w: self, job, tile, i, count, v: Out::new(v) });
         }
         self.products(count, v, m);
         for (i, tile) in tiles.enumerate() {
-            on(self.isa, &Transform::Outputs { w: self, job, tile, i, count, m });
+            on(self.isa, Transform::Outputs { w: self, job, tile, i, count, m });
         }
     }
 
@@ -205,59 +206,30 @@ enum Transform<'a> {
     Outputs { w: &'a Winograd, job: &'a Job<'a>, tile: usize, i: usize, count: usize, m: &'a [f32] },
 }
 
-fn on(isa: Isa, transform: &Transform<'_>) {
-    // SAFETY (all): an `Isa` is granted only when the machine has it.
-    match isa {
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 | Isa::Avx512Bf16 => unsafe { transform_avx512(transform) },
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { transform_avx2(transform) },
-        #[cfg(not(target_arch = "x86_64"))]
-        Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16 => unsafe {
-            transformed_by::<simd::Portable>(transform);
-        },
-        Isa::Portable => unsafe { transformed_by::<simd::Portable>(transform) },
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-unsafe fn transform_avx512(t: &Transform<'_>) {
-    // SAFETY: the instructions are enabled here.
-    unsafe { transformed_by::<simd::Avx512>(t) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn transform_avx2(t: &Transform<'_>) {
-    // SAFETY: the instructions are enabled here.
-    unsafe { transformed_by::<simd::Avx2>(t) }
-}
-
-/// # Safety
-/// The machine must have the instructions of `S`.
-#[inline(always)]
-unsafe fn transformed_by<S: Simd>(t: &Transform<'_>) {
-    match *t {
-        Transform::Inputs { w, job, tile, i, count, v } => {
-            for c in (0..w.spec.input).step_by(S::WIDTH) {
-                // SAFETY: `run` saw that slices fill their maps and hold whole vectors.
-                unsafe {
-                    inputs::<S>(w, job, tile, c, |p| {
-                        v.at((p * count + i) * w.spec.input + c, S::WIDTH)
-                    });
-                };
+impl Kernel for Transform<'_> {
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        match self {
+            Transform::Inputs { w, job, tile, i, count, v } => {
+                for c in (0..w.spec.input).step_by(S::WIDTH) {
+                    // SAFETY: `run` saw that slices fill their maps and hold whole vectors.
+                    unsafe {
+                        inputs::<S>(w, job, tile, c, |p| {
+                            v.at((p * count + i) * w.spec.input + c, S::WIDTH)
+                        });
+                    };
+                }
             }
-        }
-        Transform::Outputs { w, job, tile, i, count, m } => {
-            let all = w.bias.as_slice().len();
-            for c in (0..all).step_by(S::WIDTH) {
-                // SAFETY: as above.
-                unsafe {
-                    outputs::<S>(w, job, tile, c, |p| {
-                        m[(p * count + i) * all + c..][..S::WIDTH].as_ptr()
-                    });
-                };
+            Transform::Outputs { w, job, tile, i, count, m } => {
+                let all = w.bias.as_slice().len();
+                for c in (0..all).step_by(S::WIDTH) {
+                    // SAFETY: as above.
+                    unsafe {
+                        outputs::<S>(w, job, tile, c, |p| {
+                            m[(p * count + i) * all + c..][..S::WIDTH].as_ptr()
+                        });
+                    };
+                }
             }
         }
     }
