@@ -4,7 +4,9 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use regraft::{MAX_BATCH, PrecisionChoice};
+use regraft::{
+    Augment, Augmentation, MAX_BATCH, PrecisionChoice, Rates, Schedule, Strength, Unfreeze,
+};
 
 const AFTER: &str = "\
 Exit codes: 0 done, 1 this machine failed (disk, rights), 2 wrong command line, 3 the images, \
@@ -105,6 +107,9 @@ pub(crate) struct How {
     /// How values between the network's layers are stored.
     #[arg(long, value_enum, default_value_t = Precision::Auto)]
     pub(crate) precision: Precision,
+    /// How layers are trained by gradient, for strategies that do so.
+    #[command(flatten)]
+    pub(crate) tune: TuneArgs,
     /// Share of each class kept for testing when the data has no split of its own.
     #[arg(long, default_value_t = 0.2, value_name = "SHARE", value_parser = share)]
     pub(crate) test_share: f64,
@@ -114,6 +119,84 @@ pub(crate) struct How {
 pub(crate) enum Strategy {
     /// The network stays frozen; a linear classifier learns on its features.
     Probe,
+    /// The probe first, then layers are trained from there.
+    LpFt,
+    /// Layers are trained from a random head.
+    FineTune,
+    /// The same network from random weights: what it does without transfer.
+    Scratch,
+    /// The probe or lp-ft, whichever predicts held-out training images better.
+    Auto,
+}
+
+impl From<Strategy> for regraft::Strategy {
+    fn from(strategy: Strategy) -> Self {
+        match strategy {
+            Strategy::Probe => Self::Probe,
+            Strategy::LpFt => Self::LpFt,
+            Strategy::FineTune => Self::FineTune,
+            Strategy::Scratch => Self::Scratch,
+            Strategy::Auto => Self::Auto,
+        }
+    }
+}
+
+/// Training by gradient; what is left out the plan decides.
+#[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[command(next_help_heading = "Training by gradient")]
+pub(crate) struct TuneArgs {
+    /// Which transferred layers learn: none, last:N (blocks), from:LAYER, all, or layer names with `*`.
+    #[arg(long, value_name = "WHICH", value_parser = Unfreeze::parse)]
+    pub(crate) unfreeze: Option<Unfreeze>,
+    /// Learning rates: exponents from the lowest block to the new layers (2:4:6 is 1e-6, 1e-4, 1e-2),
+    /// layer-decay=0.9, ulmfit, or one rate.
+    #[arg(long, value_name = "RATES", value_parser = Rates::parse)]
+    pub(crate) rates: Option<Rates>,
+    /// The rate of single layers, for instance `layer4.*=0.0003`; may be given more than once.
+    #[arg(long, value_name = "LAYERS=RATE", value_parser = layer_rate)]
+    pub(crate) rate: Vec<(String, f64)>,
+    /// Rounds over the training images.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub(crate) epochs: Option<u64>,
+    /// Most images of a step.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) batch: Option<u16>,
+    /// How steps are made [default: adamw, or sgd where `--rates` are given].
+    #[arg(long, value_enum)]
+    pub(crate) optimiser: Option<Optimiser>,
+    /// How rates move from step to step: constant, cosine, one-cycle, step, slanted.
+    #[arg(long, value_name = "SCHEDULE", value_parser = schedule)]
+    pub(crate) schedule: Option<Schedule>,
+    /// Weight decay of kernels and matrices.
+    #[arg(long, value_name = "DECAY", value_parser = not_negative)]
+    pub(crate) decay: Option<f64>,
+    /// Let weight decay pull transferred weights to what they were, not to zero (L2-SP).
+    #[arg(long)]
+    pub(crate) anchor: bool,
+    /// Share of each target spread over all classes.
+    #[arg(long, value_name = "SHARE", value_parser = smoothing)]
+    pub(crate) smoothing: Option<f32>,
+    /// How pictures change from round to round: auto, none, light, medium, strong, or steps as in a plan.
+    #[arg(long, value_name = "HOW", default_value = "auto", value_parser = augmentation)]
+    pub(crate) augment: Augmentation,
+    /// Never mirror pictures: their classes depend on left and right.
+    #[arg(long)]
+    pub(crate) no_flip: bool,
+    /// Let batch norms of unfrozen layers use the statistics of the batch; otherwise they stay frozen.
+    #[arg(long)]
+    pub(crate) batch_norm: bool,
+    /// Show which layers would learn and how fast, and train nothing by gradient.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Optimiser {
+    /// Stochastic gradient descent, momentum 0.9 looking ahead (Nesterov).
+    Sgd,
+    /// Adam with decoupled weight decay.
+    Adamw,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -270,6 +353,44 @@ pub(crate) enum ZooCommand {
         #[arg(long, value_enum, default_value_t = Precision::F32)]
         precision: Precision,
     },
+}
+
+fn layer_rate(text: &str) -> Result<(String, f64), String> {
+    let wanted = "wants LAYERS=RATE, for instance layer4.*=0.0003";
+    let (layers, rate) = text.rsplit_once('=').ok_or(wanted)?;
+    let rate = not_negative(rate).map_err(|_| wanted)?;
+    Ok((layers.to_owned(), rate))
+}
+
+fn schedule(text: &str) -> Result<Schedule, String> {
+    let names = || Schedule::ALL.map(Schedule::name).join(", ");
+    Schedule::parse(text).ok_or_else(|| format!("wants one of {}", names()))
+}
+
+fn augmentation(text: &str) -> Result<Augmentation, String> {
+    if text == "auto" {
+        return Ok(Augmentation::Auto);
+    }
+    if let Some(strength) = Strength::parse(text) {
+        return Ok(Augmentation::Preset(strength));
+    }
+    Augment::parse(text).map(Augmentation::Steps).map_err(|error| error.to_string())
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    let number: Result<f64, _> = text.parse();
+    number
+        .ok()
+        .filter(|n| n.is_finite() && *n >= 0.0)
+        .ok_or_else(|| "wants a number of 0 or more".to_owned())
+}
+
+fn smoothing(text: &str) -> Result<f32, String> {
+    let number: Result<f32, _> = text.parse();
+    number
+        .ok()
+        .filter(|n| (0.0..1.0).contains(n))
+        .ok_or_else(|| "wants a share from 0 to below 1".to_owned())
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -15,6 +15,23 @@ pub(crate) fn below(rng: &mut ChaCha8Rng, n: u64) -> u64 {
     }
 }
 
+/// The order in which the round `epoch` over `n` examples sees them: each once, any order as likely as
+/// any other (Fisher and Yates), a function of seed and epoch only.
+pub fn order(seed: u64, epoch: u64, n: usize) -> Vec<usize> {
+    let mut chance = Chance::new(seed, "order", [epoch, 0, 0]);
+    let mut order: Vec<usize> = (0..n).collect();
+    for i in (1..n).rev() {
+        order.swap(i, chance.below(i + 1));
+    }
+    order
+}
+
+/// `n` numbers uniform in `[0, 1)`, a function of seed and name only.
+pub fn uniform(seed: u64, name: &str, n: usize) -> Vec<f64> {
+    let mut chance = Chance::new(seed, name, [0; 3]);
+    (0..n).map(|_| chance.unit()).collect()
+}
+
 /// The random numbers of one decision.
 #[derive(Debug, Clone)]
 pub(crate) struct Chance(ChaCha8Rng);

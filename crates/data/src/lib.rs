@@ -38,6 +38,7 @@ pub use augment::{
     Advice, Augment, Change, Drawn, Mix, Mixed, Operation, Policy, Step, Strength, Visit, advise,
     augmented, preview, to_png,
 };
+pub use chance::{order, uniform};
 pub use decode::{
     DecodeError, Format, LooksLike, MAX_ALLOC, MAX_FILE_BYTES, MAX_SIDE, Picture, PictureFacts,
     decode, decode_file, read_file,

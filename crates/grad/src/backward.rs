@@ -39,17 +39,15 @@ impl Tape {
         }
         gradients[self.output] = Some(last);
         let units = std::mem::take(&mut self.units);
-        let done = units.iter().enumerate().rev().try_for_each(|(i, unit)| {
-            match gradients[unit.output].take() {
-                Some(dy) if self.values[unit.output].wanted => {
-                    self.unit(i, unit, dy, &mut gradients, &mut all)
-                }
-                Some(dy) => {
-                    self.buffers.give(dy);
-                    Ok(())
-                }
-                None => Ok(()),
+        let done = units.iter().rev().try_for_each(|unit| match gradients[unit.output].take() {
+            Some(dy) if self.values[unit.output].wanted => {
+                self.unit(unit, dy, &mut gradients, &mut all)
             }
+            Some(dy) => {
+                self.buffers.give(dy);
+                Ok(())
+            }
+            None => Ok(()),
         });
         self.units = units;
         done?;
@@ -68,7 +66,6 @@ impl Tape {
     #[expect(clippy::too_many_lines, reason = "a list: one short arm for each kind of work")]
     fn unit(
         &mut self,
-        index: usize,
         unit: &Unit,
         dy: Gradient,
         gradients: &mut [Option<Gradient>],
@@ -177,7 +174,7 @@ impl Tape {
                 self.give(unit.inputs[0], dy, gradients);
             }
             Work::Dropout { rate } => {
-                let dy = self.dropped(unit, index, *rate, dy);
+                let dy = self.dropped(unit, *rate, dy);
                 self.give(unit.inputs[0], dy, gradients);
             }
         }
@@ -198,11 +195,11 @@ impl Tape {
     }
 
     /// The forward pass drew by place in the value's buffer, whose border may be another.
-    fn dropped(&mut self, unit: &Unit, index: usize, rate: f32, dy: Gradient) -> Gradient {
+    fn dropped(&mut self, unit: &Unit, rate: f32, dy: Gradient) -> Gradient {
         let n = self.images;
         let map = self.values[unit.output].map;
         let mut kept = vec![1.0; n * map.len()];
-        drop_out(rate, self.seed, index, &mut kept);
+        drop_out(rate, self.seed, &unit.layer, &mut kept);
         let mut dy = self.alone(dy);
         if let Some((dy, to)) = dy.own(n) {
             for (dy, kept) in dy.chunks_exact_mut(to.len()).zip(kept.chunks_exact(map.len())) {

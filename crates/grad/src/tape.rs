@@ -240,7 +240,7 @@ impl Tape {
         (self.images, self.seed) = (batch.rows(), seed);
         self.pack(|unit| unit.tuned)?;
         let mut units = std::mem::take(&mut self.units);
-        let run = units.iter_mut().enumerate().try_for_each(|(i, u)| self.step(i, u, batch));
+        let run = units.iter_mut().try_for_each(|unit| self.step(unit, batch));
         self.units = units;
         run?;
         let mut dims = vec![self.images];
@@ -254,7 +254,7 @@ impl Tape {
         Ok(out)
     }
 
-    fn step(&mut self, index: usize, unit: &mut Unit, batch: &Tensor) -> Result<(), GradError> {
+    fn step(&mut self, unit: &mut Unit, batch: &Tensor) -> Result<(), GradError> {
         let n = self.images;
         let mut out = std::mem::replace(&mut self.data[unit.output], Aligned::zeros(0));
         let map = self.values[unit.output].map;
@@ -323,7 +323,7 @@ impl Tape {
             }),
             Work::Dropout { rate } => {
                 accumulate(on, n, false, input(0), (&mut *y, &map));
-                drop_out(*rate, self.seed, index, y);
+                drop_out(*rate, self.seed, &unit.layer, y);
             }
         }
         self.data[unit.output] = out;
@@ -460,11 +460,13 @@ fn clamp(clamp: Clamp, y: &mut [f32]) {
 /// Zeroes a share of the values and makes the others larger by as much (inverted dropout, as in
 /// PyTorch). What is dropped is a function of the seed, the unit and the place alone, so that the
 /// backward pass drops the same.
-pub(crate) fn drop_out(rate: f32, seed: u64, unit: usize, y: &mut [f32]) {
+pub(crate) fn drop_out(rate: f32, seed: u64, layer: &str, y: &mut [f32]) {
     const CHUNK: usize = 1 << 12;
     let keep = 1.0 / (1.0 - rate);
     let limit = (f64::from(rate) * 2f64.powi(32)) as u64;
-    let start = mix(seed ^ mix(unit as u64 + 1));
+    // By the name, so that a layer drops the same values wherever the frontier below it is.
+    let name = layer.bytes().fold(0, |hash, byte| mix(hash ^ u64::from(byte)));
+    let start = mix(seed ^ name);
     y.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, y)| {
         for (i, v) in y.iter_mut().enumerate() {
             let draw = mix(start.wrapping_add((chunk * CHUNK + i) as u64)) >> 32;

@@ -34,7 +34,7 @@ mod rows;
 mod search;
 mod softmax;
 
-pub use calibrate::Temperature;
+pub use calibrate::{Temperature, nll, platt_smoothing, temperature_smoothed};
 pub use error::ProbeError;
 pub use fit::{HeadEvent, HeadFit, HeadKind, HeadOptions, Method, PenaltyRow, Reason, fit_head};
 pub use folds::folds;

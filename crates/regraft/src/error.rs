@@ -193,6 +193,14 @@ pub enum Error {
         /// Why.
         source: rayon::ThreadPoolBuildError,
     },
+    /// Options that do not go together.
+    #[error("{what}: {why}")]
+    Options {
+        /// The options.
+        what: &'static str,
+        /// Why they do not go together, and what to do.
+        why: &'static str,
+    },
     /// A person asked to stop.
     #[error("interrupted; whatever was finished is kept, and the same command goes on from there")]
     Interrupted,
@@ -211,6 +219,7 @@ impl Error {
             | Self::EmptyFolder { .. }
             | Self::NoSynset { .. }
             | Self::DemoData { .. }
+            | Self::Train(TrainError::Picture(_))
             | Self::Probe(_) => ErrorKind::Data,
             Self::Zoo(ZooError::Stopped { .. })
             | Self::Train(TrainError::Stopped)
@@ -221,10 +230,21 @@ impl Error {
             | Self::Net(_)
             | Self::Infer(_)
             | Self::Tensor(_)
-            | Self::Train(TrainError::Input { .. })
+            | Self::Train(
+                TrainError::Input { .. }
+                | TrainError::Net(_)
+                | TrainError::Infer(_)
+                | TrainError::Grad(_)
+                | TrainError::Pattern { .. }
+                | TrainError::Diverged { .. },
+            )
             | Self::NoLogits { .. }
             | Self::NoCut { .. } => ErrorKind::Network,
-            Self::OtherRun { .. } => ErrorKind::Usage,
+            Self::OtherRun { .. }
+            | Self::Options { .. }
+            | Self::Train(
+                TrainError::Blocks { .. } | TrainError::Rates { .. } | TrainError::NothingTuned,
+            ) => ErrorKind::Usage,
             Self::Run(_)
             | Self::Train(_)
             | Self::Report(_)

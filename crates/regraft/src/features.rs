@@ -139,6 +139,18 @@ pub(crate) struct Chosen {
     pub(crate) because: String,
 }
 
+/// A head on the cut's own output, from the training images `rows`.
+pub(crate) fn start_head(
+    options: &FitOptions,
+    dataset: &Dataset,
+    extracted: &Extracted,
+    source: &Source,
+    rows: &Rows,
+    log: &Log<'_>,
+) -> Result<HeadFit, Error> {
+    head(options, options.head, dataset, extracted, source, rows, 1, log)
+}
+
 /// Fits a head; when the choice of features is open, one on each, and takes the shorter features
 /// unless the longer ones are better on held-out images by more than one standard error.
 pub(crate) fn choose(

@@ -3,43 +3,54 @@
 use std::path::PathBuf;
 
 use regraft_data::{Dataset, OpenOptions, Split};
-use regraft_run::{Event, FORMAT, Reason, RunFile, RunFolder, Skipped, Summary};
-use regraft_train::{Extracted, FeatureStore, Flow, Trunk, extract};
+use regraft_run::{EnginePlan, Event, FORMAT, Reason, RunFile, RunFolder, Skipped, Summary};
+use regraft_train::{Extracted, FeatureStore, Flow, LayerRate, Table, Trunk, extract};
 use regraft_zoo::DEFAULT;
 
-use crate::features::{choose, source};
+use crate::features::{Chosen, Source, choose, source};
 use crate::journal::{Log, Rows};
 use crate::options::default_run;
 use crate::plan::{images, split_origin};
 use crate::precision::{Ready, ready};
+use crate::tuning::Tuning;
 use crate::write::{Finished, write};
-use crate::{Error, FitOptions, Observer, Progress, VERSION, load};
+use crate::{Error, FeatureKind, FitOptions, Loaded, Observer, Progress, Strategy, VERSION, load};
 
-/// Fits a classifier: finds the images, runs the frozen network once on each, fits and calibrates a
-/// linear head, tests it, and writes the run folder with its report.
-///
-/// Files that cannot be read are left out and named in the result. Interrupted, it leaves the run
-/// folder as it was and keeps the features that are done: the same call goes on from there.
-///
-/// # Errors
-/// When data, network or weights are not usable, or something cannot be written.
-pub fn fit(options: &FitOptions, observer: &dyn Observer) -> Result<Summary, Error> {
-    let log = Log::new(observer);
-    // What is quickest to check comes first: data, folder, then weights.
+/// Everything up to a fitted head.
+struct Prepared {
+    dataset: Dataset,
+    loaded: Loaded,
+    source: Source,
+    engine: EnginePlan,
+    extracted: Extracted,
+    skipped: Vec<Skipped>,
+    rows: Rows,
+    chosen: Chosen,
+    reasons: Vec<Reason>,
+    seconds: [f64; 2],
+}
+
+fn prepare(
+    options: &FitOptions,
+    folder: Option<&RunFolder>,
+    log: &Log<'_>,
+) -> Result<Prepared, Error> {
+    let observer = log.observer;
+    // What is quickest to check comes first: data, then weights.
     let open = OpenOptions {
         test_share: options.test_share,
         seed: options.seed,
         ..OpenOptions::default()
     };
     let dataset = Dataset::open(&options.data, &open)?;
-    let folder = run_folder(options)?;
+    check_folder(options, folder)?;
     log.event(Event::Started {
         format: FORMAT,
         regraft_version: VERSION.to_owned(),
-        strategy: "probe".to_owned(),
+        strategy: options.strategy.name().to_owned(),
         seed: options.seed,
     });
-    tell_data(options, &dataset, &log);
+    tell_data(options, &dataset, log);
     let name = options.network.as_deref().unwrap_or(DEFAULT);
     let loaded = load(name, &options.load, observer)?;
     let source = source(&loaded.network, options)?;
@@ -48,12 +59,12 @@ pub fn fit(options: &FitOptions, observer: &dyn Observer) -> Result<Summary, Err
         let whole = (&loaded.network, source.cut.as_str());
         ready(&source.network, source.output()?, whole, options.precision, &files)?
     };
-    let (extracted, features_seconds) = features(options, &dataset, &trunk, &log)?;
-    let skipped = skipped(&dataset, &extracted, &log);
+    let (extracted, features_seconds) = features(options, &dataset, &trunk, log)?;
+    let skipped = skipped(&dataset, &extracted, log);
     let rows = usable(&dataset, &extracted, &skipped)?;
     observer.tell(&Progress::Head);
     let before = log.seconds();
-    let chosen = choose(options, &dataset, &extracted, &source, &rows, &log)?;
+    let chosen = choose(options, &dataset, &extracted, &source, &rows, log)?;
     let fitted = &chosen.fitted;
     let head_seconds = log.seconds() - before;
     log.event(Event::HeadDone {
@@ -74,29 +85,129 @@ pub fn fit(options: &FitOptions, observer: &dyn Observer) -> Result<Summary, Err
         rule: "held-out likelihood decides; the simpler head wins a tie".to_owned(),
         source: "leave-one-out and cross-validation on the training images".to_owned(),
     }));
+    let seconds = [features_seconds, head_seconds];
+    Ok(Prepared {
+        dataset,
+        loaded,
+        source,
+        engine,
+        extracted,
+        skipped,
+        rows,
+        chosen,
+        reasons,
+        seconds,
+    })
+}
+
+impl Prepared {
+    fn tuning<'a>(&'a self, options: &'a FitOptions, log: &'a Log<'a>) -> Tuning<'a> {
+        Tuning {
+            options,
+            dataset: &self.dataset,
+            network: &self.loaded.network,
+            source: &self.source,
+            extracted: &self.extracted,
+            rows: &self.rows,
+            chosen: &self.chosen,
+            log,
+        }
+    }
+}
+
+/// Which layers of a fit would learn, and how fast.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct RateTable {
+    /// Every layer with parameters, lowest first.
+    pub layers: Vec<LayerRate>,
+    /// The layer below which nothing learns.
+    pub frontier: Option<String>,
+    /// Why.
+    pub reasons: Vec<Reason>,
+}
+
+/// Does what [`fit`] does before any training by gradient, and tells what that would be.
+///
+/// # Errors
+/// As [`fit`]; [`Error::Options`] for the strategy `probe`, which trains nothing so.
+pub fn rate_table(options: &FitOptions, observer: &dyn Observer) -> Result<RateTable, Error> {
+    check_options(options)?;
+    if options.strategy == Strategy::Probe {
+        let why = "the probe trains no layer by gradient; try `--strategy lp-ft --dry-run`";
+        return Err(Error::Options { what: "`--strategy probe` with `--dry-run`", why });
+    }
+    let log = Log::new(observer);
+    let prepared = prepare(options, None, &log)?;
+    let planned = prepared.tuning(options, &log).plan()?;
+    let Table { layers, frontier } = planned.table;
+    Ok(RateTable { layers, frontier, reasons: planned.reasons })
+}
+
+fn check_options(options: &FitOptions) -> Result<(), Error> {
+    let longer = matches!(options.features, FeatureKind::Depths | FeatureKind::Logits);
+    if options.strategy != Strategy::Probe && longer {
+        let why =
+            "training by gradient puts its head on the output of the cut; leave `--features` out";
+        return Err(Error::Options { what: "`--features` with this `--strategy`", why });
+    }
+    Ok(())
+}
+
+/// Fits a classifier: finds the images, runs the frozen network once on each, fits and calibrates a
+/// linear head, trains on by gradient where the strategy asks for it, tests, and writes the run folder
+/// with its report.
+///
+/// Files that cannot be read are left out and named in the result. Interrupted, it leaves the run
+/// folder as it was and keeps the features and training rounds that are done: the same call goes on
+/// from there.
+///
+/// # Errors
+/// When data, network or weights are not usable, options do not go together, or something cannot be
+/// written.
+pub fn fit(options: &FitOptions, observer: &dyn Observer) -> Result<Summary, Error> {
+    check_options(options)?;
+    let log = Log::new(observer);
+    let path = options.out.clone().unwrap_or_else(|| default_run(&options.data));
+    let folder = RunFolder::at(path);
+    let mut prepared = prepare(options, Some(&folder), &log)?;
+    let mut reasons = std::mem::take(&mut prepared.reasons);
+    let tuned = if options.strategy == Strategy::Probe {
+        None
+    } else {
+        prepared.tuning(options, &log).run(&folder, &mut reasons)?
+    };
     for reason in &reasons {
         observer.tell(&Progress::Decided(reason));
     }
+    // The trial of bf16 was made with the network as it was before training.
+    let engine = match &tuned {
+        None => prepared.engine,
+        Some(_) => {
+            EnginePlan { instructions: prepared.engine.instructions, ..EnginePlan::default() }
+        }
+    };
     write(Finished {
         options,
         folder: &folder,
-        dataset: &dataset,
-        loaded: &loaded,
-        source: &source,
+        dataset: &prepared.dataset,
+        loaded: &prepared.loaded,
+        source: &prepared.source,
         engine,
-        chosen: &chosen,
-        extracted: &extracted,
-        rows: &rows,
+        chosen: &prepared.chosen,
+        tuned,
+        extracted: &prepared.extracted,
+        rows: &prepared.rows,
         reasons,
-        skipped,
-        seconds: [features_seconds, head_seconds],
+        skipped: prepared.skipped,
+        seconds: prepared.seconds,
         log,
     })
 }
 
-fn run_folder(options: &FitOptions) -> Result<RunFolder, Error> {
-    let path = options.out.clone().unwrap_or_else(|| default_run(&options.data));
-    let folder = RunFolder::create(path)?;
+/// Makes the run folder, and refuses one that holds a run on other data.
+fn check_folder(options: &FitOptions, folder: Option<&RunFolder>) -> Result<(), Error> {
+    let Some(folder) = folder else { return Ok(()) };
+    folder.make()?;
     if folder.file(RunFile::Plan).is_file() {
         let (there, asked) = (folder.plan()?.data.root, options.data.display().to_string());
         let full = |p: &str| std::path::absolute(p).unwrap_or_else(|_| p.into());
@@ -104,7 +215,7 @@ fn run_folder(options: &FitOptions) -> Result<RunFolder, Error> {
             return Err(Error::OtherRun { path: folder.path().to_owned(), there, asked });
         }
     }
-    Ok(folder)
+    Ok(())
 }
 
 fn tell_data(options: &FitOptions, dataset: &Dataset, log: &Log<'_>) {

@@ -29,6 +29,7 @@ mod plan;
 mod precision;
 mod predict;
 mod show;
+mod tuning;
 mod verify;
 mod write;
 mod zoo;
@@ -38,18 +39,20 @@ pub use cutting::{CutSummary, cut};
 pub use demo::{DEMO, Demo, demo_data};
 pub use error::{Error, ErrorKind};
 pub use evaluate::{Evaluation, evaluate};
-pub use fit::fit;
+pub use fit::{RateTable, fit, rate_table};
 pub use network::{LoadOptions, Loaded, load};
 pub use observer::{Observer, Progress, Quiet};
-pub use options::{FeatureKind, FitOptions, PrecisionChoice, default_run};
+pub use options::{FeatureKind, FitOptions, PrecisionChoice, Strategy, default_run};
 pub use predict::{Answer, Candidate, predict};
-pub use regraft_data::{Dataset, Split};
+pub use regraft_data::{Augment, Dataset, Split, Strength};
 pub use regraft_net::{Card, Graph, NetError, Network, notation};
 pub use regraft_probe::HeadKind;
 pub use regraft_run::{
     ClassMetrics, Metrics, MetricsFile, Plan, Reason, Skipped, Summary, atomic_write,
 };
+pub use regraft_train::{LayerRate, Optimiser, Rates, Schedule, Unfreeze};
 pub use show::{LayerRow, Shown, show};
+pub use tuning::{Augmentation, TuneOptions};
 pub use verify::{Verified, verify};
 pub use zoo::{Pulled, ZooRow, pull, zoo_entry, zoo_list};
 

@@ -58,6 +58,19 @@ pub enum Progress<'a> {
     Note(&'a str),
     /// The head is being fitted.
     Head,
+    /// A round of training by gradient is done.
+    Epoch {
+        /// What is trained: `held-out 1`, …, or `all`.
+        part: &'a str,
+        /// From 1.
+        epoch: u64,
+        /// Of how many.
+        of: u64,
+        /// Mean loss of the round.
+        loss: f64,
+        /// Share of held-out images right.
+        top1: Option<f64>,
+    },
     /// Something was decided.
     Decided(&'a Reason),
 }

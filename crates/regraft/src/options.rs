@@ -6,6 +6,7 @@ use regraft_probe::HeadKind;
 use regraft_run::RunFile;
 
 use crate::LoadOptions;
+use crate::tuning::TuneOptions;
 
 /// What of the network the head reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,6 +34,35 @@ impl FeatureKind {
     }
 }
 
+/// How the network is transferred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Strategy {
+    /// The network stays frozen; a linear head learns on its features.
+    #[default]
+    Probe,
+    /// The probe's head first, then gradient from there (Kumar et al. 2022).
+    LpFt,
+    /// Gradient from a random head.
+    FineTune,
+    /// Gradient from random weights everywhere: what the network does without transfer.
+    Scratch,
+    /// The probe or `LpFt`, whichever is better on held-out training images.
+    Auto,
+}
+
+impl Strategy {
+    /// The word in plans and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Probe => "probe",
+            Self::LpFt => "lp-ft",
+            Self::FineTune => "fine-tune",
+            Self::Scratch => "scratch",
+            Self::Auto => "auto",
+        }
+    }
+}
+
 /// How values between the layers of the frozen network are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PrecisionChoice {
@@ -52,6 +82,10 @@ pub struct FitOptions {
     pub data: PathBuf,
     /// Run folder; none takes [`default_run`].
     pub out: Option<PathBuf>,
+    /// How the network is transferred.
+    pub strategy: Strategy,
+    /// How it is trained by gradient, where the strategy does so.
+    pub tune: TuneOptions,
     /// Network; none takes the default of the catalogue.
     pub network: Option<String>,
     /// Layer to cut at; none takes the card's.
@@ -76,6 +110,8 @@ impl FitOptions {
         Self {
             data: data.into(),
             out: None,
+            strategy: Strategy::default(),
+            tune: TuneOptions::default(),
             network: None,
             cut: None,
             features: FeatureKind::default(),

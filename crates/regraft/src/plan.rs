@@ -7,6 +7,7 @@ use regraft_data::{Dataset, Layout, Split, SplitOrigin};
 use regraft_net::card::{Channels, Interpolation, Preprocess, Resize};
 use regraft_run::{
     DataPlan, EnginePlan, FORMAT, HeadPlan, NetworkPlan, Plan, PreprocessPlan, Reason, ResizePlan,
+    TuningPlan,
 };
 
 use crate::features::Chosen;
@@ -20,6 +21,8 @@ pub(crate) struct Decided<'a> {
     pub(crate) loaded: &'a Loaded,
     pub(crate) chosen: &'a Chosen,
     pub(crate) engine: EnginePlan,
+    pub(crate) strategy: &'static str,
+    pub(crate) tuning: Option<TuningPlan>,
     pub(crate) reasons: Vec<Reason>,
 }
 
@@ -30,7 +33,7 @@ pub(crate) fn plan(d: Decided<'_>) -> Plan {
     Plan {
         format: FORMAT,
         regraft_version: VERSION.to_owned(),
-        strategy: "probe".to_owned(),
+        strategy: d.strategy.to_owned(),
         seed: d.options.seed,
         data: DataPlan {
             root: d.options.data.display().to_string(),
@@ -62,6 +65,7 @@ pub(crate) fn plan(d: Decided<'_>) -> Plan {
             temperature: f64::from(fitted.head.temperature),
             folds: fitted.folds.iter().max().map_or(0, |m| m + 1),
         },
+        tuning: d.tuning,
         reasons: d.reasons,
     }
 }
@@ -127,9 +131,10 @@ pub(crate) fn reasons(
                 rows.train.len(),
                 d.classes.len()
             ),
-            rule: "the only strategy so far, and the right first one: with few images a linear \
-                   head on frozen features is hard to beat, with many it is the figure to beat"
-                .to_owned(),
+            rule:
+                "with few images a linear head on frozen features is hard to beat, with many it is \
+                   the figure to beat"
+                    .to_owned(),
             source: "Kornblith et al. 2019; Yosinski et al. 2014".to_owned(),
         },
         Reason {

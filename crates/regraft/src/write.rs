@@ -1,21 +1,26 @@
 //! Testing a fitted head and writing its run folder.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use regraft_data::{Dataset, decode_file, thumbnail};
+use regraft_infer::Engine;
+use regraft_net::Network;
 use regraft_probe::HeadFit;
 use regraft_report::{NetworkFacts, PenaltyPoint, ReportInput};
 use regraft_run::{
     EnginePlan, Event, FORMAT, Loo, MetricsFile, Prediction, Predictions, Reason, RunFile,
     RunFolder, Seconds, Skipped, Summary, Timings, TrainFacts,
 };
-use regraft_train::Extracted;
+use regraft_train::{Extracted, Flow, Trunk, extract};
 
 use crate::features::{Chosen, Source, blocks};
-use crate::head::{grafted, save};
+use crate::head::{HEAD, grafted, save, softmax};
 use crate::journal::{Log, Rows};
 use crate::plan::{Decided, plan};
-use crate::{Error, FitOptions, Loaded};
+use crate::precision::of_run;
+use crate::tuning::TunedRun;
+use crate::{Error, FitOptions, Loaded, Strategy};
 
 /// Longer side of a thumbnail in the report, in pixels.
 const THUMBNAIL: usize = 240;
@@ -28,6 +33,8 @@ pub(crate) struct Finished<'a> {
     pub(crate) loaded: &'a Loaded,
     pub(crate) source: &'a Source,
     pub(crate) chosen: &'a Chosen,
+    /// None when only the head was fitted.
+    pub(crate) tuned: Option<TunedRun>,
     pub(crate) engine: EnginePlan,
     pub(crate) extracted: &'a Extracted,
     pub(crate) rows: &'a Rows,
@@ -53,15 +60,23 @@ pub(crate) fn write(done: Finished<'_>) -> Result<Summary, Error> {
         train: train_facts(dataset, rows),
         test,
         loo: Loo { top1: fitted.loo_top1 },
+        tuning: done.tuned.as_ref().map(|t| t.facts),
         skipped: done.skipped,
         notes,
     };
-    let engine = done.engine;
-    let plan = plan(Decided { options, dataset, loaded, chosen, engine, reasons: done.reasons });
+    let strategy = done.tuned.as_ref().map_or(Strategy::Probe, |t| t.strategy).name();
+    let tuning = done.tuned.as_ref().map(|t| t.plan.clone());
+    let (engine, reasons) = (done.engine, done.reasons);
+    let plan =
+        plan(Decided { options, dataset, loaded, chosen, engine, strategy, tuning, reasons });
     // Without a plan the folder counts as unfinished, so it goes first and comes last.
     folder.remove_files()?;
-    let trunk = done.source.chosen(chosen.kind)?;
-    save(folder, &grafted(&trunk, &fitted.head, &dataset.classes)?)?;
+    if let Some(tuned) = &done.tuned {
+        save(folder, &tuned.network)?;
+    } else {
+        let trunk = done.source.chosen(chosen.kind)?;
+        save(folder, &grafted(&trunk, &fitted.head, &dataset.classes)?)?;
+    }
     folder.write_predictions(&predictions)?;
     folder.write_metrics(&metrics)?;
     let timings = timings(&done.log, done.seconds, done.extracted.computed);
@@ -73,6 +88,7 @@ pub(crate) fn write(done: Finished<'_>) -> Result<Summary, Error> {
     let run = folder.path().display().to_string();
     report(folder, &run, &plan, &metrics, timings, &predictions, dataset, loaded, fitted)?;
     folder.write_plan(&plan)?;
+    folder.remove_checkpoints()?;
     Ok(Summary { run, metrics, timings })
 }
 
@@ -94,15 +110,35 @@ fn predictions(done: &Finished<'_>) -> Result<Predictions, Error> {
     let dataset = done.dataset;
     let head = &done.chosen.fitted.head;
     let mut probabilities = Vec::new();
-    blocks(done.extracted, &done.rows.test, done.chosen.columns.len(), |block| {
-        probabilities.extend(head.probabilities_batch(block)?);
-        Ok(())
-    })?;
+    if let Some(tuned) = &done.tuned {
+        probabilities = tuned_predictions(done, &tuned.network)?;
+    } else {
+        blocks(done.extracted, &done.rows.test, done.chosen.columns.len(), |block| {
+            probabilities.extend(head.probabilities_batch(block)?);
+            Ok(())
+        })?;
+    }
     let rows = done.rows.test.iter().zip(probabilities.chunks_exact(head.classes)).map(|(i, p)| {
         let example = &dataset.examples[*i];
         Prediction::new(example.name.clone(), example.split.name(), example.label, p.to_vec())
     });
     Ok(Predictions { classes: dataset.classes.clone(), rows: rows.collect() })
+}
+
+/// Probabilities `[test images, C]` of a tuned network, as [`crate::predict()`] will compute them.
+fn tuned_predictions(done: &Finished<'_>, network: &Network) -> Result<Vec<f32>, Error> {
+    let engine = Engine::compile_in(network, &[HEAD], of_run(&done.engine))?;
+    let trunk = Trunk::new(network, engine)?;
+    let examples = done.rows.test.iter().map(|i| done.dataset.examples[*i].path.clone());
+    let files: Vec<PathBuf> = examples.collect();
+    let stop = |_| if done.log.observer.stop() { Flow::Stop } else { Flow::Continue };
+    let mut extracted = extract(&trunk, &files, None, &stop)?;
+    if let Some(failed) = extracted.failed.pop() {
+        return Err(failed.error.into());
+    }
+    let mut rows = extracted.rows()?;
+    rows.chunks_exact_mut(done.dataset.classes.len()).for_each(softmax);
+    Ok(rows)
 }
 
 fn report(

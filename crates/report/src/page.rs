@@ -153,6 +153,14 @@ fn facts(input: &ReportInput<'_>) -> Vec<(&'static str, String, String)> {
         left_out += "; outside the test interval, so the two splits may differ";
     }
     facts.push(("Leave-one-out", percent(loo), left_out));
+    if let Some(t) = input.metrics.tuning {
+        let more = format!(
+            "of {} training images held out of it, {} before it",
+            t.held_out,
+            percent(t.top1_before)
+        );
+        facts.push(("After training", percent(t.top1_after), more));
+    }
     let meaning = "mean distance of stated and true share (ECE)".to_owned();
     facts.push(("Calibration error", distance(test.ece), meaning));
     let (train, tested) = (input.metrics.train.images, test.images);

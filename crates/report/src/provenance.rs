@@ -58,6 +58,21 @@ pub(crate) fn body(input: &ReportInput<'_>) -> Html {
         ),
     );
     fact("Strategy", &Name(&plan.strategy));
+    if let Some(t) = &plan.tuning {
+        let frontier = t.frontier.as_deref().unwrap_or("the picture");
+        fact("Trained", &format!("{}, above {frontier}", t.unfreeze));
+        fact(
+            "Training",
+            &format!(
+                "{} rounds in steps of {}, {}, rates {}, {} schedule, weight decay {}",
+                t.epochs, t.batch, t.optimiser, t.rates, t.schedule, t.decay
+            ),
+        );
+        let augment = if t.augment.is_empty() { "none" } else { &t.augment };
+        fact("Augmentation", &Name(augment));
+        let norms = if t.batch_norm { "statistics of the batch" } else { "frozen" };
+        fact("Batch norms", &norms);
+    }
     fact("Data", &Name(&plan.data.root));
     fact("Split", &Name(&plan.data.split_origin));
     fact("Seed", &plan.seed.to_string());

@@ -102,6 +102,18 @@ pub enum Event {
         /// Time it took.
         seconds: f64,
     },
+    /// A round of training by gradient is done.
+    Epoch {
+        /// `held-out 1`, … when it was to judge the plan, `all` when on all training images.
+        part: String,
+        /// From 1.
+        epoch: u64,
+        /// Mean loss of the round.
+        loss: f64,
+        /// Share of held-out images right, 0..=1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        top1: Option<f64>,
+    },
     /// A split was evaluated.
     Evaluated {
         /// `test`, `val`, `train`.
@@ -144,6 +156,7 @@ impl Events {
             | Event::FeaturesDone { .. }
             | Event::HeadPenalty { .. }
             | Event::HeadDone { .. }
+            | Event::Epoch { .. }
             | Event::Evaluated { .. } => None,
         })
     }

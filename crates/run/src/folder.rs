@@ -13,6 +13,9 @@ const DOCUMENT_LIMIT: u64 = 256 << 20;
 /// Most bytes read of a table of predictions.
 const TABLE_LIMIT: u64 = 2 << 30;
 
+/// How names of checkpoints begin.
+const CHECKPOINT: &str = "checkpoint-";
+
 /// A file of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RunFile {
@@ -81,20 +84,33 @@ impl RunFolder {
     /// When the path is a file, or a folder with anything that is not a run, or a run of a newer
     /// format: nobody's files are written over.
     pub fn create(path: impl Into<PathBuf>) -> Result<Self, RunError> {
-        let path = path.into();
+        let folder = Self::at(path);
+        folder.make()?;
+        Ok(folder)
+    }
+
+    /// A folder that may not be there yet; see [`RunFolder::make`].
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Does for this folder what [`RunFolder::create`] does.
+    ///
+    /// # Errors
+    /// As [`RunFolder::create`].
+    pub fn make(&self) -> Result<(), RunError> {
+        let path = self.path.clone();
         if path.exists() && !path.is_dir() {
             return Err(RunError::NotAFolder { path });
         }
         if let Err(source) = fs::create_dir_all(&path) {
             return Err(RunError::Write { path, step: WriteStep::Folder, source });
         }
-        let folder = Self { path };
-        if folder.file(RunFile::Plan).is_file() {
-            folder.check_format()?;
+        if self.file(RunFile::Plan).is_file() {
+            self.check_format()
         } else {
-            folder.check_nothing_else()?;
+            self.check_nothing_else()
         }
-        Ok(folder)
     }
 
     /// A finished run.
@@ -150,6 +166,29 @@ impl RunFolder {
                     return Err(RunError::Write { path, step: WriteStep::Remove, source });
                 }
                 _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the checkpoint of a part of a training is, whether it exists or not.
+    pub fn checkpoint(&self, part: &str) -> PathBuf {
+        self.path.join(format!("{CHECKPOINT}{part}.safetensors"))
+    }
+
+    /// Removes all checkpoints.
+    pub fn remove_checkpoints(&self) -> Result<(), RunError> {
+        let fail = |source| RunError::Read { path: self.path.clone(), source };
+        for entry in fs::read_dir(&self.path).map_err(fail)? {
+            let path = entry.map_err(fail)?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with(CHECKPOINT) && name.ends_with(".safetensors") {
+                let failed = |source| RunError::Write {
+                    path: path.clone(),
+                    step: WriteStep::Remove,
+                    source,
+                };
+                fs::remove_file(&path).map_err(failed)?;
             }
         }
         Ok(())
@@ -222,8 +261,9 @@ impl RunFolder {
         let mut strangers = Vec::new();
         for entry in fs::read_dir(&self.path).map_err(fail)? {
             let name = entry.map_err(fail)?.file_name().to_string_lossy().into_owned();
-            let ours =
-                RunFile::ALL.iter().any(|f| f.name() == name) || name.starts_with(TEMPORARY_PREFIX);
+            let ours = RunFile::ALL.iter().any(|f| f.name() == name)
+                || name.starts_with(TEMPORARY_PREFIX)
+                || name.starts_with(CHECKPOINT);
             if !ours {
                 strangers.push(name);
             }

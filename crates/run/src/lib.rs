@@ -30,9 +30,10 @@ pub use folder::{RunFile, RunFolder};
 pub use metrics::{ClassMetrics, Metrics, RELIABILITY_BINS, ReliabilityBin, top_class, wilson};
 pub use plan::{
     DataPlan, EnginePlan, HeadPlan, NetworkPlan, Plan, PreprocessPlan, Reason, ResizePlan,
+    TuningPlan,
 };
 pub use predictions::{Prediction, Predictions};
-pub use summary::{Loo, MetricsFile, Skipped, Summary, TrainFacts};
+pub use summary::{Loo, MetricsFile, Skipped, Summary, TrainFacts, TuningFacts};
 pub use write::atomic_write;
 
 /// Version of the files in a run folder. A reader refuses a newer one.

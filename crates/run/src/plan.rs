@@ -15,7 +15,8 @@ pub struct Plan {
     pub format: u32,
     /// Version of the regraft that made it.
     pub regraft_version: String,
-    /// How the network is transferred: `probe` trains a linear head on frozen features.
+    /// How the network is transferred: `probe` trains a linear head on frozen features, `lp-ft` goes on
+    /// from there by gradient, `fine-tune` does so from a random head, `scratch` from random weights.
     pub strategy: String,
     /// Seed of everything random, at most 2⁶³ - 1.
     pub seed: u64,
@@ -30,6 +31,9 @@ pub struct Plan {
     pub preprocess: PreprocessPlan,
     /// The new head.
     pub head: HeadPlan,
+    /// How the layers above the frontier were trained; none when nothing but the head was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuning: Option<TuningPlan>,
     /// Why each of these was chosen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
@@ -151,6 +155,42 @@ pub struct HeadPlan {
     pub temperature: f64,
     /// Folds of the cross-validation that chose the penalty.
     pub folds: usize,
+}
+
+/// Training by gradient.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TuningPlan {
+    /// What was unfrozen: `all`, `last:N`, `from:LAYER`, `none`, or patterns of layer names.
+    pub unfreeze: String,
+    /// Learning rates, as `--rates` takes them.
+    pub rates: String,
+    /// The layer below which nothing was trained; none when all was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frontier: Option<String>,
+    /// Whether batch norms used the statistics of the batch.
+    pub batch_norm: bool,
+    /// `sgd` or `adamw`.
+    pub optimiser: String,
+    /// How rates moved: `constant`, `cosine`, `one-cycle`, `step`, `slanted`.
+    pub schedule: String,
+    /// Share of the steps in which rates rose.
+    pub warm_up: f64,
+    /// Rounds over the training images.
+    pub epochs: u64,
+    /// Most images of a step.
+    pub batch: usize,
+    /// Weight decay of kernels and matrices.
+    pub decay: f64,
+    /// Share of each target spread over all classes.
+    pub smoothing: f64,
+    /// Augmentation, as text.
+    pub augment: String,
+    /// Changed copies of each image whose values at the frontier were kept; 0 when every round saw
+    /// pictures.
+    pub copies: usize,
+    /// Divides the scores before the softmax, from held-out images.
+    pub temperature: f64,
 }
 
 /// Why something was chosen.

@@ -29,6 +29,25 @@ pub struct Loo {
     pub top1: f64,
 }
 
+/// Training by gradient against what it started from, on training images held out of both.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct TuningFacts {
+    /// Images held out.
+    pub held_out: usize,
+    /// Share of them right before training: by the probe, or by a random head.
+    pub top1_before: f64,
+    /// Share right after it.
+    pub top1_after: f64,
+    /// Mean negative log-likelihood before, in nats, calibrated.
+    pub nll_before: f64,
+    /// Mean negative log-likelihood after.
+    pub nll_after: f64,
+    /// Values that learned.
+    pub learned: u64,
+    /// Mean loss of the last round.
+    pub last_loss: f64,
+}
+
 /// `metrics.json`: everything measured that depends on data and seed only, so that the same fit
 /// gives the same bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,6 +64,9 @@ pub struct MetricsFile {
     pub test: Metrics,
     /// Leave-one-out on the training split.
     pub loo: Loo,
+    /// What training by gradient gave on images held out of it; none when nothing but a head was fitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuning: Option<TuningFacts>,
     /// Files that could not be used, or not as they are.
     pub skipped: Vec<Skipped>,
     /// What a person should know, a sentence each.

@@ -3,7 +3,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rayon::prelude::*;
-use regraft_data::{DataError, Scratch as Pixels, content_id, decode, preprocess, read_file};
+use regraft_data::{
+    AUGMENT_VERSION, Augment, DataError, Scratch as Pixels, Visit, augmented, content_id, decode,
+    preprocess, read_file,
+};
 use regraft_infer::{Engine, Scratch, Threads};
 use regraft_net::Network;
 use regraft_net::card::Preprocess;
@@ -28,6 +31,30 @@ pub struct Trunk {
     engine: Engine,
     preprocess: Preprocess,
     key: TrunkKey,
+}
+
+/// What is extracted: a picture, as it is or as a visit shows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'a> {
+    /// The picture's file.
+    pub file: &'a Path,
+    /// How it is changed; `None` for not at all.
+    pub visit: Option<(&'a Augment, Visit)>,
+}
+
+impl Look<'_> {
+    /// What names its features among those of a trunk: the bytes of the file, and the visit.
+    fn id(&self, bytes: &[u8]) -> [u8; 32] {
+        let content = content_id(bytes);
+        let Some((augment, visit)) = self.visit else { return content };
+        let mut hash = blake3::Hasher::new();
+        hash.update(&content).update(&AUGMENT_VERSION.to_le_bytes());
+        for number in [visit.seed, visit.epoch, visit.index] {
+            hash.update(&number.to_le_bytes());
+        }
+        hash.update(augment.to_string().as_bytes());
+        *hash.finalize().as_bytes()
+    }
 }
 
 impl Trunk {
@@ -66,14 +93,12 @@ impl Trunk {
     /// When the bytes are not a picture that can be decoded; the boxed error names the file.
     fn features(
         &self,
-        file: &Path,
+        look: &Look<'_>,
         bytes: &[u8],
         (memory, threads): (&mut Memory, Threads),
         out: &mut [f32],
     ) -> Result<(), DataError> {
-        let picture = decode(bytes)
-            .map_err(|source| DataError::Decode { path: file.to_path_buf(), source })?;
-        preprocess(&picture, &self.preprocess, &mut memory.pixels, &mut memory.input)?;
+        picture(look, bytes, &self.preprocess, &mut memory.pixels, &mut memory.input)?;
         self.engine.run_watched(threads, &memory.input, &mut memory.scratch, out, |_| {});
         Ok(())
     }
@@ -84,6 +109,22 @@ impl Trunk {
             input: vec![0.0; self.engine.input().count()],
             scratch: self.engine.scratch(),
         }
+    }
+}
+
+/// The network's input `[3, H, W]` from the bytes of a picture's file.
+pub(crate) fn picture(
+    look: &Look<'_>,
+    bytes: &[u8],
+    card: &Preprocess,
+    pixels: &mut Pixels,
+    out: &mut [f32],
+) -> Result<(), DataError> {
+    let picture = decode(bytes)
+        .map_err(|source| DataError::Decode { path: look.file.to_path_buf(), source })?;
+    match look.visit {
+        None => preprocess(&picture, card, pixels, out),
+        Some((augment, visit)) => augmented(&picture, card, augment, visit, pixels, out),
     }
 }
 
@@ -144,6 +185,20 @@ enum Row {
 pub fn extract(
     trunk: &Trunk,
     files: &[PathBuf],
+    store: Option<&mut FeatureStore>,
+    progress: &(dyn Fn(usize) -> Flow + Sync),
+) -> Result<Extracted, TrainError> {
+    let looks: Vec<Look<'_>> = files.iter().map(|file| Look { file, visit: None }).collect();
+    extract_looks(trunk, &looks, store, progress)
+}
+
+/// As [`extract`], of pictures changed by visits; the result's "files" are the looks.
+///
+/// # Errors
+/// As [`extract`].
+pub fn extract_looks(
+    trunk: &Trunk,
+    files: &[Look<'_>],
     mut store: Option<&mut FeatureStore>,
     progress: &(dyn Fn(usize) -> Flow + Sync),
 ) -> Result<Extracted, TrainError> {
@@ -168,11 +223,11 @@ pub fn extract(
             .with_max_len(1)
             .map_init(
                 || trunk.memory(),
-                |memory, file| {
+                |memory, look| {
                     if stop.load(Ordering::Relaxed) {
                         return Row::Skipped;
                     }
-                    let row = one(trunk, file, known, (memory, threads));
+                    let row = one(trunk, look, known, (memory, threads));
                     if progress(done.fetch_add(1, Ordering::Relaxed) + 1) == Flow::Stop {
                         stop.store(true, Ordering::Relaxed);
                     }
@@ -203,6 +258,11 @@ impl Extracted {
             Kept::Memory(rows) => rows.len() / self.len.max(1),
             Kept::Store { places, .. } => places.len(),
         }
+    }
+
+    /// Length `D` of a row.
+    pub fn row_len(&self) -> usize {
+        self.len
     }
 
     /// The first `width` values of the rows of `files`, given by their places in the list, into
@@ -283,20 +343,20 @@ impl Extracted {
 
 fn one(
     trunk: &Trunk,
-    file: &Path,
+    look: &Look<'_>,
     known: Option<&FeatureStore>,
     memory: (&mut Memory, Threads),
 ) -> Row {
-    let bytes = match read_file(file) {
+    let bytes = match read_file(look.file) {
         Ok(bytes) => bytes,
         Err(error) => return Row::Failed(error),
     };
-    let id = content_id(&bytes);
+    let id = look.id(&bytes);
     if known.is_some_and(|store| store.has(&id)) {
         return Row::Stored(id);
     }
     let mut values = vec![0.0; trunk.feature_len()];
-    match trunk.features(file, &bytes, memory, &mut values) {
+    match trunk.features(look, &bytes, memory, &mut values) {
         Ok(()) => Row::New(id, values),
         Err(error) => Row::Failed(error),
     }

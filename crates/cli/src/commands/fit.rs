@@ -2,12 +2,14 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use regraft::{Error, FeatureKind, FitOptions, HeadKind, Summary};
+use regraft::{
+    Error, FeatureKind, FitOptions, HeadKind, LayerRate, RateTable, Summary, TuneOptions,
+};
 
 use super::load_options;
-use crate::args::{Common, Features, FitArgs, Head, How, Strategy};
+use crate::args::{Common, Features, FitArgs, Head, How, Optimiser, TuneArgs};
 use crate::observer::Terminal;
-use crate::printer::Printer;
+use crate::printer::{Printer, table};
 use crate::units::{percent, plural};
 
 pub(crate) fn run(
@@ -27,11 +29,11 @@ pub(crate) fn fit(
     printer: &Printer,
     terminal: &Terminal,
 ) -> Result<ExitCode, Error> {
-    // The list of strategies has one entry so far; the match will ask for the next.
-    let Strategy::Probe = how.strategy;
     let options = FitOptions {
         data,
         out: how.out.clone(),
+        strategy: how.strategy.into(),
+        tune: tune_options(&how.tune),
         network: how.network.clone(),
         cut: how.cut.clone(),
         features: match how.features {
@@ -50,10 +52,63 @@ pub(crate) fn fit(
         test_share: how.test_share,
         load: load_options(common),
     };
+    if how.tune.dry_run {
+        let rates = regraft::rate_table(&options, terminal)?;
+        terminal.finish();
+        printer.result(&rates, || table_text(&rates));
+        return Ok(ExitCode::SUCCESS);
+    }
     let summary = regraft::fit(&options, terminal)?;
     terminal.finish();
     printer.result(&summary, || text(&summary));
     Ok(ExitCode::SUCCESS)
+}
+
+fn tune_options(args: &TuneArgs) -> TuneOptions {
+    TuneOptions {
+        unfreeze: args.unfreeze.clone(),
+        rates: args.rates.clone(),
+        overrides: args.rate.clone(),
+        epochs: args.epochs,
+        batch: args.batch.map(usize::from),
+        optimiser: args.optimiser.map(|o| match o {
+            Optimiser::Sgd => regraft::Optimiser::SGD,
+            Optimiser::Adamw => regraft::Optimiser::ADAMW,
+        }),
+        schedule: args.schedule,
+        decay: args.decay,
+        anchor: args.anchor,
+        smoothing: args.smoothing,
+        augment: args.augment.clone(),
+        no_flip: args.no_flip,
+        batch_norm: args.batch_norm,
+    }
+}
+
+/// The table of layers, then why.
+fn table_text(rates: &RateTable) -> String {
+    let row = |l: &LayerRate| {
+        vec![
+            l.layer.clone(),
+            l.block.map_or_else(|| "new".to_owned(), |b| b.to_string()),
+            l.params.to_string(),
+            l.rate.map_or_else(|| "frozen".to_owned(), |r| format!("{r:.2e}")),
+            match l.batch_norm {
+                None => String::new(),
+                Some(true) => "batch".to_owned(),
+                Some(false) => "frozen".to_owned(),
+            },
+        ]
+    };
+    let rows = rates.layers.iter().map(row).collect();
+    let mut text = table(&["layer", "block", "params", "rate", "norm"], &[1, 2, 3], rows);
+    let frontier =
+        rates.frontier.as_deref().unwrap_or("none: pictures themselves feed what learns");
+    let _ = writeln!(text, "\nfrontier  {frontier}");
+    for reason in &rates.reasons {
+        let _ = writeln!(text, "{}\n  because {}", reason.choice, reason.because);
+    }
+    text
 }
 
 fn text(summary: &Summary) -> String {
@@ -74,6 +129,15 @@ fn text(summary: &Summary) -> String {
         percent(m.loo.top1),
         m.test.ece
     );
+    if let Some(t) = &m.tuning {
+        let _ = writeln!(
+            text,
+            "held out of training, {}: {} before it, {} after",
+            plural(t.held_out, "image"),
+            percent(t.top1_before),
+            percent(t.top1_after),
+        );
+    }
     if !m.skipped.is_empty() {
         let _ = writeln!(text, "{} left out, named in the report", plural(m.skipped.len(), "file"));
     }

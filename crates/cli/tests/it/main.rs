@@ -9,4 +9,5 @@ mod fit;
 mod hostile;
 mod interrupt;
 mod support;
+mod tune;
 mod zoo;

@@ -55,6 +55,7 @@ impl Sample {
             },
             test,
             loo: Loo { top1: 0.9467 },
+            tuning: None,
             skipped: vec![Skipped {
                 file: "train/ants/imageNotFound.gif".into(),
                 reason: "a GIF among JPEGs that says \u{201c}image not found\u{201d}: left out"
@@ -180,6 +181,7 @@ fn plan(classes: &[String], tested: usize) -> Plan {
             temperature: 0.1734,
             folds: 5,
         },
+        tuning: None,
         reasons: vec![
             reason(
                 "train a new head, keep the trunk",

@@ -48,6 +48,7 @@ pub(crate) fn plan() -> Plan {
             std: [0.229, 0.224, 0.225],
         },
         head: HeadPlan { kind: "ridge".into(), penalty: 0.1, temperature: 0.37, folds: 5 },
+        tuning: None,
         reasons: vec![Reason {
             choice: "cut after `pool`".into(),
             because: "244 training images".into(),
@@ -67,6 +68,7 @@ pub(crate) fn metrics_file() -> MetricsFile {
         train: TrainFacts { images: 244, images_per_class: vec![123, 121] },
         test,
         loo: Loo { top1: 0.9467213114754098 },
+        tuning: None,
         skipped: vec![Skipped { file: "ants/imageNotFound.gif".into(), reason: "a GIF".into() }],
         notes: vec![],
     }

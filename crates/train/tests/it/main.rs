@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod optimisers;
+mod rates;
+mod tune;
+
 use std::fs::{self, OpenOptions};
 use std::path::PathBuf;
 

@@ -1,0 +1,180 @@
+//! Training by gradient, from the command line.
+
+use std::fs;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::support::{World, network};
+
+/// Arguments for a training that is short, and yet trains more than the head.
+const SHORT: [&str; 8] =
+    ["--strategy", "lp-ft", "--unfreeze", "last:2", "--epochs", "2", "--batch", "6"];
+
+fn world() -> World {
+    let world = World::new();
+    world.pictures("data", &["a", "b"], 10);
+    world
+}
+
+#[test]
+fn lp_ft_makes_a_run_that_predicts_and_says_how_it_was_trained() {
+    let world = world();
+    let done = world.fit(&[&["data", "--out", "run"], &SHORT[..]].concat());
+    let summary = done.json();
+    let held_out = summary["tuning"]["held_out"].as_u64().unwrap();
+    assert!((2..=8).contains(&held_out), "{held_out}");
+    assert!(summary["tuning"]["learned"].as_u64().unwrap() > 400_000, "{summary}");
+    let plan = fs::read_to_string(world.path("run/plan.toml")).unwrap();
+    for line in ["strategy = \"lp-ft\"", "unfreeze = \"last:2\"", "epochs = 2", "frontier = "] {
+        assert!(plan.contains(line), "{line}: {plan}");
+    }
+    let events = fs::read_to_string(world.path("run/events.jsonl")).unwrap();
+    assert_eq!(events.matches("\"event\":\"epoch\"").count(), 4, "{events}");
+    let report = fs::read_to_string(world.path("run/report.html")).unwrap();
+    assert!(report.contains("After training") && report.contains("Batch norms"));
+    let left = fs::read_dir(world.path("run")).unwrap().map(|e| e.unwrap().file_name());
+    assert!(left.into_iter().all(|n| !n.to_string_lossy().contains("checkpoint")));
+    // What the run says of a test image is what the fit wrote down.
+    let table = fs::read_to_string(world.path("run/predictions.csv")).unwrap();
+    let file = table.lines().nth(1).unwrap().split(',').next().unwrap().to_owned();
+    let said = world.run(&["predict", "run", &format!("data/{file}"), "--json"]).json();
+    let probability = said["probability"].as_f64().unwrap();
+    let stated: f64 = table
+        .lines()
+        .nth(1)
+        .unwrap()
+        .split(',')
+        .filter_map(|c| c.parse::<f64>().ok())
+        .filter(|p| (0.0..1.0).contains(p))
+        .fold(0.0, f64::max);
+    assert!((probability - stated).abs() < 1e-5, "{probability} {stated}: {table}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_and_scratch_and_random_heads_differ() {
+    let world = world();
+    let mut heads = Vec::new();
+    for (out, strategy) in
+        [("one", "lp-ft"), ("two", "lp-ft"), ("three", "fine-tune"), ("four", "auto")]
+    {
+        let mut arguments = vec!["data", "--out", out];
+        arguments.extend(SHORT);
+        arguments.extend(["--strategy", strategy]);
+        let arguments: Vec<&str> = arguments
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| *i != 3 && *i != 4)
+            .map(|(_, a)| *a)
+            .collect();
+        let done = world.fit(&arguments);
+        assert_eq!(done.code(), 0, "{}", done.stderr());
+        heads.push(fs::read(world.path(&format!("{out}/head.safetensors"))).unwrap());
+    }
+    assert_eq!(heads[0], heads[1]);
+    assert_ne!(heads[0], heads[2]);
+    let plan = fs::read_to_string(world.path("four/plan.toml")).unwrap();
+    let decided = ["stay with the probe", "train on from the probe"];
+    assert!(decided.iter().any(|d| plan.contains(d)), "{plan}");
+}
+
+#[test]
+fn a_dry_run_lists_every_layer_with_its_rate_and_writes_nothing() {
+    let world = world();
+    let arguments =
+        ["data", "--out", "run", "--strategy", "lp-ft", "--rates", "2:4:6", "--unfreeze", "all"];
+    let json = world.fit(&[&arguments[..], &["--dry-run"]].concat()).json();
+    let layers = json["layers"].as_array().unwrap();
+    let rate = |layer: &str| layers.iter().find(|l| l["layer"] == layer).unwrap()["rate"].as_f64();
+    assert_eq!(rate("features.0.0"), Some(1e-6));
+    assert_eq!(rate("features.18.0"), Some(1e-4));
+    assert_eq!(rate("features.18.1"), None);
+    assert_eq!(rate("head"), Some(1e-2));
+    let network = network();
+    let arguments = [&["fit", "--network", &network, "--dry-run"], &arguments[..]].concat();
+    let text = world.run(&arguments).stdout();
+    let line = |layer: &str| text.lines().find(|l| l.starts_with(&format!("{layer} "))).unwrap();
+    assert!(line("features.0.0").contains("1.00e-6"), "{text}");
+    assert!(line("features.18.1").contains("frozen"), "{text}");
+    assert!(line("head").contains("new"), "{text}");
+    assert!(!world.path("run").exists());
+}
+
+#[test]
+fn what_cannot_be_is_said_before_the_first_round() {
+    let world = world();
+    for (arguments, code, words) in [
+        (&["--unfreeze", "from:features.19.0"][..], 4, "features.18.0"),
+        (&["--unfreeze", "last:99"], 2, "the network has"),
+        (&["--rates", "1:2:3:4:5:6:7:8:1:2:3:4:5:6:7:8:1:2:3:4:5:6:7"], 2, "learning rates"),
+        (&["--rate", "nothing.*=0.1"], 4, "nothing.*"),
+        (&["--features", "depths"], 2, "--features"),
+        (&["--strategy", "probe", "--dry-run"], 2, "lp-ft"),
+    ] {
+        let mut all = vec!["data", "--out", "run"];
+        if !arguments.contains(&"probe") {
+            all.extend(["--strategy", "lp-ft"]);
+        }
+        all.extend(arguments);
+        let done = world.fit(&all);
+        assert_eq!(done.code(), code, "{arguments:?}: {}", done.stderr());
+        assert!(done.stderr().contains(words), "{arguments:?}: {}", done.stderr());
+        assert!(!done.stderr().contains("round 1"), "{}", done.stderr());
+    }
+    for arguments in [
+        ["--rates", "2:x"],
+        ["--unfreeze", "last:x"],
+        ["--augment", "flip(p=7)"],
+        ["--schedule", "sine"],
+        ["--rate", "layer"],
+        ["--epochs", "0"],
+    ] {
+        let done = world.fit(&[&["data"], &arguments[..]].concat());
+        assert_eq!(done.code(), 2, "{arguments:?}: {}", done.stderr());
+    }
+    let done = world.fit(&[
+        "data",
+        "--out",
+        "run",
+        "--strategy",
+        "lp-ft",
+        "--rates",
+        "1e30",
+        "--epochs",
+        "3",
+        "--unfreeze",
+        "last:2",
+        "--schedule",
+        "constant",
+    ]);
+    assert_eq!(done.code(), 4, "{}", done.stderr());
+    assert!(done.stderr().contains("the loss became"), "{}", done.stderr());
+    assert!(!world.path("run/plan.toml").exists());
+}
+
+/// A killed fit, whenever that was, ends with the bytes of one that was not.
+#[test]
+fn killed_at_any_moment_the_same_command_ends_with_the_same_bytes() {
+    let world = world();
+    let network = network();
+    let mut arguments = vec!["fit", "data", "--network", &network, "--out", "whole"];
+    arguments.extend(SHORT);
+    assert_eq!(world.run(&arguments).code(), 0);
+    arguments[5] = "killed";
+    for moment in [40, 150, 300, 450, 600, 800, 1000, 1300] {
+        let mut child =
+            world.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_millis(moment) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // May be over already; then there was nothing to kill.
+        let _ = child.kill();
+        child.wait().unwrap();
+    }
+    let done = world.run(&arguments);
+    assert_eq!(done.code(), 0, "{}", done.stderr());
+    for file in ["head.safetensors", "trunk.safetensors", "metrics.json", "predictions.csv"] {
+        let read = |run: &str| fs::read(world.path(run).join(file)).unwrap();
+        assert!(read("whole") == read("killed"), "{file} differs");
+    }
+}

@@ -1,0 +1,182 @@
+//! Training by gradient: the plan of it, the trial on held-out images, and the training itself.
+
+mod plan;
+mod start;
+mod trial;
+
+use std::path::PathBuf;
+
+use regraft_data::{Augment, Dataset, Strength};
+use regraft_infer::{Engine, Precision};
+use regraft_net::Network;
+use regraft_run::{Event, Reason, RunFolder, TuningFacts, TuningPlan};
+use regraft_train::{
+    Extracted, FeatureStore, Flow, Inputs, Optimiser, Rates, Schedule, Trunk, Unfreeze, tune,
+};
+
+use self::plan::Planned;
+use self::start::{cooled, crown};
+use crate::features::{Chosen, Source};
+use crate::journal::{Log, Rows};
+use crate::{Error, FitOptions, Progress, Strategy};
+
+/// How pictures are changed from round to round.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Augmentation {
+    /// By how many images there are.
+    #[default]
+    Auto,
+    /// A preset.
+    Preset(Strength),
+    /// These steps.
+    Steps(Augment),
+}
+
+/// What a person asks of training by gradient; every blank is filled by the plan.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TuneOptions {
+    /// Which transferred layers learn.
+    pub unfreeze: Option<Unfreeze>,
+    /// How fast they learn.
+    pub rates: Option<Rates>,
+    /// Rates of single layers by pattern.
+    pub overrides: Vec<(String, f64)>,
+    /// Rounds over the training images.
+    pub epochs: Option<u64>,
+    /// Most images of a step.
+    pub batch: Option<usize>,
+    /// How gradients become steps: Adam with decoupled weight decay, or gradient descent where rates
+    /// are given, which are for that.
+    pub optimiser: Option<Optimiser>,
+    /// How rates move.
+    pub schedule: Option<Schedule>,
+    /// Weight decay.
+    pub decay: Option<f64>,
+    /// Weight decay pulls transferred weights to what they were (L2-SP).
+    pub anchor: bool,
+    /// Share of each target spread over all classes.
+    pub smoothing: Option<f32>,
+    /// How pictures are changed.
+    pub augment: Augmentation,
+    /// Whether a mirrored picture may have another class.
+    pub no_flip: bool,
+    /// Whether batch norms use the statistics of the batch.
+    pub batch_norm: bool,
+}
+
+/// All that is known before training.
+pub(crate) struct Tuning<'a> {
+    pub(crate) options: &'a FitOptions,
+    pub(crate) dataset: &'a Dataset,
+    pub(crate) network: &'a Network,
+    pub(crate) source: &'a Source,
+    pub(crate) extracted: &'a Extracted,
+    pub(crate) rows: &'a Rows,
+    pub(crate) chosen: &'a Chosen,
+    pub(crate) log: &'a Log<'a>,
+}
+
+/// What training made.
+pub(crate) struct TunedRun {
+    /// Ends with calibrated logits.
+    pub(crate) network: Network,
+    pub(crate) plan: TuningPlan,
+    pub(crate) facts: TuningFacts,
+    pub(crate) strategy: Strategy,
+}
+
+impl Tuning<'_> {
+    fn strategy(&self) -> Strategy {
+        self.options.strategy
+    }
+
+    /// Trains; `None` when the strategy was open and the probe is as good.
+    pub(crate) fn run(
+        &self,
+        folder: &RunFolder,
+        reasons: &mut Vec<Reason>,
+    ) -> Result<Option<TunedRun>, Error> {
+        let planned = self.plan()?;
+        let files: Vec<PathBuf> =
+            self.rows.train.iter().map(|i| self.dataset.examples[*i].path.clone()).collect();
+        let inputs = self.inputs(&planned, files)?;
+        let labels: Vec<usize> =
+            self.rows.train.iter().map(|i| self.dataset.examples[*i].label).collect();
+        let trial = self.trial(&planned, &inputs, &labels, folder)?;
+        if self.strategy() == Strategy::Auto {
+            let (reason, better) = trial.verdict(&labels);
+            reasons.push(reason);
+            if !better {
+                return Ok(None);
+            }
+        }
+        reasons.extend(planned.reasons.iter().cloned());
+        let all: Vec<usize> = (0..labels.len()).collect();
+        let start = self.start(self.rows)?;
+        let (crown, frozen) = crown(&start, &planned.table)?;
+        let part = (labels.as_slice(), all.as_slice(), &[][..]);
+        let checkpoint = folder.checkpoint("all");
+        let tuned = tune(
+            &crown,
+            &planned.table,
+            &planned.recipe,
+            &inputs,
+            part,
+            Some(&checkpoint),
+            &mut |epoch| self.told("all", epoch),
+        )?;
+        let temperature = trial.temperature;
+        let mut whole = match &frozen {
+            Some(frozen) => frozen.graft(&tuned.network)?,
+            None => tuned.network,
+        };
+        whole = cooled(&whole, temperature as f32)?;
+        let [learned, _] = planned.table.learned();
+        let facts = TuningFacts {
+            learned,
+            last_loss: tuned.losses.last().copied().unwrap_or_default(),
+            ..trial.facts
+        };
+        let open = self.strategy() == Strategy::Auto;
+        let strategy = if open { Strategy::LpFt } else { self.strategy() };
+        Ok(Some(TunedRun { network: whole, plan: planned.plan(temperature), facts, strategy }))
+    }
+
+    fn told(&self, part: &str, epoch: &regraft_train::Epoch) -> Flow {
+        let top1 = epoch.held.as_ref().map(|h| h.top1);
+        self.log.event(Event::Epoch {
+            part: part.to_owned(),
+            epoch: epoch.epoch,
+            loss: epoch.loss,
+            top1,
+        });
+        self.log.observer.tell(&Progress::Epoch {
+            part,
+            epoch: epoch.epoch,
+            of: epoch.of,
+            loss: epoch.loss,
+            top1,
+        });
+        if self.log.observer.stop() { Flow::Stop } else { Flow::Continue }
+    }
+
+    /// The training images at the frontier, or as pictures.
+    fn inputs(&self, planned: &Planned, files: Vec<PathBuf>) -> Result<Inputs, Error> {
+        let preprocess = self.network.card().preprocess;
+        let (augment, seed) = (&planned.augment, self.options.seed);
+        let Some(frontier) = &planned.table.frontier else {
+            return Ok(Inputs::Pictures { files, preprocess, augment: augment.clone(), seed });
+        };
+        let frozen = self.trunk()?.cut(frontier)?;
+        let engine = Engine::compile_in(&frozen, &[frontier], Precision::F32)?;
+        let trunk = Trunk::new(&frozen, engine)?;
+        let folder = self.options.load.cache()?.root().join("features");
+        let mut store = FeatureStore::open(&folder, trunk.key(), trunk.feature_len())?;
+        let total = files.len() * (planned.copies + 1);
+        let progress = |done| {
+            self.log.observer.tell(&Progress::Features { done, total });
+            if self.log.observer.stop() { Flow::Stop } else { Flow::Continue }
+        };
+        Ok(Inputs::keep(&trunk, &files, (augment, seed), planned.copies, &mut store, &progress)?)
+    }
+}

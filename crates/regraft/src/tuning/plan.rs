@@ -1,0 +1,187 @@
+//! The plan of a training, and why it is so.
+
+use regraft_data::{Augment, advise};
+use regraft_run::{Reason, TuningPlan};
+use regraft_train::{Asked, Optimiser, Rates, Recipe, Schedule, Table, Unfreeze};
+
+use super::{Augmentation, Tuning};
+use crate::head::HEAD;
+use crate::{Error, FeatureKind, Strategy};
+
+/// Images of a step, unless told otherwise.
+const BATCH: usize = 32;
+/// Longest gradient of a step.
+const CLIP: f64 = 5.0;
+/// Changed copies kept of each image, at most.
+const COPIES: usize = 4;
+
+/// The plan of a training.
+pub(crate) struct Planned {
+    pub(crate) table: Table,
+    pub(super) asked: Asked,
+    pub(super) recipe: Recipe,
+    pub(super) augment: Augment,
+    pub(super) copies: usize,
+    pub(crate) reasons: Vec<Reason>,
+}
+
+fn is_head(layer: &str) -> bool {
+    layer == HEAD
+}
+
+/// Collects choices with their reasons.
+#[derive(Default)]
+struct Reasons(Vec<Reason>);
+
+impl Reasons {
+    fn add(&mut self, choice: String, because: String, rule: &str, source: &str) {
+        let (rule, source) = (rule.to_owned(), source.to_owned());
+        self.0.push(Reason { choice, because, rule, source });
+    }
+}
+
+impl Tuning<'_> {
+    /// Decides everything that was left open.
+    pub(crate) fn plan(&self) -> Result<Planned, Error> {
+        let o = &self.options.tune;
+        let scratch = self.strategy() == Strategy::Scratch;
+        let mut reasons = Reasons::default();
+        let unfreeze = self.unfreeze(&mut reasons);
+        let recipe = self.recipe(&mut reasons);
+        let augment = self.augment(&mut reasons);
+        let asked = Asked {
+            unfreeze,
+            rates: o.rates.clone().unwrap_or(Rates::Same(rate(recipe.optimiser, scratch))),
+            overrides: o.overrides.clone(),
+            batch_norm: o.batch_norm || scratch,
+        };
+        let table = Table::new(&self.start_shape()?, &is_head, &asked)?;
+        let mut copies = 0;
+        if let Some(frontier) = &table.frontier {
+            if !augment.is_nothing() {
+                copies = COPIES.min(recipe.epochs as usize);
+            }
+            reasons.add(
+                format!("keep the values at `{frontier}`, {copies} changed copies of each image"),
+                "nothing below it learns".to_owned(),
+                "the frozen part runs once for each copy, not once for each round",
+                "this program",
+            );
+        }
+        Ok(Planned { table, asked, recipe, augment, copies, reasons: reasons.0 })
+    }
+
+    /// Depths win only when parts seen halfway up tell classes apart that the last layer does not.
+    fn far(&self) -> bool {
+        self.chosen.kind == FeatureKind::Depths
+    }
+
+    fn unfreeze(&self, reasons: &mut Reasons) -> Unfreeze {
+        let blocks = self.network.card().blocks.len();
+        let transfers = matches!(self.strategy(), Strategy::LpFt | Strategy::Auto);
+        let (unfreeze, because) = match &self.options.tune.unfreeze {
+            Some(asked) => (asked.clone(), "you asked for it".to_owned()),
+            None if transfers && !self.far() && blocks >= 3 => {
+                (Unfreeze::Last(blocks / 3), self.chosen.because.clone())
+            }
+            None if transfers => (Unfreeze::All, self.chosen.because.clone()),
+            None => (Unfreeze::All, format!("the strategy is {}", self.strategy().name())),
+        };
+        reasons.add(
+            format!("unfreeze {unfreeze}"),
+            because,
+            "near the source the last third of the blocks, far from it (lower stages help the probe) \
+             all",
+            "Yosinski et al. 2014; Lee et al. 2022",
+        );
+        unfreeze
+    }
+
+    fn recipe(&self, reasons: &mut Reasons) -> Recipe {
+        let o = &self.options.tune;
+        let scratch = self.strategy() == Strategy::Scratch;
+        let optimiser = match (o.optimiser, &o.rates) {
+            (Some(asked), _) => asked,
+            (None, Some(_)) => Optimiser::SGD,
+            (None, None) => Optimiser::ADAMW,
+        };
+        let images = self.rows.train.len();
+        let batch = o.batch.unwrap_or(BATCH);
+        let steps = images.div_ceil(batch.max(1)).max(1) as u64;
+        // Steps wanted, and the least and most rounds they may take.
+        let (wanted, least, most) = match (scratch, self.far()) {
+            (true, _) => (1500, 20, 100),
+            (false, true) => (150, 8, 20),
+            (false, false) => (80, 4, 20),
+        };
+        let epochs = o.epochs.unwrap_or_else(|| (wanted / steps).clamp(least, most));
+        reasons.add(
+            format!("{epochs} rounds in steps of {batch} images by {}", optimiser.name()),
+            format!("{images} training images"),
+            "a number of steps, not of rounds, within limits: more from scratch and far from the \
+             source",
+            "Kolesnikov et al. 2020 (BiT-HyperRule), scaled down; measured on two small data sets",
+        );
+        Recipe {
+            epochs,
+            batch,
+            optimiser,
+            schedule: o.schedule.unwrap_or(Schedule::Cosine),
+            warm_up: 0.1,
+            decay: o.decay.unwrap_or(if scratch { 5e-4 } else { 1e-4 }),
+            anchor: o.anchor,
+            smoothing: o.smoothing.unwrap_or(0.0),
+            clip: Some(CLIP),
+            seed: self.options.seed,
+        }
+    }
+
+    fn augment(&self, reasons: &mut Reasons) -> Augment {
+        let o = &self.options.tune;
+        match &o.augment {
+            Augmentation::Steps(augment) => augment.clone(),
+            Augmentation::Preset(strength) => strength.augment(!o.no_flip),
+            Augmentation::Auto => {
+                let advice = advise(self.strategy() == Strategy::Scratch, !o.no_flip);
+                reasons.add(
+                    format!("{} augmentation", advice.strength.name()),
+                    advice.reason,
+                    "the more often a picture is seen, the more it should change",
+                    "measured on hand signs, 480 training images",
+                );
+                advice.augment
+            }
+        }
+    }
+}
+
+/// The rate of all layers where none is given.
+fn rate(optimiser: Optimiser, scratch: bool) -> f64 {
+    match (optimiser, scratch) {
+        (Optimiser::AdamW { .. }, false) => 3e-4,
+        (Optimiser::AdamW { .. }, true) => 1e-3,
+        (Optimiser::Sgd { .. }, false) => 0.01,
+        (Optimiser::Sgd { .. }, true) => 0.05,
+    }
+}
+
+impl Planned {
+    pub(super) fn plan(&self, temperature: f64) -> TuningPlan {
+        TuningPlan {
+            unfreeze: self.asked.unfreeze.to_string(),
+            rates: self.asked.rates.to_string(),
+            frontier: self.table.frontier.clone(),
+            batch_norm: self.asked.batch_norm,
+            optimiser: self.recipe.optimiser.name().to_owned(),
+            schedule: self.recipe.schedule.name().to_owned(),
+            warm_up: self.recipe.warm_up,
+            epochs: self.recipe.epochs,
+            batch: self.recipe.batch,
+            decay: self.recipe.decay,
+            smoothing: f64::from(self.recipe.smoothing),
+            augment: self.augment.to_string(),
+            copies: self.copies,
+            temperature,
+        }
+    }
+}

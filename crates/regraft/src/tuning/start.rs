@@ -1,0 +1,112 @@
+//! The network as training finds it.
+
+use regraft_net::{Network, Op, Params, Role};
+use regraft_probe::LinearHead;
+use regraft_tensor::Tensor;
+use regraft_train::Table;
+
+use super::Tuning;
+use crate::features::start_head;
+use crate::head::{HEAD, grafted};
+use crate::journal::Rows;
+use crate::{Error, FeatureKind, Strategy};
+
+impl Tuning<'_> {
+    /// The network up to the cut's own vector.
+    pub(super) fn trunk(&self) -> Result<Network, Error> {
+        self.source.chosen(FeatureKind::Trunk)
+    }
+
+    /// The whole network before training: what is transferred, and a head from the probe or random.
+    pub(super) fn start(&self, rows: &Rows) -> Result<Network, Error> {
+        let trunk = self.trunk()?;
+        let labels = &self.dataset.classes;
+        let seed = self.options.seed;
+        let features = trunk.facts()?.output().shape.count();
+        match self.strategy() {
+            Strategy::Probe | Strategy::LpFt | Strategy::Auto => {
+                let Self { options, dataset, extracted, source, log, .. } = self;
+                let fitted = start_head(options, dataset, extracted, source, rows, log)?;
+                grafted(&trunk, &fitted.head, labels)
+            }
+            Strategy::FineTune => {
+                grafted(&trunk, &random_head(labels.len(), features, seed), labels)
+            }
+            Strategy::Scratch => {
+                let fresh = random(&trunk, seed)?;
+                grafted(&fresh, &random_head(labels.len(), features, seed), labels)
+            }
+        }
+    }
+
+    /// The network with some head: only its shapes matter.
+    pub(super) fn start_shape(&self) -> Result<Network, Error> {
+        let trunk = self.trunk()?;
+        let features = trunk.facts()?.output().shape.count();
+        grafted(
+            &trunk,
+            &random_head(self.dataset.classes.len(), features, 0),
+            &self.dataset.classes,
+        )
+    }
+}
+
+/// The part above the frontier, and the part below it.
+pub(super) fn crown(network: &Network, table: &Table) -> Result<(Network, Option<Network>), Error> {
+    Ok(match &table.frontier {
+        None => (network.clone(), None),
+        Some(frontier) => {
+            let (frozen, crown) = network.split(frontier)?;
+            (crown, Some(frozen))
+        }
+    })
+}
+
+/// The network with its head's scores divided by a temperature.
+pub(super) fn cooled(network: &Network, temperature: f32) -> Result<Network, Error> {
+    let mut params = network.params().clone();
+    for role in ["weight", "bias"] {
+        if let Some(tensor) = params.get_mut(&format!("{HEAD}.{role}")) {
+            tensor.data_mut().iter_mut().for_each(|x| *x /= temperature);
+        }
+    }
+    Ok(Network::new(network.graph().clone(), &params, network.card().clone())?)
+}
+
+/// A head with weights uniform in ±1/√d, PyTorch's default for linear layers, and no bias.
+fn random_head(classes: usize, features: usize, seed: u64) -> LinearHead {
+    let bound = 1.0 / (features.max(1) as f64).sqrt();
+    let weight = regraft_data::uniform(seed, HEAD, classes * features);
+    LinearHead {
+        classes,
+        features,
+        weight: weight.into_iter().map(|u| ((2.0 * u - 1.0) * bound) as f32).collect(),
+        bias: vec![0.0; classes],
+        temperature: 1.0,
+    }
+}
+
+/// The same graph with random weights: kernels uniform with the variance of He et al. 2015, equation
+/// 10 (fan in), norms that change nothing, no bias.
+fn random(network: &Network, seed: u64) -> Result<Network, Error> {
+    let facts = network.facts()?;
+    let mut params = Params::new();
+    for (id, layer) in network.graph().layers() {
+        for spec in &facts.layer(id).params {
+            let count = spec.shape.count();
+            let norm = matches!(layer.op, Op::BatchNorm { .. });
+            let data = match spec.role {
+                Role::Weight if !norm => {
+                    let fan_in = count / spec.shape.first().copied().unwrap_or(1).max(1);
+                    let bound = (6.0 / fan_in.max(1) as f64).sqrt();
+                    let uniform = regraft_data::uniform(seed, &spec.name, count);
+                    uniform.into_iter().map(|u| ((2.0 * u - 1.0) * bound) as f32).collect()
+                }
+                Role::Weight | Role::RunningVar => vec![1.0; count],
+                Role::Bias | Role::RunningMean => vec![0.0; count],
+            };
+            params.insert(spec.name.clone(), Tensor::new(spec.shape.clone(), data)?);
+        }
+    }
+    Ok(Network::new(network.graph().clone(), &params, network.card().clone())?)
+}
