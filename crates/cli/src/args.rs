@@ -162,7 +162,7 @@ pub(crate) struct TuneArgs {
     /// Most images of a step.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) batch: Option<u16>,
-    /// How steps are made [default: adamw, or sgd where `--rates` are given].
+    /// How steps are made [default: sgd near the source or where `--rates` are given, else adamw].
     #[arg(long, value_enum)]
     pub(crate) optimiser: Option<Optimiser>,
     /// How rates move from step to step: constant, cosine, one-cycle, step, slanted.

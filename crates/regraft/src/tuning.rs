@@ -45,8 +45,8 @@ pub struct TuneOptions {
     pub epochs: Option<u64>,
     /// Most images of a step.
     pub batch: Option<usize>,
-    /// How gradients become steps: Adam with decoupled weight decay, or gradient descent where rates
-    /// are given, which are for that.
+    /// How gradients become steps; left out, gradient descent near the source and where rates are given,
+    /// which are for that, else Adam with decoupled weight decay.
     pub optimiser: Option<Optimiser>,
     /// How rates move.
     pub schedule: Option<Schedule>,

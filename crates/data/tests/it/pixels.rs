@@ -193,7 +193,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Only what the crop shows is computed. The resizer picks the precision of its coefficients
-    /// by the largest among those it computes, so the last bit may differ.
+    /// by the largest among those it computes, so a value may be one off after each of the two passes;
+    /// the second weighs the first's by up to 1.5 in sum (negative lobes), which rounds to two.
     #[test]
     fn a_crop_is_the_middle_of_the_whole_resized_picture(
         (width, height) in (1_usize..150, 1_usize..150),
@@ -210,6 +211,7 @@ proptest! {
         let middle = crop_resized(&whole, &cut).unwrap();
         let given = crop_resized(&picture, &card(Resize::Exact(resized), crop, filter)).unwrap();
         let most = given.rgb.iter().zip(&middle.rgb).map(|(a, b)| a.abs_diff(*b)).max();
-        prop_assert!(most <= Some(u8::from(filter != Interpolation::Nearest)), "{:?}", most);
+        let allowed = if filter == Interpolation::Nearest { 0 } else { 2 };
+        prop_assert!(most <= Some(allowed), "{:?}", most);
     }
 }

@@ -51,7 +51,7 @@ impl Tuning<'_> {
         let augment = self.augment(&mut reasons);
         let asked = Asked {
             unfreeze,
-            rates: o.rates.clone().unwrap_or(Rates::Same(rate(recipe.optimiser, scratch))),
+            rates: o.rates.clone().unwrap_or(Rates::Same(self.rate(recipe.optimiser))),
             overrides: o.overrides.clone(),
             batch_norm: o.batch_norm || scratch,
         };
@@ -71,20 +71,36 @@ impl Tuning<'_> {
         Ok(Planned { table, asked, recipe, augment, copies, reasons: reasons.0 })
     }
 
-    /// Depths win only when parts seen halfway up tell classes apart that the last layer does not.
-    fn far(&self) -> bool {
-        self.chosen.kind == FeatureKind::Depths
+    /// Whether training starts from a probe that does well: depths win only when parts seen halfway
+    /// up tell classes apart that the last layer does not.
+    fn near(&self) -> bool {
+        matches!(self.strategy(), Strategy::LpFt | Strategy::Auto)
+            && self.chosen.kind != FeatureKind::Depths
+    }
+
+    /// The rate of all layers where none is given. Near the source there is little to learn and much
+    /// to lose: with `AdamW` at 3e-4 or 1e-4 ants and bees lose one to three points against the probe.
+    fn rate(&self, optimiser: Optimiser) -> f64 {
+        let scratch = self.strategy() == Strategy::Scratch;
+        match optimiser {
+            Optimiser::AdamW { .. } if scratch => 1e-3,
+            Optimiser::AdamW { .. } if self.near() => 3e-5,
+            Optimiser::AdamW { .. } => 3e-4,
+            Optimiser::Sgd { .. } if scratch => 0.05,
+            Optimiser::Sgd { .. } if self.near() => 1e-3,
+            Optimiser::Sgd { .. } => 0.01,
+        }
     }
 
     fn unfreeze(&self, reasons: &mut Reasons) -> Unfreeze {
         let blocks = self.network.card().blocks.len();
-        let transfers = matches!(self.strategy(), Strategy::LpFt | Strategy::Auto);
+        let probed = matches!(self.strategy(), Strategy::LpFt | Strategy::Auto);
         let (unfreeze, because) = match &self.options.tune.unfreeze {
             Some(asked) => (asked.clone(), "you asked for it".to_owned()),
-            None if transfers && !self.far() && blocks >= 3 => {
+            None if self.near() && blocks >= 3 => {
                 (Unfreeze::Last(blocks / 3), self.chosen.because.clone())
             }
-            None if transfers => (Unfreeze::All, self.chosen.because.clone()),
+            None if probed => (Unfreeze::All, self.chosen.because.clone()),
             None => (Unfreeze::All, format!("the strategy is {}", self.strategy().name())),
         };
         reasons.add(
@@ -103,16 +119,17 @@ impl Tuning<'_> {
         let optimiser = match (o.optimiser, &o.rates) {
             (Some(asked), _) => asked,
             (None, Some(_)) => Optimiser::SGD,
+            (None, None) if self.near() => Optimiser::SGD,
             (None, None) => Optimiser::ADAMW,
         };
         let images = self.rows.train.len();
         let batch = o.batch.unwrap_or(BATCH);
         let steps = images.div_ceil(batch.max(1)).max(1) as u64;
         // Steps wanted, and the least and most rounds they may take.
-        let (wanted, least, most) = match (scratch, self.far()) {
+        let (wanted, least, most) = match (scratch, self.near()) {
             (true, _) => (1500, 20, 100),
-            (false, true) => (150, 8, 20),
-            (false, false) => (80, 4, 20),
+            (false, true) => (50, 3, 10),
+            (false, false) => (150, 8, 20),
         };
         let epochs = o.epochs.unwrap_or_else(|| (wanted / steps).clamp(least, most));
         reasons.add(
@@ -152,16 +169,6 @@ impl Tuning<'_> {
                 advice.augment
             }
         }
-    }
-}
-
-/// The rate of all layers where none is given.
-fn rate(optimiser: Optimiser, scratch: bool) -> f64 {
-    match (optimiser, scratch) {
-        (Optimiser::AdamW { .. }, false) => 3e-4,
-        (Optimiser::AdamW { .. }, true) => 1e-3,
-        (Optimiser::Sgd { .. }, false) => 0.01,
-        (Optimiser::Sgd { .. }, true) => 0.05,
     }
 }
 
