@@ -13,7 +13,7 @@ Exit codes: 0 done, 1 this machine failed (disk, rights), 2 wrong command line, 
 4 the network or its weights, 130 interrupted (the same command goes on).
 
 Environment: XDG_CACHE_HOME (weights and features are kept in its folder regraft), HF_HOME, \
-NO_COLOR, REGRAFT_ISA (portable, avx2: run with lesser vector instructions).";
+NO_COLOR, REGRAFT_ISA (portable, avx2, avx512: run with lesser vector instructions).";
 
 /// Transfer learning: a folder of images becomes a tested classifier.
 #[derive(Debug, Parser)]
@@ -50,6 +50,8 @@ pub(crate) struct Common {
 pub(crate) enum Command {
     /// Fit a classifier on a folder of images and test it.
     Fit(FitArgs),
+    /// Measure what transfer gives against the same network from scratch.
+    Compare(CompareArgs),
     /// Say what is on pictures.
     Predict(PredictArgs),
     /// Measure a run on labelled pictures.
@@ -239,6 +241,39 @@ pub(crate) enum Head {
     Ridge,
     /// Multinomial logistic regression.
     Logistic,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// Labelled pictures, laid out as for `fit`.
+    pub(crate) data: PathBuf,
+    /// Page to write, with the picture of all trainings.
+    #[arg(long, short, value_name = "FILE", default_value = "compare.html")]
+    pub(crate) out: PathBuf,
+    /// Network, as for `fit` [default: efficientnet-lite0].
+    #[arg(long, short, value_name = "NETWORK")]
+    pub(crate) network: Option<String>,
+    /// Trainings of each kind.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub(crate) seeds: u64,
+    /// Rounds over the training images, the same for both.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub(crate) epochs: u64,
+    /// Rounds of a second, longer training from scratch [default: three times the others].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub(crate) long: Option<u64>,
+    /// Layers of the transferred network that learn, as for `fit`.
+    #[arg(long, value_name = "WHICH", value_parser = Unfreeze::parse)]
+    pub(crate) unfreeze: Option<Unfreeze>,
+    /// Learning rates of the transferred network, as for `fit`.
+    #[arg(long, value_name = "RATES", value_parser = Rates::parse)]
+    pub(crate) rates: Option<Rates>,
+    /// Never mirror pictures: their classes depend on left and right.
+    #[arg(long)]
+    pub(crate) no_flip: bool,
+    /// Share of each class kept for testing when the data has no split of its own.
+    #[arg(long, default_value_t = 0.2, value_name = "SHARE", value_parser = share)]
+    pub(crate) test_share: f64,
 }
 
 #[derive(Debug, Args)]

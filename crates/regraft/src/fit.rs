@@ -17,20 +17,20 @@ use crate::write::{Finished, write};
 use crate::{Error, FeatureKind, FitOptions, Loaded, Observer, Progress, Strategy, VERSION, load};
 
 /// Everything up to a fitted head.
-struct Prepared {
-    dataset: Dataset,
-    loaded: Loaded,
+pub(crate) struct Prepared {
+    pub(crate) dataset: Dataset,
+    pub(crate) loaded: Loaded,
     source: Source,
     engine: EnginePlan,
     extracted: Extracted,
     skipped: Vec<Skipped>,
-    rows: Rows,
+    pub(crate) rows: Rows,
     chosen: Chosen,
     reasons: Vec<Reason>,
     seconds: [f64; 2],
 }
 
-fn prepare(
+pub(crate) fn prepare(
     options: &FitOptions,
     folder: Option<&RunFolder>,
     log: &Log<'_>,
@@ -101,7 +101,7 @@ fn prepare(
 }
 
 impl Prepared {
-    fn tuning<'a>(&'a self, options: &'a FitOptions, log: &'a Log<'a>) -> Tuning<'a> {
+    pub(crate) fn tuning<'a>(&'a self, options: &'a FitOptions, log: &'a Log<'a>) -> Tuning<'a> {
         Tuning {
             options,
             dataset: &self.dataset,

@@ -14,6 +14,7 @@
 //! ```
 
 mod bench;
+mod compare;
 mod cutting;
 mod demo;
 mod error;
@@ -35,6 +36,7 @@ mod write;
 mod zoo;
 
 pub use bench::{Bench, BenchOptions, LayerTime, MAX_BATCH, Peak, Speed, bench};
+pub use compare::{Benefit, CompareOptions, Comparison, Curve, Reached, compare};
 pub use cutting::{CutSummary, cut};
 pub use demo::{DEMO, Demo, demo_data};
 pub use error::{Error, ErrorKind};

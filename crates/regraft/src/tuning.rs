@@ -14,8 +14,9 @@ use regraft_train::{
     Extracted, FeatureStore, Flow, Inputs, Optimiser, Rates, Schedule, Trunk, Unfreeze, tune,
 };
 
-use self::plan::Planned;
-use self::start::{cooled, crown};
+pub(crate) use self::plan::Planned;
+use self::start::cooled;
+pub(crate) use self::start::crown;
 use crate::features::{Chosen, Source};
 use crate::journal::{Log, Rows};
 use crate::{Error, FitOptions, Progress, Strategy};
@@ -142,7 +143,7 @@ impl Tuning<'_> {
         Ok(Some(TunedRun { network: whole, plan: planned.plan(temperature), facts, strategy }))
     }
 
-    fn told(&self, part: &str, epoch: &regraft_train::Epoch) -> Flow {
+    pub(crate) fn told(&self, part: &str, epoch: &regraft_train::Epoch) -> Flow {
         let top1 = epoch.held.as_ref().map(|h| h.top1);
         self.log.event(Event::Epoch {
             part: part.to_owned(),
@@ -161,7 +162,7 @@ impl Tuning<'_> {
     }
 
     /// The training images at the frontier, or as pictures.
-    fn inputs(&self, planned: &Planned, files: Vec<PathBuf>) -> Result<Inputs, Error> {
+    pub(crate) fn inputs(&self, planned: &Planned, files: Vec<PathBuf>) -> Result<Inputs, Error> {
         let preprocess = self.network.card().preprocess;
         let (augment, seed) = (&planned.augment, self.options.seed);
         let Some(frontier) = &planned.table.frontier else {

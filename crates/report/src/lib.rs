@@ -7,6 +7,7 @@
 mod calibration;
 mod check;
 mod classes;
+mod comparison;
 mod confusion;
 mod data;
 mod decisions;
@@ -23,6 +24,7 @@ use std::path::Path;
 
 use regraft_run::{MetricsFile, Plan, Predictions, RunError, Timings, atomic_write};
 
+pub use comparison::{ComparisonInput, Curve, write_comparison};
 pub use verdict::verdict;
 
 /// What a person should know of the network that the plan does not hold.

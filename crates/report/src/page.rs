@@ -83,6 +83,11 @@ pub(crate) fn page(input: &ReportInput<'_>) -> String {
 }
 
 fn head(input: &ReportInput<'_>, out: &mut Html) {
+    opening(&format!("{}: {}", input.name, percent(input.metrics.test.top1)), out);
+}
+
+/// Everything of a page before its body.
+pub(crate) fn opening(title: &str, out: &mut Html) {
     out.raw(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
@@ -91,7 +96,7 @@ fn head(input: &ReportInput<'_>, out: &mut Html) {
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <link rel=\"icon\" href=\"data:,\">\n",
     );
-    out.put("<title>{}: {}</title>\n<style>\n", &[&input.name, &percent(input.metrics.test.top1)]);
+    out.put("<title>{}</title>\n<style>\n", &[&title]);
     out.raw(include_str!("style.css"));
     out.raw("</style>\n</head>\n");
 }

@@ -2,9 +2,11 @@
 
 mod axis;
 mod curve;
+mod learning;
 mod matrix;
 mod reliability;
 
 pub(crate) use curve::{Curve, curve};
+pub(crate) use learning::learning;
 pub(crate) use matrix::matrix;
 pub(crate) use reliability::reliability;

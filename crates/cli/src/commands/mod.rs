@@ -1,6 +1,7 @@
 //! A file for each command: arguments to options, results to text.
 
 pub(crate) mod bench;
+pub(crate) mod compare;
 pub(crate) mod cut;
 pub(crate) mod demo;
 pub(crate) mod evaluate;

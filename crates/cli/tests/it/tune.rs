@@ -151,6 +151,33 @@ fn what_cannot_be_is_said_before_the_first_round() {
     assert!(!world.path("run/plan.toml").exists());
 }
 
+#[test]
+fn a_comparison_has_three_benefits_with_intervals_and_a_picture() {
+    let world = world();
+    let network = network();
+    let arguments = ["compare", "data", "--network", &network, "--seeds", "2", "--epochs", "2"];
+    let more = ["--long", "3", "--unfreeze", "last:2", "--json", "--out", "page.html"];
+    let told = world.run(&[&arguments[..], &more].concat()).json();
+    let curves = told["curves"].as_array().unwrap();
+    let points: Vec<usize> = curves.iter().map(|c| c["top1"].as_array().unwrap().len()).collect();
+    assert_eq!(points, [3, 3, 4]);
+    for figure in ["start", "after_one", "end", "end_long"] {
+        let of = |key: &str| told[figure][key].as_f64().unwrap();
+        assert!(of("low") <= of("value") && of("value") <= of("high"), "{figure}: {told}");
+    }
+    let first = |i: usize| curves[i]["top1"][0].as_f64().unwrap();
+    assert!((told["start"]["value"].as_f64().unwrap() - (first(0) - first(1))).abs() < 1e-12);
+    assert_eq!(told["reached"].as_array().unwrap().len(), 4);
+    let page = fs::read_to_string(world.path("page.html")).unwrap();
+    assert!(
+        page.contains("<svg") && page.contains("from scratch, longer") && !page.contains("NaN")
+    );
+    assert!(told["verdict"].as_str().unwrap().starts_with("Transfer "));
+    // The same again, to the last bit.
+    let again = world.run(&[&arguments[..], &more].concat()).json();
+    assert_eq!(told, again);
+}
+
 /// A killed fit, whenever that was, ends with the bytes of one that was not.
 #[test]
 fn killed_at_any_moment_the_same_command_ends_with_the_same_bytes() {

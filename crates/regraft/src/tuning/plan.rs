@@ -19,7 +19,7 @@ const COPIES: usize = 4;
 pub(crate) struct Planned {
     pub(crate) table: Table,
     pub(super) asked: Asked,
-    pub(super) recipe: Recipe,
+    pub(crate) recipe: Recipe,
     pub(super) augment: Augment,
     pub(super) copies: usize,
     pub(crate) reasons: Vec<Reason>,

@@ -18,7 +18,7 @@ impl Tuning<'_> {
     }
 
     /// The whole network before training: what is transferred, and a head from the probe or random.
-    pub(super) fn start(&self, rows: &Rows) -> Result<Network, Error> {
+    pub(crate) fn start(&self, rows: &Rows) -> Result<Network, Error> {
         let trunk = self.trunk()?;
         let labels = &self.dataset.classes;
         let seed = self.options.seed;
@@ -52,7 +52,7 @@ impl Tuning<'_> {
 }
 
 /// The part above the frontier, and the part below it.
-pub(super) fn crown(network: &Network, table: &Table) -> Result<(Network, Option<Network>), Error> {
+pub(crate) fn crown(network: &Network, table: &Table) -> Result<(Network, Option<Network>), Error> {
     Ok(match &table.frontier {
         None => (network.clone(), None),
         Some(frontier) => {

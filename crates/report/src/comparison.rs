@@ -1,0 +1,62 @@
+//! A page that shows what transfer gave.
+
+use std::path::Path;
+
+use regraft_run::atomic_write;
+
+use crate::html::{Html, Name};
+use crate::plot::learning;
+use crate::{ReportError, page};
+
+/// Accuracy by rounds of one kind of training.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Curve<'a> {
+    /// What was trained.
+    pub name: &'a str,
+    /// Mean share right before training and after each round, 0..=1.
+    pub values: &'a [f64],
+    /// Least and greatest of the trainings, at each point.
+    pub range: &'a [[f64; 2]],
+}
+
+/// Everything the page tells.
+#[derive(Debug, Clone, Copy)]
+pub struct ComparisonInput<'a> {
+    /// The data.
+    pub title: &'a str,
+    /// The network.
+    pub network: &'a str,
+    /// All in a sentence.
+    pub verdict: &'a str,
+    /// Label and value of each figure.
+    pub facts: &'a [(String, String)],
+    /// The curves, the transferred network's first.
+    pub curves: &'a [Curve<'a>],
+    /// Version of regraft.
+    pub version: &'a str,
+}
+
+/// Makes the page and writes it to `path`, whole or not at all.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_comparison(path: &Path, input: &ComparisonInput<'_>) -> Result<(), ReportError> {
+    let mut out = Html::new();
+    page::opening(&format!("What transfer gave on {}", input.title), &mut out);
+    out.put(
+        "<body>\n<header class=\"top\"><div class=\"wrap\"><h1>What transfer gave</h1>\
+         <p>{}, network {}</p></div></header>\n<main class=\"wrap\"><p class=\"verdict\">{}</p>\n\
+         <section><h2>Accuracy by rounds</h2>{}</section>\n<section><h2>Figures</h2>\
+         <dl class=\"facts\">",
+        &[&Name(input.title), &Name(input.network), &input.verdict, &learning(input.curves)],
+    );
+    for (label, value) in input.facts {
+        out.put("<div><dt>{}</dt><dd>{}</dd></div>\n", &[label, value]);
+    }
+    out.put(
+        "</dl><p>Intervals are 95 %, a paired bootstrap over trainings and test images.</p></section>\
+         </main>\n<footer class=\"wrap\"><p>Made by regraft {}.</p></footer>\n</body>\n</html>\n",
+        &[&input.version],
+    );
+    Ok(atomic_write(path, out.into_string().as_bytes())?)
+}
