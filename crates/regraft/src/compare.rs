@@ -370,6 +370,10 @@ fn facts(c: &Comparison) -> Vec<(String, String)> {
             format!("{:+.2} of that below scratch", c.area_ratio),
         ),
     ];
+    facts.push((
+        "Rate from scratch".to_owned(),
+        format!("{}, the best of three on held-out training images", c.scratch_rate),
+    ));
     for r in &c.reached {
         let scratch =
             r.scratch.map_or_else(|| "never in every training".to_owned(), |n| format!("{n:.1}"));

@@ -44,8 +44,9 @@ pub fn write_comparison(path: &Path, input: &ComparisonInput<'_>) -> Result<(), 
     let mut out = Html::new();
     page::opening(&format!("What transfer gave on {}", input.title), &mut out);
     out.put(
-        "<body>\n<header class=\"top\"><div class=\"wrap\"><h1>What transfer gave</h1>\
-         <p>{}, network {}</p></div></header>\n<main class=\"wrap\"><p class=\"verdict\">{}</p>\n\
+        "<body>\n<header class=\"top\"><div class=\"wrap\">\n<p class=\"eyebrow\">regraft compare</p>\n\
+         <h1>What transfer gave</h1>\n<p class=\"sub\">{}, network <b>{}</b></p>\n\
+         <p class=\"verdict\">{}</p>\n</div></header>\n<main class=\"wrap\">\n\
          <section><h2>Accuracy by rounds</h2>{}</section>\n<section><h2>Figures</h2>\
          <dl class=\"facts\">",
         &[&Name(input.title), &Name(input.network), &input.verdict, &learning(input.curves)],
