@@ -15,8 +15,6 @@ use crate::plan::preprocess_of;
 
 /// Name of the layer that a linear head becomes.
 pub(crate) const HEAD: &str = "head";
-/// File with the weights of the frozen part; a run needs nothing outside its folder.
-const TRUNK_FILE: &str = "trunk.safetensors";
 
 /// The trunk with the head on top: a linear layer called `head` whose outputs are the logits,
 /// divided by the temperature.
@@ -66,7 +64,7 @@ pub(crate) fn save(folder: &RunFolder, network: &Network) -> Result<(), Error> {
         ("regraft.format".to_owned(), regraft_run::FORMAT.to_string()),
         ("regraft.notation".to_owned(), text),
     ]);
-    safetensors::write(&folder.path().join(TRUNK_FILE), &trunk, &metadata)?;
+    safetensors::write(&folder.file(RunFile::Trunk), &trunk, &metadata)?;
     safetensors::write(&folder.file(RunFile::Head), &head, &metadata)?;
     Ok(())
 }
@@ -81,7 +79,7 @@ pub(crate) fn open(folder: &RunFolder, plan: &Plan) -> Result<Network, Error> {
     })?;
     let graph = notation::parse(&text)?;
     let mut params = Params::new();
-    for path in [folder.path().join(TRUNK_FILE), folder.file(RunFile::Head)] {
+    for path in [folder.file(RunFile::Trunk), folder.file(RunFile::Head)] {
         for (name, value) in regraft_formats::open(&path)?.tensors {
             params.insert(name, value);
         }

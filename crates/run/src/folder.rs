@@ -23,6 +23,8 @@ pub enum RunFile {
     Plan,
     /// The network as text.
     Network,
+    /// The parameters of what lies below the head.
+    Trunk,
     /// The new head's parameters.
     Head,
     /// What was measured.
@@ -37,9 +39,10 @@ pub enum RunFile {
 
 impl RunFile {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Plan,
         Self::Network,
+        Self::Trunk,
         Self::Head,
         Self::Metrics,
         Self::Predictions,
@@ -48,13 +51,14 @@ impl RunFile {
     ];
 
     /// Those that a prediction needs; without one of them a folder is not a finished run.
-    pub const NEEDED: [Self; 3] = [Self::Plan, Self::Network, Self::Head];
+    pub const NEEDED: [Self; 4] = [Self::Plan, Self::Network, Self::Trunk, Self::Head];
 
     /// Its name in the folder.
     pub fn name(self) -> &'static str {
         match self {
             Self::Plan => "plan.toml",
             Self::Network => "network.txt",
+            Self::Trunk => "trunk.safetensors",
             Self::Head => "head.safetensors",
             Self::Metrics => "metrics.json",
             Self::Predictions => "predictions.csv",

@@ -19,6 +19,7 @@ fn everything_put_into_a_run_comes_out_again() {
     let event = Event::Evaluated { split: "test".into(), top1: 1.0 };
     run.event_log().unwrap().append(0.5, &event).unwrap();
     run.write(RunFile::Network, b"net").unwrap();
+    run.write(RunFile::Trunk, b"trunk").unwrap();
     run.write(RunFile::Head, b"head").unwrap();
 
     let run = RunFolder::open(run.path()).unwrap();
@@ -68,6 +69,8 @@ fn opening_says_which_file_is_missing() {
     run.write_plan(&sample::plan()).unwrap();
     wanted(RunFile::Network);
     run.write(RunFile::Network, b"x").unwrap();
+    wanted(RunFile::Trunk);
+    run.write(RunFile::Trunk, b"x").unwrap();
     wanted(RunFile::Head);
     run.write(RunFile::Head, b"x").unwrap();
     RunFolder::open(temp.path()).unwrap();
@@ -87,4 +90,19 @@ fn a_run_of_a_newer_format_is_neither_opened_nor_written_over() {
     atomic_write(temp.path().join("plan.toml"), b"[package]\nname = 'mine'\n").unwrap();
     let e = RunFolder::create(temp.path()).unwrap_err();
     assert!(matches!(e, RunError::NoFormat { .. }), "{e}");
+}
+
+#[test]
+fn whatever_a_fit_was_writing_when_it_was_killed_the_folder_is_taken_again() {
+    let parent = tempfile::tempdir().unwrap();
+    for (i, file) in RunFile::ALL.into_iter().filter(|f| *f != RunFile::Plan).enumerate() {
+        let path = parent.path().join(i.to_string());
+        RunFolder::create(&path).unwrap().write(file, b"half a run").unwrap();
+        let again = RunFolder::create(&path).unwrap();
+        assert_eq!(again.checkpoint("all"), path.join("checkpoint-all.safetensors"));
+        atomic_write(again.checkpoint("all"), b"as far as it came").unwrap();
+        RunFolder::create(&path).unwrap().remove_checkpoints().unwrap();
+        again.remove_files().unwrap();
+        assert_eq!(std::fs::read_dir(&path).unwrap().count(), 0, "{file}");
+    }
 }
