@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use regraft_data::{order, uniform};
 use regraft_report::{ComparisonInput, Curve as Drawn};
-use regraft_train::{Optimiser, Rates, scores, tune};
+use regraft_train::{Optimiser, Rates, most_probable, scores, tune};
 use serde::Serialize;
 
 use crate::fit::{Prepared, prepare};
@@ -63,8 +63,8 @@ pub struct Reached {
     pub share: f64,
     /// The accuracy that is.
     pub top1: f64,
-    /// Rounds of the transferred network, mean over trainings.
-    pub transferred: f64,
+    /// Rounds of the transferred network, mean over trainings; none when one never got there.
+    pub transferred: Option<f64>,
     /// Rounds from scratch; none when a training never got there.
     pub scratch: Option<f64>,
 }
@@ -181,15 +181,13 @@ fn rounds(
     let labels: Vec<usize> = all.iter().map(|i| examples[*i].label).collect();
     let planned: Planned = tuning.plan()?;
     let inputs = tuning.inputs(&planned, files)?;
-    let start = tuning.start(rows)?;
+    let (start, _) = tuning.start(rows)?;
     let (crown, _) = crown(&start, &planned.table)?;
     let (learned, held): (Vec<usize>, Vec<usize>) = (0..all.len()).partition(|i| *i < learn);
     let classes = prepared.dataset.classes.len();
     let judge = |scores: &[f64]| -> Vec<bool> {
         let rows = scores.chunks_exact(classes).zip(&held);
-        let best =
-            |row: &[f64]| (0..classes).max_by(|a, b| row[*a].total_cmp(&row[*b]).then(b.cmp(a)));
-        rows.map(|(row, i)| best(row) == Some(labels[*i])).collect()
+        rows.map(|(row, i)| most_probable(row) == labels[*i]).collect()
     };
     let mut right = vec![judge(&scores(&crown, &inputs, &held)?)];
     let mut nll = f64::INFINITY;
@@ -310,7 +308,7 @@ fn sum_up(
         Reached {
             share: part,
             top1: part * lower,
-            transferred: rounds(transferred).unwrap_or(f64::INFINITY),
+            transferred: rounds(transferred),
             scratch: rounds(long),
         }
     });
@@ -375,15 +373,16 @@ fn facts(c: &Comparison) -> Vec<(String, String)> {
         format!("{}, the best of three on held-out training images", c.scratch_rate),
     ));
     for r in &c.reached {
-        let scratch =
-            r.scratch.map_or_else(|| "never in every training".to_owned(), |n| format!("{n:.1}"));
+        let words = |rounds: Option<f64>| {
+            rounds.map_or_else(|| "never in every training".to_owned(), |n| format!("{n:.1}"))
+        };
         facts.push((
             format!(
                 "Rounds to {:.1} % right ({:.0} % of the lower end)",
                 100.0 * r.top1,
                 100.0 * r.share
             ),
-            format!("{:.1} transferred, {scratch} from scratch", r.transferred),
+            format!("{} transferred, {} from scratch", words(r.transferred), words(r.scratch)),
         ));
     }
     facts

@@ -12,7 +12,7 @@ use crate::journal::{Log, Rows};
 use crate::options::default_run;
 use crate::plan::{images, split_origin};
 use crate::precision::{Ready, ready};
-use crate::tuning::Tuning;
+use crate::tuning::{Augmentation, Tuning};
 use crate::write::{Finished, write};
 use crate::{Error, FeatureKind, FitOptions, Loaded, Observer, Progress, Strategy, VERSION, load};
 
@@ -149,6 +149,12 @@ fn check_options(options: &FitOptions) -> Result<(), Error> {
         let why =
             "training by gradient puts its head on the output of the cut; leave `--features` out";
         return Err(Error::Options { what: "`--features` with this `--strategy`", why });
+    }
+    if let Augmentation::Steps(augment) = &options.tune.augment
+        && !augment.mixes().is_empty()
+    {
+        let why = "mixtures of pictures are not part of training yet; leave mixup and cutmix out";
+        return Err(Error::Options { what: "`--augment`", why });
     }
     Ok(())
 }

@@ -7,12 +7,12 @@ use regraft_data::{Dataset, Layout, Split, SplitOrigin};
 use regraft_net::card::{Channels, Interpolation, Preprocess, Resize};
 use regraft_run::{
     DataPlan, EnginePlan, FORMAT, HeadPlan, NetworkPlan, Plan, PreprocessPlan, Reason, ResizePlan,
-    TuningPlan,
 };
 
 use crate::features::Chosen;
 use crate::journal::Rows;
-use crate::{Error, FeatureKind, FitOptions, Loaded, VERSION};
+use crate::tuning::TunedRun;
+use crate::{Error, FeatureKind, FitOptions, Loaded, Strategy, VERSION};
 
 /// Everything the plan is made of.
 pub(crate) struct Decided<'a> {
@@ -21,19 +21,18 @@ pub(crate) struct Decided<'a> {
     pub(crate) loaded: &'a Loaded,
     pub(crate) chosen: &'a Chosen,
     pub(crate) engine: EnginePlan,
-    pub(crate) strategy: &'static str,
-    pub(crate) tuning: Option<TuningPlan>,
+    pub(crate) tuned: Option<&'a TunedRun>,
     pub(crate) reasons: Vec<Reason>,
 }
 
 /// The plan, nothing blank.
 pub(crate) fn plan(d: Decided<'_>) -> Plan {
     let card = d.loaded.network.card();
-    let fitted = &d.chosen.fitted;
+    let head = head_plan(&d);
     Plan {
         format: FORMAT,
         regraft_version: VERSION.to_owned(),
-        strategy: d.strategy.to_owned(),
+        strategy: d.tuned.map_or(Strategy::Probe, |t| t.strategy).name().to_owned(),
         seed: d.options.seed,
         data: DataPlan {
             root: d.options.data.display().to_string(),
@@ -54,19 +53,31 @@ pub(crate) fn plan(d: Decided<'_>) -> Plan {
             weights_sha256: d.loaded.sha256.clone(),
             notation: regraft_run::RunFile::Network.name().to_owned(),
             cut: d.chosen.cut.clone(),
-            features: d.chosen.kind.name().to_owned(),
-            feature_len: d.chosen.columns.len(),
+            features: d.tuned.map_or(d.chosen.kind, |_| FeatureKind::Trunk).name().to_owned(),
+            feature_len: d.tuned.map_or(d.chosen.columns.len(), |t| t.feature_len),
         },
         engine: d.engine,
         preprocess: preprocess_plan(&card.preprocess),
-        head: HeadPlan {
-            kind: fitted.method.name().to_owned(),
-            penalty: fitted.penalty,
-            temperature: f64::from(fitted.head.temperature),
-            folds: fitted.folds.iter().max().map_or(0, |m| m + 1),
-        },
-        tuning: d.tuning,
+        head,
+        tuning: d.tuned.map(|t| t.plan.clone()),
         reasons: d.reasons,
+    }
+}
+
+/// The head that was fitted, or from which training started.
+fn head_plan(d: &Decided<'_>) -> HeadPlan {
+    let fitted = match d.tuned {
+        None => Some(&d.chosen.fitted),
+        Some(tuned) => tuned.head.as_ref(),
+    };
+    let Some(fitted) = fitted else {
+        return HeadPlan { kind: "random".to_owned(), penalty: 0.0, temperature: 1.0, folds: 0 };
+    };
+    HeadPlan {
+        kind: fitted.method.name().to_owned(),
+        penalty: fitted.penalty,
+        temperature: f64::from(fitted.head.temperature),
+        folds: fitted.folds.iter().max().map_or(0, |m| m + 1),
     }
 }
 
@@ -123,22 +134,7 @@ pub(crate) fn reasons(
             },
         },
         Reason {
-            choice: "strategy probe: the network stays frozen, a linear classifier learns on its \
-                     features"
-                .to_owned(),
-            because: format!(
-                "{} training images in {} classes, about {per_class} a class",
-                rows.train.len(),
-                d.classes.len()
-            ),
-            rule:
-                "with few images a linear head on frozen features is hard to beat, with many it is \
-                   the figure to beat"
-                    .to_owned(),
-            source: "Kornblith et al. 2019; Yosinski et al. 2014".to_owned(),
-        },
-        Reason {
-            choice: format!("features: {} `{}`", chosen.kind.phrase(), chosen.cut),
+            choice: format!("the probe's features: {} `{}`", chosen.kind.phrase(), chosen.cut),
             because: chosen.because.clone(),
             rule: "the shorter features, unless the longer ones predict held-out images clearly \
                    better: far from the source, parts seen halfway up help"
@@ -146,6 +142,32 @@ pub(crate) fn reasons(
             source: "Razavian et al. 2014; Yosinski et al. 2014".to_owned(),
         },
     ];
+    let per_class = format!(
+        "{} training images in {} classes, about {per_class} a class",
+        rows.train.len(),
+        d.classes.len()
+    );
+    match options.strategy {
+        Strategy::Probe => reasons.push(Reason {
+            choice: "strategy probe: the network stays frozen, a linear classifier learns on its \
+                     features"
+                .to_owned(),
+            because: per_class,
+            rule:
+                "with few images a linear head on frozen features is hard to beat, with many it is \
+                   the figure to beat"
+                    .to_owned(),
+            source: "Kornblith et al. 2019; Yosinski et al. 2014".to_owned(),
+        }),
+        // Training gives its own reason.
+        Strategy::Auto => {}
+        Strategy::LpFt | Strategy::FineTune | Strategy::Scratch => reasons.push(Reason {
+            choice: format!("strategy {}", options.strategy.name()),
+            because: per_class,
+            rule: "you asked for it".to_owned(),
+            source: "`--strategy`".to_owned(),
+        }),
+    }
     if d.split(Split::Val).next().is_some() {
         reasons.push(Reason {
             choice: "validation images join the training images".to_owned(),

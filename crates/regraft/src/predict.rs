@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use regraft_data::list_images;
 use regraft_infer::Engine;
-use regraft_run::RunFolder;
+use regraft_net::Network;
+use regraft_run::{EnginePlan, RunFolder};
 use regraft_train::{Failed, Flow, Trunk, extract};
 use serde::Serialize;
 
@@ -106,9 +107,18 @@ pub(crate) fn scores(
     observer: &dyn Observer,
 ) -> Result<Scores, Error> {
     let plan = folder.plan()?;
-    let network = open(folder, &plan)?;
-    let engine = Engine::compile_in(&network, &[HEAD], of_run(&plan.engine))?;
-    let trunk = Trunk::new(&network, engine)?;
+    scores_of(&open(folder, &plan)?, &plan.engine, files, observer)
+}
+
+/// Runs a network that ends with a run's head on files.
+pub(crate) fn scores_of(
+    network: &Network,
+    plan: &EnginePlan,
+    files: &[PathBuf],
+    observer: &dyn Observer,
+) -> Result<Scores, Error> {
+    let engine = Engine::compile_in(network, &[HEAD], of_run(plan))?;
+    let trunk = Trunk::new(network, engine)?;
     let total = files.len();
     let progress = |done| {
         observer.tell(&Progress::Features { done, total });
@@ -116,9 +126,7 @@ pub(crate) fn scores(
     };
     let extracted = extract(&trunk, files, None, &progress)?;
     let mut rows = extracted.rows()?;
-    for row in rows.chunks_exact_mut(plan.data.classes.len()) {
-        softmax(row);
-    }
+    rows.chunks_exact_mut(trunk.feature_len()).for_each(softmax);
     Ok(Scores { rows, failed: extracted.failed })
 }
 

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use regraft_data::{Augment, Dataset, Strength};
 use regraft_infer::{Engine, Precision};
 use regraft_net::Network;
+use regraft_probe::HeadFit;
 use regraft_run::{Event, Reason, RunFolder, TuningFacts, TuningPlan};
 use regraft_train::{
     Extracted, FeatureStore, Flow, Inputs, Optimiser, Rates, Schedule, Trunk, Unfreeze, tune,
@@ -24,7 +25,7 @@ use crate::{Error, FitOptions, Progress, Strategy};
 /// How pictures are changed from round to round.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Augmentation {
-    /// By how many images there are.
+    /// Light, or medium for a network from scratch.
     #[default]
     Auto,
     /// A preset.
@@ -84,6 +85,10 @@ pub(crate) struct TunedRun {
     pub(crate) plan: TuningPlan,
     pub(crate) facts: TuningFacts,
     pub(crate) strategy: Strategy,
+    /// The probe it started from; none for a random head.
+    pub(crate) head: Option<HeadFit>,
+    /// Length of the vector that the head reads.
+    pub(crate) feature_len: usize,
 }
 
 impl Tuning<'_> {
@@ -113,7 +118,7 @@ impl Tuning<'_> {
         }
         reasons.extend(planned.reasons.iter().cloned());
         let all: Vec<usize> = (0..labels.len()).collect();
-        let start = self.start(self.rows)?;
+        let (start, head) = self.start(self.rows)?;
         let (crown, frozen) = crown(&start, &planned.table)?;
         let part = (labels.as_slice(), all.as_slice(), &[][..]);
         let checkpoint = folder.checkpoint("all");
@@ -140,7 +145,9 @@ impl Tuning<'_> {
         };
         let open = self.strategy() == Strategy::Auto;
         let strategy = if open { Strategy::LpFt } else { self.strategy() };
-        Ok(Some(TunedRun { network: whole, plan: planned.plan(temperature), facts, strategy }))
+        let plan = planned.plan(temperature);
+        let feature_len = self.trunk()?.facts()?.output().shape.count();
+        Ok(Some(TunedRun { network: whole, plan, facts, strategy, head, feature_len }))
     }
 
     pub(crate) fn told(&self, part: &str, epoch: &regraft_train::Epoch) -> Flow {

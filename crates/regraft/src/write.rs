@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use regraft_data::{Dataset, decode_file, thumbnail};
-use regraft_infer::Engine;
 use regraft_net::Network;
 use regraft_probe::HeadFit;
 use regraft_report::{NetworkFacts, PenaltyPoint, ReportInput};
@@ -12,15 +11,15 @@ use regraft_run::{
     EnginePlan, Event, FORMAT, Loo, MetricsFile, Prediction, Predictions, Reason, RunFile,
     RunFolder, Seconds, Skipped, Summary, Timings, TrainFacts,
 };
-use regraft_train::{Extracted, Flow, Trunk, extract};
+use regraft_train::Extracted;
 
 use crate::features::{Chosen, Source, blocks};
-use crate::head::{HEAD, grafted, save, softmax};
+use crate::head::{grafted, save};
 use crate::journal::{Log, Rows};
 use crate::plan::{Decided, plan};
-use crate::precision::of_run;
+use crate::predict::scores_of;
 use crate::tuning::TunedRun;
-use crate::{Error, FitOptions, Loaded, Strategy};
+use crate::{Error, FitOptions, Loaded};
 
 /// Longer side of a thumbnail in the report, in pixels.
 const THUMBNAIL: usize = 240;
@@ -48,7 +47,9 @@ pub(crate) struct Finished<'a> {
 /// Tests the head, writes all files of the run, and sums up.
 pub(crate) fn write(done: Finished<'_>) -> Result<Summary, Error> {
     let Finished { options, folder, dataset, loaded, chosen, rows, .. } = done;
-    let fitted = &chosen.fitted;
+    // The head that the run tells of: the one fitted, or the one training started from.
+    let start = done.tuned.as_ref().and_then(|t| t.head.as_ref());
+    let fitted = start.unwrap_or(&chosen.fitted);
     let predictions = predictions(&done)?;
     let test = predictions.metrics("test")?;
     done.log.event(Event::Evaluated { split: "test".to_owned(), top1: test.top1 });
@@ -64,11 +65,8 @@ pub(crate) fn write(done: Finished<'_>) -> Result<Summary, Error> {
         skipped: done.skipped,
         notes,
     };
-    let strategy = done.tuned.as_ref().map_or(Strategy::Probe, |t| t.strategy).name();
-    let tuning = done.tuned.as_ref().map(|t| t.plan.clone());
-    let (engine, reasons) = (done.engine, done.reasons);
-    let plan =
-        plan(Decided { options, dataset, loaded, chosen, engine, strategy, tuning, reasons });
+    let (engine, reasons, tuned) = (done.engine, done.reasons, done.tuned.as_ref());
+    let plan = plan(Decided { options, dataset, loaded, chosen, engine, tuned, reasons });
     // Without a plan the folder counts as unfinished, so it goes first and comes last.
     folder.remove_files()?;
     if let Some(tuned) = &done.tuned {
@@ -127,18 +125,13 @@ fn predictions(done: &Finished<'_>) -> Result<Predictions, Error> {
 
 /// Probabilities `[test images, C]` of a tuned network, as [`crate::predict()`] will compute them.
 fn tuned_predictions(done: &Finished<'_>, network: &Network) -> Result<Vec<f32>, Error> {
-    let engine = Engine::compile_in(network, &[HEAD], of_run(&done.engine))?;
-    let trunk = Trunk::new(network, engine)?;
     let examples = done.rows.test.iter().map(|i| done.dataset.examples[*i].path.clone());
     let files: Vec<PathBuf> = examples.collect();
-    let stop = |_| if done.log.observer.stop() { Flow::Stop } else { Flow::Continue };
-    let mut extracted = extract(&trunk, &files, None, &stop)?;
-    if let Some(failed) = extracted.failed.pop() {
-        return Err(failed.error.into());
+    let mut scores = scores_of(network, &done.engine, &files, done.log.observer)?;
+    match scores.failed.pop() {
+        Some(failed) => Err(failed.error.into()),
+        None => Ok(scores.rows),
     }
-    let mut rows = extracted.rows()?;
-    rows.chunks_exact_mut(done.dataset.classes.len()).for_each(softmax);
-    Ok(rows)
 }
 
 fn report(

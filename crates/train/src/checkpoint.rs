@@ -11,8 +11,8 @@ use crate::{Memory, TrainError};
 /// What an interrupted training goes on from: all that its next step depends on.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Checkpoint {
-    /// Rounds that are done.
-    pub(crate) epochs: u64,
+    /// Loss of each round that is done.
+    pub(crate) losses: Vec<f64>,
     /// Every parameter and statistic that training changes.
     pub(crate) params: BTreeMap<String, Tensor>,
     /// What the optimiser remembers.
@@ -43,9 +43,12 @@ impl Place {
         for (name, value) in checkpoint.memory.tensors() {
             tensors.insert(format!("{MEAN}{name}"), value);
         }
+        // Rust prints as many digits as give every bit back.
+        let losses: Vec<String> = checkpoint.losses.iter().map(ToString::to_string).collect();
+        let losses = losses.join(" ");
         let metadata = BTreeMap::from([
             ("regraft.training".to_owned(), self.key.clone()),
-            ("regraft.epochs".to_owned(), checkpoint.epochs.to_string()),
+            ("regraft.losses".to_owned(), losses),
             ("regraft.steps".to_owned(), checkpoint.memory.steps().to_string()),
         ]);
         let written = safetensors::write(&self.path, &tensors, &metadata);
@@ -63,11 +66,12 @@ impl Place {
             return None;
         }
         let weights = regraft_formats::open(&self.path).ok()?;
-        let number = |key: &str| weights.metadata.get(key)?.parse::<u64>().ok();
         if weights.metadata.get("regraft.training") != Some(&self.key) {
             return None;
         }
-        let (epochs, steps) = (number("regraft.epochs")?, number("regraft.steps")?);
+        let steps = weights.metadata.get("regraft.steps")?.parse().ok()?;
+        let losses = weights.metadata.get("regraft.losses")?.split(' ').map(str::parse);
+        let losses = losses.collect::<Result<Vec<f64>, _>>().ok()?;
         let (mut params, mut means) = (BTreeMap::new(), BTreeMap::new());
         for (name, tensor) in weights.tensors {
             if let Some(name) = name.strip_prefix(PARAM) {
@@ -76,6 +80,6 @@ impl Place {
                 means.insert(name.to_owned(), tensor);
             }
         }
-        Some(Checkpoint { epochs, params, memory: Memory::from_tensors(steps, means.into_iter()) })
+        Some(Checkpoint { losses, params, memory: Memory::from_tensors(steps, means.into_iter()) })
     }
 }

@@ -19,6 +19,8 @@ pub enum Inputs {
         files: usize,
         /// Changed copies of each file; epoch `e` sees copy `e % copies`.
         copies: usize,
+        /// Names the frozen part, the files and how they are changed.
+        name: String,
     },
     /// Pictures, decoded and changed anew each time.
     Pictures {
@@ -60,7 +62,18 @@ impl Inputs {
         if !rows.failed.is_empty() {
             return Err(rows.failed.remove(0).error.into());
         }
-        Ok(Self::Kept { rows, files: files.len(), copies })
+        let name = format!("{} {copies} {seed} {augment} {files:?}", trunk.key());
+        Ok(Self::Kept { rows, files: files.len(), copies, name })
+    }
+
+    /// Names all that shapes the inputs, but for the bytes of the files.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Kept { name, .. } => name.clone(),
+            Self::Pictures { files, preprocess, augment, seed } => {
+                format!("{preprocess:?} {seed} {augment} {files:?}")
+            }
+        }
     }
 
     /// The inputs of `examples` (places in the list of files) as epoch `epoch` sees them, one after the
@@ -75,7 +88,7 @@ impl Inputs {
         out: &mut Vec<f32>,
     ) -> Result<(), TrainError> {
         match self {
-            Self::Kept { rows, files, copies } => {
+            Self::Kept { rows, files, copies, .. } => {
                 let copy = match epoch {
                     Some(epoch) if *copies > 0 => (epoch % *copies as u64) as usize,
                     _ => *copies,

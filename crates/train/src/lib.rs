@@ -31,4 +31,4 @@ pub use optimiser::{Change, Memory, Optimiser, clip};
 pub use rates::{Asked, LayerRate, Rates, Table, Unfreeze};
 pub use schedule::Schedule;
 pub use store::FeatureStore;
-pub use tune::{Epoch, Held, Recipe, Tuned, scores, tune};
+pub use tune::{Epoch, Held, Recipe, Tuned, most_probable, scores, tune};

@@ -69,7 +69,7 @@ pub struct Tuned {
     pub network: Network,
     /// After the last round.
     pub held: Option<Held>,
-    /// Loss of each round of this call.
+    /// Loss of each round, those of an interrupted call too.
     pub losses: Vec<f64>,
     /// Rounds that an earlier, interrupted call had done.
     pub resumed: u64,
@@ -87,7 +87,8 @@ pub(crate) struct Examples<'a> {
 ///
 /// With a `checkpoint` path every round is kept there, and a training that was interrupted goes on
 /// behind its last whole round, to the same bits; one that was done is not done again. The file stays
-/// until the caller removes it. A checkpoint of another recipe, network or list of examples is not used.
+/// until the caller removes it. A checkpoint of another
+/// recipe, network, list of files or augmentation is not used.
 ///
 /// # Errors
 /// When the network cannot be trained, an input cannot be read, the loss is not finite, or `hear` says
@@ -101,7 +102,7 @@ pub fn tune(
     checkpoint: Option<&Path>,
     hear: &mut dyn FnMut(&Epoch) -> Flow,
 ) -> Result<Tuned, TrainError> {
-    let key = key(crown, table, recipe, learn, labels);
+    let key = key(crown, table, recipe, inputs, learn, labels);
     let place = checkpoint.map(|path| Place::new(path, key));
     let tuned = |layer: &str| table.get(layer).is_some_and(|l| l.rate.is_some());
     let batch_norm = |layer: &str| table.get(layer).is_some_and(|l| l.batch_norm == Some(true));
@@ -114,20 +115,21 @@ pub fn tune(
     if let Some(there) = place.as_ref().and_then(Place::read)
         && run.restore(&there)
     {
-        all.resumed = there.epochs;
+        all.resumed = there.losses.len() as u64;
+        all.losses = there.losses;
     }
     for epoch in all.resumed..recipe.epochs {
         let loss = run.round(epoch, inputs, labels, learn)?;
         let network = || run.network(crown);
         let held = if held.is_empty() { None } else { Some(examples.held(&network()?, inputs)?) };
+        all.losses.push(loss);
         if let Some(place) = &place {
-            place.write(&run.checkpoint(epoch + 1))?;
+            place.write(&run.checkpoint(&all.losses))?;
         }
         let told = Epoch { epoch: epoch + 1, of: recipe.epochs, loss, held };
         if hear(&told) == Flow::Stop {
             return Err(TrainError::Stopped);
         }
-        all.losses.push(loss);
         all.held = told.held;
     }
     all.network = run.network(crown)?;
@@ -137,11 +139,12 @@ pub fn tune(
     Ok(all)
 }
 
-/// Everything that shapes a training, apart from the pixels.
+/// Everything that shapes a training, but for the bytes of the pictures.
 fn key(
     crown: &Network,
     table: &Table,
     recipe: &Recipe,
+    inputs: &Inputs,
     learn: &[usize],
     labels: &[usize],
 ) -> String {
@@ -155,6 +158,7 @@ fn key(
     }
     // `Debug` of plain numbers and words prints every bit of them.
     hash.update(format!("{table:?} {recipe:?} {learn:?} {labels:?}").as_bytes());
+    hash.update(inputs.name().as_bytes());
     hash.finalize().to_hex().to_string()
 }
 
@@ -287,13 +291,13 @@ impl<'a> Run<'a> {
         self.learned.iter().map(|(name, ..)| name.clone()).chain(statistics)
     }
 
-    fn checkpoint(&self, epochs: u64) -> Checkpoint {
+    fn checkpoint(&self, losses: &[f64]) -> Checkpoint {
         let value = |name: String| {
             let value = Tensor::clone(self.tape.params().get(&name)?);
             Some((name, value))
         };
         let params = self.changing().filter_map(value).collect();
-        Checkpoint { epochs, params, memory: self.memory.clone() }
+        Checkpoint { losses: losses.to_vec(), params, memory: self.memory.clone() }
     }
 
     /// Goes back to a checkpoint; `false`, and nothing changed, when it is not of this network.
@@ -326,12 +330,17 @@ impl Examples<'_> {
             let top = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let sum: f64 = row.iter().map(|s| (s - top).exp()).sum();
             nll += sum.ln() + top - row[label];
-            let best = (0..classes).max_by(|a, b| row[*a].total_cmp(&row[*b]).then(b.cmp(a)));
-            right += usize::from(best == Some(label));
+            right += usize::from(most_probable(row) == label);
         }
         let n = self.held.len().max(1) as f64;
         Ok(Held { scores, top1: f64::from(right as u32) / n, nll: nll / n })
     }
+}
+
+/// The place of the largest score, the first of equals.
+pub fn most_probable(scores: &[f64]) -> usize {
+    let best = (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b]).then(b.cmp(a)));
+    best.unwrap_or_default()
 }
 
 /// What a crown says of examples as they are: `[n, C]`.

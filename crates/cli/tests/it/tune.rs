@@ -108,6 +108,7 @@ fn what_cannot_be_is_said_before_the_first_round() {
         (&["--rates", "1:2:3:4:5:6:7:8:1:2:3:4:5:6:7:8:1:2:3:4:5:6:7"], 2, "learning rates"),
         (&["--rate", "nothing.*=0.1"], 4, "nothing.*"),
         (&["--features", "depths"], 2, "--features"),
+        (&["--augment", "mixup(alpha=0.2)"], 2, "mixup"),
         (&["--strategy", "probe", "--dry-run"], 2, "lp-ft"),
     ] {
         let mut all = vec!["data", "--out", "run"];

@@ -1,7 +1,7 @@
 //! The network as training finds it.
 
 use regraft_net::{Network, Op, Params, Role};
-use regraft_probe::LinearHead;
+use regraft_probe::{HeadFit, LinearHead};
 use regraft_tensor::Tensor;
 use regraft_train::Table;
 
@@ -17,8 +17,9 @@ impl Tuning<'_> {
         self.source.chosen(FeatureKind::Trunk)
     }
 
-    /// The whole network before training: what is transferred, and a head from the probe or random.
-    pub(crate) fn start(&self, rows: &Rows) -> Result<Network, Error> {
+    /// The whole network before training: what is transferred, and a head from the probe,
+    /// which comes with it, or random.
+    pub(crate) fn start(&self, rows: &Rows) -> Result<(Network, Option<HeadFit>), Error> {
         let trunk = self.trunk()?;
         let labels = &self.dataset.classes;
         let seed = self.options.seed;
@@ -27,14 +28,14 @@ impl Tuning<'_> {
             Strategy::Probe | Strategy::LpFt | Strategy::Auto => {
                 let Self { options, dataset, extracted, source, log, .. } = self;
                 let fitted = start_head(options, dataset, extracted, source, rows, log)?;
-                grafted(&trunk, &fitted.head, labels)
+                Ok((grafted(&trunk, &fitted.head, labels)?, Some(fitted)))
             }
             Strategy::FineTune => {
-                grafted(&trunk, &random_head(labels.len(), features, seed), labels)
+                Ok((grafted(&trunk, &random_head(labels.len(), features, seed), labels)?, None))
             }
             Strategy::Scratch => {
                 let fresh = random(&trunk, seed)?;
-                grafted(&fresh, &random_head(labels.len(), features, seed), labels)
+                Ok((grafted(&fresh, &random_head(labels.len(), features, seed), labels)?, None))
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use regraft_probe::{Labels, folds, nll, temperature_smoothed};
 use regraft_run::{Reason, RunFolder, TuningFacts};
-use regraft_train::{Inputs, scores, tune};
+use regraft_train::{Inputs, most_probable, scores, tune};
 
 use super::Tuning;
 use super::plan::Planned;
@@ -39,10 +39,8 @@ impl Trial {
         let smoothing = 1.0 / (truth.len() as f64 + 2.0);
         let fitted = |scores: &[f64]| -> Result<(f64, Vec<f64>, f64), Error> {
             let t = temperature_smoothed(scores, &counted, smoothing)?.value;
-            let right = scores.chunks_exact(classes).zip(&truth).filter(|(row, label)| {
-                let best = (0..classes).max_by(|a, b| row[*a].total_cmp(&row[*b]).then(b.cmp(a)));
-                best == Some(**label)
-            });
+            let rows = scores.chunks_exact(classes).zip(&truth);
+            let right = rows.filter(|(row, label)| most_probable(row) == **label);
             let share = right.count() as f64 / truth.len().max(1) as f64;
             Ok((t, nll(scores, &counted, t)?, share))
         };
@@ -120,7 +118,7 @@ impl Tuning<'_> {
                 train: learn.iter().map(|i| self.rows.train[*i]).collect(),
                 test: Vec::new(),
             };
-            let start = self.start(&rows)?;
+            let (start, _) = self.start(&rows)?;
             let (crown, _) = crown(&start, &planned.table)?;
             trial.before.extend(scores(&crown, inputs, &held)?);
             let checkpoint = folder.checkpoint(&format!("held-out-{}", part + 1));

@@ -181,12 +181,16 @@ fn stopped_after_any_round_it_goes_on_to_the_same_bits() {
             tune(&network, &table, &recipe(5), &inputs, parts, Some(&path), &mut go).unwrap();
         assert_eq!(again.resumed, stop);
         assert_eq!(again.network, whole.network, "stopped after round {stop}");
+        assert_eq!(again.losses, whole.losses);
     }
     // Another recipe, or half a file, is not gone on from.
     let path = folder.path().join("checkpoint-3");
     let other = Recipe { seed: 4, ..recipe(5) };
     let fresh = tune(&network, &table, &other, &inputs, parts, Some(&path), &mut go).unwrap();
     assert_eq!(fresh.resumed, 0);
+    let changed = as_pictures(&files, Augment::default());
+    let fresh = tune(&network, &table, &other, &changed, parts, Some(&path), &mut go).unwrap();
+    assert_eq!(fresh.resumed, 0, "other augmentation");
     let bytes = std::fs::read(&path).unwrap();
     for cut in [0, 7, bytes.len() / 2, bytes.len() - 1] {
         let torn = folder.path().join("torn");
