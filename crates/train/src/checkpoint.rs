@@ -17,10 +17,26 @@ pub(crate) struct Checkpoint {
     pub(crate) params: BTreeMap<String, Tensor>,
     /// What the optimiser remembers.
     pub(crate) memory: Memory,
+    /// The running mean of `params`, or empty.
+    pub(crate) average: BTreeMap<String, Tensor>,
+    /// The best round so far, where early stopping looks for one.
+    pub(crate) best: Option<Best>,
+}
+
+/// A round that was better on the held-out examples than all before it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Best {
+    /// From 1.
+    pub(crate) epoch: u64,
+    /// Loss of the held-out examples, in nats.
+    pub(crate) nll: f64,
+    pub(crate) params: BTreeMap<String, Tensor>,
 }
 
 const PARAM: &str = "param/";
 const MEAN: &str = "mean/";
+const AVERAGE: &str = "average/";
+const BEST: &str = "best/";
 
 /// A place for the checkpoints of one training.
 pub(crate) struct Place {
@@ -37,8 +53,12 @@ impl Place {
     /// Writes a checkpoint, whole or not at all.
     pub(crate) fn write(&self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
         let mut tensors = BTreeMap::new();
-        for (name, value) in &checkpoint.params {
-            tensors.insert(format!("{PARAM}{name}"), value.clone());
+        let best = checkpoint.best.as_ref().map(|best| &best.params);
+        let kinds = [(PARAM, &checkpoint.params), (AVERAGE, &checkpoint.average)];
+        for (kind, values) in kinds.into_iter().chain(best.map(|best| (BEST, best))) {
+            for (name, value) in values {
+                tensors.insert(format!("{kind}{name}"), value.clone());
+            }
         }
         for (name, value) in checkpoint.memory.tensors() {
             tensors.insert(format!("{MEAN}{name}"), value);
@@ -46,11 +66,14 @@ impl Place {
         // Rust prints as many digits as give every bit back.
         let losses: Vec<String> = checkpoint.losses.iter().map(ToString::to_string).collect();
         let losses = losses.join(" ");
-        let metadata = BTreeMap::from([
+        let mut metadata = BTreeMap::from([
             ("regraft.training".to_owned(), self.key.clone()),
             ("regraft.losses".to_owned(), losses),
             ("regraft.steps".to_owned(), checkpoint.memory.steps().to_string()),
         ]);
+        if let Some(best) = &checkpoint.best {
+            metadata.insert("regraft.best".to_owned(), format!("{} {}", best.epoch, best.nll));
+        }
         let written = safetensors::write(&self.path, &tensors, &metadata);
         written.map_err(|source| TrainError::Checkpoint {
             what: "write",
@@ -72,14 +95,21 @@ impl Place {
         let steps = weights.metadata.get("regraft.steps")?.parse().ok()?;
         let losses = weights.metadata.get("regraft.losses")?.split(' ').map(str::parse);
         let losses = losses.collect::<Result<Vec<f64>, _>>().ok()?;
-        let (mut params, mut means) = (BTreeMap::new(), BTreeMap::new());
+        let mut kinds = [PARAM, MEAN, AVERAGE, BEST].map(|kind| (kind, BTreeMap::new()));
         for (name, tensor) in weights.tensors {
-            if let Some(name) = name.strip_prefix(PARAM) {
-                params.insert(name.to_owned(), tensor);
-            } else if let Some(name) = name.strip_prefix(MEAN) {
-                means.insert(name.to_owned(), tensor);
-            }
+            let (_, values) = kinds.iter_mut().find(|(kind, _)| name.starts_with(kind))?;
+            let (_, name) = name.split_once('/')?;
+            values.insert(name.to_owned(), tensor);
         }
-        Some(Checkpoint { losses, params, memory: Memory::from_tensors(steps, means.into_iter()) })
+        let [params, means, average, best] = kinds.map(|(_, values)| values);
+        let best = match weights.metadata.get("regraft.best") {
+            Some(text) => {
+                let (epoch, nll) = text.split_once(' ')?;
+                Some(Best { epoch: epoch.parse().ok()?, nll: nll.parse().ok()?, params: best })
+            }
+            None => None,
+        };
+        let memory = Memory::from_tensors(steps, means.into_iter());
+        Some(Checkpoint { losses, params, memory, average, best })
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use rayon::prelude::*;
-use regraft_data::{Augment, Scratch, Visit, read_file};
+use regraft_data::{Augment, Mixed, Scratch, Visit, read_file};
 use regraft_net::card::Preprocess;
 
 use crate::extract::picture;
@@ -111,5 +111,21 @@ impl Inputs {
                 )
             }
         }
+    }
+
+    /// Mixes the inputs of a step with one another, where the augmentation does so, and says how. Kept
+    /// values are never mixed.
+    pub(crate) fn mix(
+        &self,
+        epoch: u64,
+        batch: u64,
+        values: &mut [f32],
+    ) -> Result<Option<Mixed>, TrainError> {
+        let Self::Pictures { preprocess, augment, seed, .. } = self else { return Ok(None) };
+        let mixed = augment.draw_mix(*seed, epoch, batch, preprocess.crop);
+        if let Some(mixed) = &mixed {
+            mixed.inputs(values, preprocess.crop)?;
+        }
+        Ok(mixed)
     }
 }

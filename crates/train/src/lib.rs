@@ -14,6 +14,8 @@
 mod checkpoint;
 mod error;
 mod extract;
+mod find_rate;
+mod held;
 mod inputs;
 mod key;
 mod optimiser;
@@ -25,10 +27,12 @@ mod tune;
 
 pub use error::TrainError;
 pub use extract::{Extracted, Failed, Flow, Look, Trunk, extract, extract_looks};
+pub use find_rate::{Found, find_rate, valley};
+pub use held::{Held, most_probable, scores};
 pub use inputs::Inputs;
 pub use key::TrunkKey;
 pub use optimiser::{Change, Memory, Optimiser, clip};
 pub use rates::{Asked, LayerRate, Rates, Table, Unfreeze};
 pub use schedule::Schedule;
 pub use store::FeatureStore;
-pub use tune::{Epoch, Held, Recipe, Tuned, most_probable, scores, tune};
+pub use tune::{Epoch, Recipe, Tuned, tune};

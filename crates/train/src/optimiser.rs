@@ -54,8 +54,8 @@ pub struct Change<'a> {
 pub struct Memory {
     /// Steps taken.
     steps: u64,
-    /// For each parameter its running means, one or two.
-    means: BTreeMap<String, Vec<Vec<f32>>>,
+    /// For each parameter the steps before its first, and its running means, one or two.
+    means: BTreeMap<String, (u64, Vec<Vec<f32>>)>,
 }
 
 impl Memory {
@@ -87,7 +87,8 @@ impl Memory {
             Optimiser::Sgd { .. } => 1,
             Optimiser::AdamW { .. } => 2,
         };
-        let means = self.means.entry(name.to_owned()).or_default();
+        let (before, means) =
+            self.means.entry(name.to_owned()).or_insert((self.steps.saturating_sub(1), Vec::new()));
         let first = means.is_empty();
         means.resize_with(slots, || vec![0.0; value.len()]);
         let (rate, decay) = (how.rate as f32, how.decay as f32);
@@ -104,7 +105,7 @@ impl Memory {
                 }
             }
             Optimiser::AdamW { betas: [b1, b2], epsilon } => {
-                let t = i32::try_from(self.steps).unwrap_or(i32::MAX);
+                let t = i32::try_from(self.steps - *before).unwrap_or(i32::MAX);
                 let step = how.rate / (1.0 - b1.powi(t));
                 let root = (1.0 - b2.powi(t)).sqrt();
                 let [m, v] = &mut means[..] else { return };
@@ -123,21 +124,28 @@ impl Memory {
 
     /// Everything remembered, as named tensors.
     pub fn tensors(&self) -> impl Iterator<Item = (String, Tensor)> {
-        self.means.iter().flat_map(|(name, means)| {
-            means.iter().enumerate().filter_map(move |(i, mean)| {
+        self.means.iter().flat_map(|(name, (before, means))| {
+            // 32 bits hold whole numbers up to 2^24, more steps than anybody waits for.
+            let before = Tensor::new([1], vec![*before as f32]).ok();
+            let before = before.map(|before| (format!("before/{name}"), before));
+            let means = means.iter().enumerate().filter_map(move |(i, mean)| {
                 let tensor = Tensor::new([mean.len()], mean.clone()).ok()?;
                 Some((format!("{i}/{name}"), tensor))
-            })
+            });
+            means.chain(before)
         })
     }
 
     /// A memory from what [`Memory::tensors`] gave, after `steps`.
     pub fn from_tensors(steps: u64, tensors: impl Iterator<Item = (String, Tensor)>) -> Self {
-        let mut means: BTreeMap<String, Vec<Vec<f32>>> = BTreeMap::new();
+        let mut means: BTreeMap<String, (u64, Vec<Vec<f32>>)> = BTreeMap::new();
         // `0/a` comes before `1/a`, so means arrive in their order.
         for (key, tensor) in tensors {
-            if let Some((_, name)) = key.split_once('/') {
-                means.entry(name.to_owned()).or_default().push(tensor.into_data());
+            let Some((kind, name)) = key.split_once('/') else { continue };
+            let (before, means) = means.entry(name.to_owned()).or_default();
+            match tensor.data() {
+                [steps] if kind == "before" => *before = *steps as u64,
+                _ => means.push(tensor.into_data()),
             }
         }
         Self { steps, means }

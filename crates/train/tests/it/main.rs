@@ -4,6 +4,7 @@
 
 mod optimisers;
 mod rates;
+mod recipes;
 mod tune;
 
 use std::fs::{self, OpenOptions};

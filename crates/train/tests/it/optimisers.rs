@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use regraft_tensor::Tensor;
-use regraft_train::{Change, Memory, Optimiser, Schedule, clip};
+use regraft_train::{Change, Memory, Optimiser, Schedule, clip, valley};
 use serde_json::Value;
 
 fn fixture() -> Value {
@@ -142,4 +142,35 @@ fn every_schedule_stays_between_nothing_and_one_and_warms_up() {
         let rising: Vec<f64> = (0..4).map(|s| schedule.factor(s, 20, 4)).collect();
         assert!(rising.is_sorted() && rising[0] > 0.0 && rising[3] < 1.0, "{rising:?}");
     }
+}
+
+#[test]
+fn a_parameter_that_joins_later_starts_like_the_others() {
+    let fixture = fixture();
+    let gradients = fixture["gradients"].as_array().unwrap();
+    let how = Change { rate: 0.01, decay: 0.1, anchor: None };
+    let (mut early, mut late) = (floats(&fixture["values"]), floats(&fixture["values"]));
+    let (mut one, mut two) = (Memory::default(), Memory::default());
+    for _ in 0..5 {
+        two.begin();
+    }
+    for gradient in gradients {
+        for (memory, value) in [(&mut one, &mut early), (&mut two, &mut late)] {
+            memory.begin();
+            memory.change(Optimiser::ADAMW, "w", value, &floats(gradient), how);
+        }
+    }
+    assert_eq!(early, late);
+}
+
+#[test]
+fn the_valley_is_that_of_fastai() {
+    let cases: Value = serde_json::from_str(include_str!("../fixtures/valley.json")).unwrap();
+    for case in cases.as_array().unwrap() {
+        let wanted = case["at"].as_u64().unwrap() as usize;
+        assert_eq!(valley(&numbers(&case["losses"])), Some(wanted), "{}", case["name"]);
+    }
+    assert_eq!(valley(&[]), None);
+    assert_eq!(valley(&[1.0]), None);
+    assert_eq!(valley(&[1.0, 2.0, 3.0]), None, "a loss that only rises");
 }

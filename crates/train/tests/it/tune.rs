@@ -13,7 +13,7 @@ use regraft_train::{
 
 const FRONTIER: &str = "a1";
 
-fn network() -> Network {
+pub(crate) fn network() -> Network {
     let text = "x = input 3x32x32
         c1 = conv2d x out=8 size=5 stride=4 pad=2 bias=yes
         n1 = batch_norm c1 eps=0.001
@@ -32,7 +32,7 @@ fn network() -> Network {
 }
 
 /// Pictures told apart by whether stripes lie or stand, and their labels.
-fn pictures(n: usize) -> (tempfile::TempDir, Vec<PathBuf>, Vec<usize>) {
+pub(crate) fn pictures(n: usize) -> (tempfile::TempDir, Vec<PathBuf>, Vec<usize>) {
     let folder = tempfile::tempdir().unwrap();
     let labels: Vec<usize> = (0..n).map(|i| i % 2).collect();
     let files = labels.iter().enumerate().map(|(i, label)| {
@@ -48,7 +48,7 @@ fn pictures(n: usize) -> (tempfile::TempDir, Vec<PathBuf>, Vec<usize>) {
     (folder, files, labels)
 }
 
-fn table(unfreeze: &str, batch_norm: bool) -> Table {
+pub(crate) fn table(unfreeze: &str, batch_norm: bool) -> Table {
     let asked = Asked {
         unfreeze: Unfreeze::parse(unfreeze).unwrap(),
         rates: Rates::Same(0.03),
@@ -58,7 +58,7 @@ fn table(unfreeze: &str, batch_norm: bool) -> Table {
     Table::new(&network(), &|layer| layer == "head", &asked).unwrap()
 }
 
-fn recipe(epochs: u64) -> Recipe {
+pub(crate) fn recipe(epochs: u64) -> Recipe {
     Recipe {
         epochs,
         batch: 8,
@@ -68,7 +68,11 @@ fn recipe(epochs: u64) -> Recipe {
         decay: 1e-4,
         anchor: false,
         smoothing: 0.0,
+        class_weights: None,
         clip: Some(5.0),
+        average: None,
+        gradual: false,
+        patience: None,
         seed: 3,
     }
 }
@@ -77,7 +81,7 @@ fn light() -> Augment {
     Strength::Light.augment(true)
 }
 
-fn as_pictures(files: &[PathBuf], augment: Augment) -> Inputs {
+pub(crate) fn as_pictures(files: &[PathBuf], augment: Augment) -> Inputs {
     let preprocess = network().card().preprocess;
     Inputs::Pictures { files: files.to_vec(), preprocess, augment, seed: 3 }
 }
