@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use regraft::{
-    Augment, Augmentation, MAX_BATCH, PrecisionChoice, Rates, Schedule, Strength, Unfreeze,
+    Augment, Augmentation, HeadKind, HeadLayers, MAX_BATCH, PrecisionChoice, Rates, Schedule,
+    Strength, Unfreeze,
 };
 
 const AFTER: &str = "\
@@ -103,8 +104,10 @@ pub(crate) struct How {
     /// What the head reads.
     #[arg(long, value_enum, default_value_t = Features::Auto)]
     pub(crate) features: Features,
-    /// Kind of head.
-    #[arg(long, value_enum, default_value_t = Head::Auto)]
+    /// Kind of head: auto, ridge or logistic for a linear one (auto takes the better by held-out
+    /// likelihood), or the layers below its last for `fine-tune` and `scratch`, for instance
+    /// 256,relu,dropout=0.5.
+    #[arg(long, value_name = "HEAD", default_value = "auto", value_parser = head)]
     pub(crate) head: Head,
     /// How values between the network's layers are stored.
     #[arg(long, value_enum, default_value_t = Precision::Auto)]
@@ -188,6 +191,27 @@ pub(crate) struct TuneArgs {
     /// Let batch norms of unfrozen layers use the statistics of the batch; otherwise they stay frozen.
     #[arg(long)]
     pub(crate) batch_norm: bool,
+    /// Take the running mean of the steps' weights, of which each step keeps this share, for instance
+    /// 0.99 (EMA).
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub(crate) average: Option<f64>,
+    /// Let the new layers learn first, then with each round one more block from the top.
+    #[arg(long)]
+    pub(crate) gradual: bool,
+    /// Hold a fifth of the training images out, end after so many rounds without a lower loss on them,
+    /// and take the best round's weights.
+    #[arg(long, value_name = "ROUNDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) patience: Option<u64>,
+    /// Let every class count the same, however many images it has.
+    #[arg(long)]
+    pub(crate) balance: bool,
+    /// Find one rate for all layers by a short training whose rate grows.
+    #[arg(long)]
+    pub(crate) find_rate: bool,
+    /// Write a picture of training images as the network will see them, round by round (PNG); with
+    /// `--dry-run` nothing more is done.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) preview: Option<PathBuf>,
     /// Show which layers would learn and how fast, and train nothing by gradient.
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -233,14 +257,12 @@ impl From<Precision> for PrecisionChoice {
     }
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone)]
 pub(crate) enum Head {
-    /// Both, and the better by held-out likelihood.
-    Auto,
-    /// Ridge regression with exact leave-one-out.
-    Ridge,
-    /// Multinomial logistic regression.
-    Logistic,
+    /// One linear layer.
+    Linear(HeadKind),
+    /// Hidden layers below it.
+    Layers(HeadLayers),
 }
 
 #[derive(Debug, Args)]
@@ -395,6 +417,20 @@ fn layer_rate(text: &str) -> Result<(String, f64), String> {
     let (layers, rate) = text.rsplit_once('=').ok_or(wanted)?;
     let rate = not_negative(rate).map_err(|_| wanted)?;
     Ok((layers.to_owned(), rate))
+}
+
+fn head(text: &str) -> Result<Head, String> {
+    let kind = match text {
+        "auto" => HeadKind::Auto,
+        "ridge" => HeadKind::Ridge,
+        "logistic" => HeadKind::Logistic,
+        _ => {
+            let layers = HeadLayers::parse(text);
+            let wanted = "wants auto, ridge, logistic, or layers like 256,relu,dropout=0.5";
+            return layers.map(Head::Layers).map_err(|error| format!("{error}; {wanted}"));
+        }
+    };
+    Ok(Head::Linear(kind))
 }
 
 fn schedule(text: &str) -> Result<Schedule, String> {

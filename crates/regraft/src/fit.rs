@@ -12,7 +12,7 @@ use crate::journal::{Log, Rows};
 use crate::options::default_run;
 use crate::plan::{images, split_origin};
 use crate::precision::{Ready, ready};
-use crate::tuning::{Augmentation, Tuning};
+use crate::tuning::Tuning;
 use crate::write::{Finished, write};
 use crate::{Error, FeatureKind, FitOptions, Loaded, Observer, Progress, Strategy, VERSION, load};
 
@@ -138,7 +138,11 @@ pub fn rate_table(options: &FitOptions, observer: &dyn Observer) -> Result<RateT
     }
     let log = Log::new(observer);
     let prepared = prepare(options, None, &log)?;
-    let planned = prepared.tuning(options, &log).plan()?;
+    let tuning = prepared.tuning(options, &log);
+    let planned = tuning.plan()?;
+    if let Some(path) = &options.tune.preview {
+        tuning.preview(&planned, path)?;
+    }
     let Table { layers, frontier } = planned.table;
     Ok(RateTable { layers, frontier, reasons: planned.reasons })
 }
@@ -150,11 +154,18 @@ fn check_options(options: &FitOptions) -> Result<(), Error> {
             "training by gradient puts its head on the output of the cut; leave `--features` out";
         return Err(Error::Options { what: "`--features` with this `--strategy`", why });
     }
-    if let Augmentation::Steps(augment) = &options.tune.augment
-        && !augment.mixes().is_empty()
-    {
-        let why = "mixtures of pictures are not part of training yet; leave mixup and cutmix out";
-        return Err(Error::Options { what: "`--augment`", why });
+    let from_probe = matches!(options.strategy, Strategy::LpFt | Strategy::Auto);
+    if !options.tune.hidden.is_empty() && (from_probe || options.strategy == Strategy::Probe) {
+        let why = "the probe has one linear layer; take `--strategy fine-tune`, with `--gradual` to let \
+                   the new head learn first";
+        return Err(Error::Options {
+            what: "hidden layers in `--head` with this `--strategy`",
+            why,
+        });
+    }
+    if options.tune.find_rate && options.tune.rates.is_some() {
+        let why = "give rates or let one be found, not both";
+        return Err(Error::Options { what: "`--rates` with `--find-rate`", why });
     }
     Ok(())
 }

@@ -16,6 +16,11 @@ use crate::plan::preprocess_of;
 /// Name of the layer that a linear head becomes.
 pub(crate) const HEAD: &str = "head";
 
+/// Whether a layer belongs to the head: the last one, or a hidden one below it (`head_1`, …).
+pub(crate) fn is_head(layer: &str) -> bool {
+    layer.strip_prefix(HEAD).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+}
+
 /// The trunk with the head on top: a linear layer called `head` whose outputs are the logits,
 /// divided by the temperature.
 ///
@@ -56,8 +61,8 @@ pub(crate) fn save(folder: &RunFolder, network: &Network) -> Result<(), Error> {
     let mut trunk = BTreeMap::new();
     let mut head = BTreeMap::new();
     for (name, value) in network.params().iter() {
-        let is_head = name.strip_prefix(HEAD).is_some_and(|rest| rest.starts_with('.'));
-        let part = if is_head { &mut head } else { &mut trunk };
+        let layer = name.rsplit_once('.').map_or(name, |(layer, _)| layer);
+        let part = if is_head(layer) { &mut head } else { &mut trunk };
         part.insert(name.to_owned(), Tensor::clone(value));
     }
     let metadata = BTreeMap::from([

@@ -1,26 +1,32 @@
 //! Training by gradient: the plan of it, the trial on held-out images, and the training itself.
 
+mod hidden;
 mod plan;
 mod start;
 mod trial;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use regraft_data::{Augment, Dataset, Strength};
+use regraft_data::{Augment, Dataset, Strength, decode_file, preview, to_png};
 use regraft_infer::{Engine, Precision};
 use regraft_net::Network;
 use regraft_probe::HeadFit;
 use regraft_run::{Event, Reason, RunFolder, TuningFacts, TuningPlan};
 use regraft_train::{
-    Extracted, FeatureStore, Flow, Inputs, Optimiser, Rates, Schedule, Trunk, Unfreeze, tune,
+    Extracted, FeatureStore, Flow, Inputs, Optimiser, Rates, Schedule, Trunk, Unfreeze, find_rate,
+    tune,
 };
 
+pub use self::hidden::HeadLayers;
 pub(crate) use self::plan::Planned;
 use self::start::cooled;
 pub(crate) use self::start::crown;
 use crate::features::{Chosen, Source};
 use crate::journal::{Log, Rows};
 use crate::{Error, FitOptions, Progress, Strategy};
+
+/// Training images in a preview.
+const PREVIEWED: usize = 6;
 
 /// How pictures are changed from round to round.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -64,6 +70,20 @@ pub struct TuneOptions {
     pub no_flip: bool,
     /// Whether batch norms use the statistics of the batch.
     pub batch_norm: bool,
+    /// Layers of a random head below its last.
+    pub hidden: HeadLayers,
+    /// Take the mean of the steps' weights, of which each step keeps this share.
+    pub average: Option<f64>,
+    /// New layers first, then block by block from the top.
+    pub gradual: bool,
+    /// End after so many rounds without improvement on held-out training images, and take the best.
+    pub patience: Option<u64>,
+    /// Every class counts the same, however many images it has.
+    pub balance: bool,
+    /// Where to write a picture of training images as the network will see them.
+    pub preview: Option<PathBuf>,
+    /// Look for one rate by a short training whose rate grows.
+    pub find_rate: bool,
 }
 
 /// All that is known before training.
@@ -102,13 +122,19 @@ impl Tuning<'_> {
         folder: &RunFolder,
         reasons: &mut Vec<Reason>,
     ) -> Result<Option<TunedRun>, Error> {
-        let planned = self.plan()?;
+        let mut planned = self.plan()?;
         let files: Vec<PathBuf> =
             self.rows.train.iter().map(|i| self.dataset.examples[*i].path.clone()).collect();
+        if let Some(path) = &self.options.tune.preview {
+            self.preview(&planned, path)?;
+        }
         let inputs = self.inputs(&planned, files)?;
         let labels: Vec<usize> =
             self.rows.train.iter().map(|i| self.dataset.examples[*i].label).collect();
-        let trial = self.trial(&planned, &inputs, &labels, folder)?;
+        if self.options.tune.find_rate {
+            self.find_rate(&mut planned, &inputs, &labels)?;
+        }
+        let mut trial = self.trial(&planned, &inputs, &labels, folder)?;
         if self.strategy() == Strategy::Auto {
             let (reason, better) = trial.verdict(&labels);
             reasons.push(reason);
@@ -121,16 +147,19 @@ impl Tuning<'_> {
         let (start, head) = self.start(self.rows)?;
         let (crown, frozen) = crown(&start, &planned.table)?;
         let part = (labels.as_slice(), all.as_slice(), &[][..]);
-        let checkpoint = folder.checkpoint("all");
-        let tuned = tune(
-            &crown,
-            &planned.table,
-            &planned.recipe,
-            &inputs,
-            part,
-            Some(&checkpoint),
-            &mut |epoch| self.told("all", epoch),
-        )?;
+        // Early stopping has chosen weights by images held out: those are the weights.
+        let tuned = match trial.stopped.take() {
+            Some(stopped) => stopped,
+            None => tune(
+                &crown,
+                &planned.table,
+                &planned.recipe,
+                &inputs,
+                part,
+                Some(&folder.checkpoint("all")),
+                &mut |epoch| self.told("all", epoch),
+            )?,
+        };
         let temperature = trial.temperature;
         let mut whole = match &frozen {
             Some(frozen) => frozen.graft(&tuned.network)?,
@@ -141,6 +170,7 @@ impl Tuning<'_> {
         let facts = TuningFacts {
             learned,
             last_loss: tuned.losses.last().copied().unwrap_or_default(),
+            rounds: tuned.round,
             ..trial.facts
         };
         let open = self.strategy() == Strategy::Auto;
@@ -148,6 +178,33 @@ impl Tuning<'_> {
         let plan = planned.plan(temperature);
         let feature_len = self.trunk()?.facts()?.output().shape.count();
         Ok(Some(TunedRun { network: whole, plan, facts, strategy, head, feature_len }))
+    }
+
+    /// Writes a picture of some training images, as they are and as rounds will show them.
+    pub(crate) fn preview(&self, planned: &Planned, path: &Path) -> Result<(), Error> {
+        let train = &self.rows.train;
+        let places =
+            (0..PREVIEWED.min(train.len())).map(|i| i * train.len() / PREVIEWED.min(train.len()));
+        let pictures = places.map(|at| decode_file(&self.dataset.examples[train[at]].path));
+        let pictures: Vec<_> = pictures.collect::<Result<_, _>>()?;
+        let preprocess = &self.network.card().preprocess;
+        let grid = preview(&pictures, preprocess, &planned.augment, self.options.seed)?;
+        Ok(regraft_run::atomic_write(path, &to_png(&grid)?)?)
+    }
+
+    /// Looks for one rate for all layers, and puts it into the plan.
+    fn find_rate(
+        &self,
+        planned: &mut Planned,
+        inputs: &Inputs,
+        labels: &[usize],
+    ) -> Result<(), Error> {
+        let all: Vec<usize> = (0..labels.len()).collect();
+        let (start, _) = self.start(self.rows)?;
+        let (crown, _) = crown(&start, &planned.table)?;
+        let found = find_rate(&crown, &planned.table, &planned.recipe, inputs, (labels, &all))?;
+        planned.found(&found);
+        Ok(())
     }
 
     pub(crate) fn told(&self, part: &str, epoch: &regraft_train::Epoch) -> Flow {

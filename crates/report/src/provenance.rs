@@ -1,6 +1,6 @@
 //! How to use the run, and where everything in it comes from.
 
-use regraft_run::{PreprocessPlan, ResizePlan};
+use regraft_run::{PreprocessPlan, ResizePlan, TuningPlan};
 
 use crate::ReportInput;
 use crate::html::{Html, Name, Show};
@@ -70,6 +70,13 @@ pub(crate) fn body(input: &ReportInput<'_>) -> Html {
         );
         let augment = if t.augment.is_empty() { "none" } else { &t.augment };
         fact("Augmentation", &Name(augment));
+        if !t.hidden.is_empty() {
+            fact("Hidden layers of the head", &Name(&t.hidden));
+        }
+        let more = extras(t);
+        if !more.is_empty() {
+            fact("Also", &more.join("; "));
+        }
         let norms = if t.batch_norm { "statistics of the batch" } else { "frozen" };
         fact("Batch norms", &norms);
     }
@@ -79,6 +86,20 @@ pub(crate) fn body(input: &ReportInput<'_>) -> Html {
     fact("Version", &format!("regraft {}", plan.regraft_version));
     out.raw("</dl>\n");
     out
+}
+
+/// What was asked for beyond plain steps.
+fn extras(t: &TuningPlan) -> Vec<String> {
+    let mut more = Vec::new();
+    more.extend(t.average.map(|keep| format!("mean of the steps' weights, each keeps {keep}")));
+    if t.gradual {
+        more.push("blocks joined one by one from the top".to_owned());
+    }
+    more.extend(t.patience.map(|n| format!("early stopping after {n} rounds without improvement")));
+    if !t.class_weights.is_empty() {
+        more.push("every class counted the same".to_owned());
+    }
+    more
 }
 
 fn preprocessing(p: &PreprocessPlan) -> String {

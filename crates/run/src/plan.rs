@@ -189,6 +189,21 @@ pub struct TuningPlan {
     /// Changed copies of each image whose values at the frontier were kept; 0 when every round saw
     /// pictures.
     pub copies: usize,
+    /// Layers of the head below its last, as `--head` takes them; empty for none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub hidden: String,
+    /// Share of the mean of weights that each step keeps; none when the last weights were taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average: Option<f64>,
+    /// Whether blocks joined one by one from the top.
+    #[serde(default)]
+    pub gradual: bool,
+    /// Rounds without improvement after which training ended; none for no such end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<u64>,
+    /// What each class counted in the loss; empty for all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_weights: Vec<f32>,
     /// Divides the scores before the softmax, from held-out images.
     pub temperature: f64,
 }

@@ -46,6 +46,9 @@ pub struct TuningFacts {
     pub learned: u64,
     /// Mean loss of the last round.
     pub last_loss: f64,
+    /// After which round the weights were like this: the last, or the best by early stopping.
+    #[serde(default)]
+    pub rounds: u64,
 }
 
 /// `metrics.json`: everything measured that depends on data and seed only, so that the same fit

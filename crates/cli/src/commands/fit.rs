@@ -3,7 +3,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use regraft::{
-    Error, FeatureKind, FitOptions, HeadKind, LayerRate, RateTable, Summary, TuneOptions,
+    Error, FeatureKind, FitOptions, HeadKind, HeadLayers, LayerRate, RateTable, Summary,
+    TuneOptions,
 };
 
 use super::load_options;
@@ -29,11 +30,15 @@ pub(crate) fn fit(
     printer: &Printer,
     terminal: &Terminal,
 ) -> Result<ExitCode, Error> {
+    let (head, hidden) = match &how.head {
+        Head::Linear(kind) => (*kind, HeadLayers::default()),
+        Head::Layers(layers) => (HeadKind::Auto, layers.clone()),
+    };
     let options = FitOptions {
         data,
         out: how.out.clone(),
         strategy: how.strategy.into(),
-        tune: tune_options(&how.tune),
+        tune: TuneOptions { hidden, ..tune_options(&how.tune) },
         network: how.network.clone(),
         cut: how.cut.clone(),
         features: match how.features {
@@ -42,11 +47,7 @@ pub(crate) fn fit(
             Features::Trunk => FeatureKind::Trunk,
             Features::Logits => FeatureKind::Logits,
         },
-        head: match how.head {
-            Head::Auto => HeadKind::Auto,
-            Head::Ridge => HeadKind::Ridge,
-            Head::Logistic => HeadKind::Logistic,
-        },
+        head,
         seed: common.seed,
         precision: how.precision.into(),
         test_share: how.test_share,
@@ -60,7 +61,7 @@ pub(crate) fn fit(
     }
     let summary = regraft::fit(&options, terminal)?;
     terminal.finish();
-    printer.result(&summary, || text(&summary));
+    printer.result(&summary, || text(&summary, how.tune.patience.is_some()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -82,6 +83,13 @@ fn tune_options(args: &TuneArgs) -> TuneOptions {
         augment: args.augment.clone(),
         no_flip: args.no_flip,
         batch_norm: args.batch_norm,
+        hidden: HeadLayers::default(),
+        average: args.average,
+        gradual: args.gradual,
+        patience: args.patience,
+        balance: args.balance,
+        preview: args.preview.clone(),
+        find_rate: args.find_rate,
     }
 }
 
@@ -111,7 +119,7 @@ fn table_text(rates: &RateTable) -> String {
     text
 }
 
-fn text(summary: &Summary) -> String {
+fn text(summary: &Summary, stopped: bool) -> String {
     let m = &summary.metrics;
     let [low, high] = m.test.interval;
     let mut text = format!(
@@ -137,6 +145,11 @@ fn text(summary: &Summary) -> String {
             percent(t.top1_before),
             percent(t.top1_after),
         );
+    }
+    if let Some(t) = &m.tuning
+        && stopped
+    {
+        let _ = writeln!(text, "the weights are those of round {}, the best held out", t.rounds);
     }
     if !m.skipped.is_empty() {
         let _ = writeln!(text, "{} left out, named in the report", plural(m.skipped.len(), "file"));

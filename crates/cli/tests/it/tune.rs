@@ -108,7 +108,7 @@ fn what_cannot_be_is_said_before_the_first_round() {
         (&["--rates", "1:2:3:4:5:6:7:8:1:2:3:4:5:6:7:8:1:2:3:4:5:6:7"], 2, "learning rates"),
         (&["--rate", "nothing.*=0.1"], 4, "nothing.*"),
         (&["--features", "depths"], 2, "--features"),
-        (&["--augment", "mixup(alpha=0.2)"], 2, "mixup"),
+        (&["--augment", "mixup(alpha=0)"], 2, "mixup"),
         (&["--strategy", "probe", "--dry-run"], 2, "lp-ft"),
     ] {
         let mut all = vec!["data", "--out", "run"];
@@ -205,5 +205,88 @@ fn killed_at_any_moment_the_same_command_ends_with_the_same_bytes() {
     for file in ["head.safetensors", "trunk.safetensors", "metrics.json", "predictions.csv"] {
         let read = |run: &str| fs::read(world.path(run).join(file)).unwrap();
         assert!(read("whole") == read("killed"), "{file} differs");
+    }
+}
+
+#[test]
+fn everything_asked_of_a_training_is_in_its_plan_and_report() {
+    let world = world();
+    let asked = [
+        "data",
+        "--out",
+        "run",
+        "--strategy",
+        "fine-tune",
+        "--unfreeze",
+        "last:2",
+        "--epochs",
+        "3",
+        "--batch",
+        "6",
+        "--head",
+        "8,relu,dropout=0.25",
+        "--average",
+        "0.9",
+        "--gradual",
+        "--patience",
+        "2",
+        "--balance",
+        "--find-rate",
+        "--augment",
+        "light",
+        "--preview",
+        "look.png",
+    ];
+    let summary = world.fit(&asked).json();
+    let rounds = summary["tuning"]["rounds"].as_u64().unwrap();
+    assert!((1..=3).contains(&rounds), "{summary}");
+    let plan = fs::read_to_string(world.path("run/plan.toml")).unwrap();
+    for line in [
+        "hidden = \"8,relu,dropout=0.25\"",
+        "average = 0.9",
+        "gradual = true",
+        "patience = 2",
+        "class_weights = [1.0, 1.0]",
+    ] {
+        assert!(plan.contains(line), "{line}: {plan}");
+    }
+    let network = fs::read_to_string(world.path("run/network.txt")).unwrap();
+    assert!(
+        network.contains("head_1 = linear") && network.contains("head_3 = dropout"),
+        "{network}"
+    );
+    let events = fs::read_to_string(world.path("run/events.jsonl")).unwrap();
+    assert_eq!(events.matches("\"part\":\"all\"").count(), 0, "the best weights are the weights");
+    let report = fs::read_to_string(world.path("run/report.html")).unwrap();
+    for words in ["Hidden layers", "early stopping after 2", "blocks joined one by one"] {
+        assert!(report.contains(words), "{words}");
+    }
+    let png = fs::read(world.path("look.png")).unwrap();
+    assert!(png.starts_with(b"\x89PNG"));
+    assert!(world.run(&["evaluate", "run", "data", "--json"]).json().is_object());
+}
+
+#[test]
+fn mixed_pictures_train_what_a_frozen_part_cannot_be_kept_for() {
+    let world = world();
+    let mixed = ["--strategy", "fine-tune", "--augment", "mixup(alpha=0.2)"];
+    let asked = [&["data", "--out", "run", "--unfreeze", "last:1", "--epochs", "1"], &mixed[..]];
+    world.fit(&asked.concat()).json();
+    let plan = fs::read_to_string(world.path("run/plan.toml")).unwrap();
+    assert!(plan.contains("copies = 0") && plan.contains("mixed with one another"), "{plan}");
+}
+
+#[test]
+fn heads_and_rates_that_cannot_be_are_refused_before_any_work() {
+    let world = world();
+    let cases: [(&[&str], &str); 5] = [
+        (&["--head", "256,tanh"], "`tanh`: wants a width"),
+        (&["--head", "dropout=1"], "from 0 to below 1"),
+        (&["--head", "64,relu"], "fine-tune"),
+        (&["--head", "64,relu", "--strategy", "lp-ft"], "fine-tune"),
+        (&["--find-rate", "--rates", "2:4:6", "--strategy", "lp-ft"], "not both"),
+    ];
+    for (arguments, words) in cases {
+        world.fit(&[&["data"], arguments].concat()).refused(2, &[words]);
     }
 }

@@ -2,10 +2,10 @@
 
 use regraft_data::{Augment, advise};
 use regraft_run::{Reason, TuningPlan};
-use regraft_train::{Asked, Optimiser, Rates, Recipe, Schedule, Table, Unfreeze};
+use regraft_train::{Asked, Found, Optimiser, Rates, Recipe, Schedule, Table, Unfreeze, matches};
 
-use super::{Augmentation, Tuning};
-use crate::head::HEAD;
+use super::{Augmentation, HeadLayers, Tuning};
+use crate::head::is_head;
 use crate::{Error, FeatureKind, Strategy};
 
 /// Images of a step, unless told otherwise.
@@ -22,11 +22,8 @@ pub(crate) struct Planned {
     pub(crate) recipe: Recipe,
     pub(super) augment: Augment,
     pub(super) copies: usize,
+    hidden: HeadLayers,
     pub(crate) reasons: Vec<Reason>,
-}
-
-fn is_head(layer: &str) -> bool {
-    layer == HEAD
 }
 
 /// Collects choices with their reasons.
@@ -55,8 +52,16 @@ impl Tuning<'_> {
             overrides: o.overrides.clone(),
             batch_norm: o.batch_norm || scratch,
         };
-        let table = Table::new(&self.start_shape()?, &is_head, &asked)?;
+        let mut table = Table::new(&self.start_shape()?, &is_head, &asked)?;
         let mut copies = 0;
+        if !augment.mixes().is_empty() && table.frontier.take().is_some() {
+            reasons.add(
+                "run the frozen part in every round".to_owned(),
+                "pictures are mixed with one another, anew each time".to_owned(),
+                "values of mixed pictures cannot be kept",
+                "this program",
+            );
+        }
         if let Some(frontier) = &table.frontier {
             if !augment.is_nothing() {
                 copies = COPIES.min(recipe.epochs as usize);
@@ -68,7 +73,15 @@ impl Tuning<'_> {
                 "this program",
             );
         }
-        Ok(Planned { table, asked, recipe, augment, copies, reasons: reasons.0 })
+        Ok(Planned {
+            table,
+            asked,
+            recipe,
+            augment,
+            copies,
+            hidden: o.hidden.clone(),
+            reasons: reasons.0,
+        })
     }
 
     /// Whether training starts from a probe that does well: depths win only when parts seen halfway
@@ -148,9 +161,40 @@ impl Tuning<'_> {
             decay: o.decay.unwrap_or(if scratch { 5e-4 } else { 1e-4 }),
             anchor: o.anchor,
             smoothing: o.smoothing.unwrap_or(0.0),
+            class_weights: o.balance.then(|| self.balanced(reasons)),
             clip: Some(CLIP),
+            average: o.average,
+            gradual: o.gradual,
+            patience: o.patience,
             seed: self.options.seed,
         }
+    }
+
+    /// Weights with which all classes count the same, `n / (C n_c)`, as scikit-learn's "balanced".
+    fn balanced(&self, reasons: &mut Reasons) -> Vec<f32> {
+        let classes = &self.dataset.classes;
+        let mut counts = vec![0usize; classes.len()];
+        for i in &self.rows.train {
+            counts[self.dataset.examples[*i].label] += 1;
+        }
+        let all = self.rows.train.len() as f64;
+        let weight = |n: &usize| (all / (classes.len() * (*n).max(1)) as f64) as f32;
+        let weights: Vec<f32> = counts.iter().map(weight).collect();
+        let shown: Vec<String> = classes
+            .iter()
+            .zip(&counts)
+            .zip(&weights)
+            .take(6)
+            .map(|((class, n), w)| format!("{class} {w:.2} ({n} images)"))
+            .collect();
+        let more = if classes.len() > 6 { ", …" } else { "" };
+        reasons.add(
+            format!("class weights {}{more}", shown.join(", ")),
+            "you asked for classes that count the same".to_owned(),
+            "each class weighs as if it had as many images as the others",
+            "King and Zeng 2001",
+        );
+        weights
     }
 
     fn augment(&self, reasons: &mut Reasons) -> Augment {
@@ -173,6 +217,36 @@ impl Tuning<'_> {
 }
 
 impl Planned {
+    /// Takes the rate that was found for every layer that learns, or says that none was.
+    pub(super) fn found(&mut self, found: &Found) {
+        let (Some(first), Some(last)) = (found.rates.first(), found.rates.last()) else { return };
+        let because = format!(
+            "the loss of {} steps, their rate rising from {first:.1e} to {last:.1e}",
+            found.rates.len()
+        );
+        let choice = match found.rate {
+            None => "no rate found: the loss never fell; the plan's own is kept".to_owned(),
+            Some(rate) => {
+                // Two digits are all that the finder knows.
+                let digits = 10f64.powf(1.0 - rate.log10().floor());
+                let rate = (rate * digits).round() / digits;
+                self.asked.rates = Rates::Same(rate);
+                let overrides = &self.asked.overrides;
+                for row in &mut self.table.layers {
+                    let own = overrides.iter().any(|(pattern, _)| matches(pattern, &row.layer));
+                    row.rate = row.rate.map(|old| if own { old } else { rate });
+                }
+                format!("learning rate {rate}")
+            }
+        };
+        self.reasons.push(Reason {
+            choice,
+            because,
+            rule: "the middle of the longest way down".to_owned(),
+            source: "Smith 2017, section 3.3; fastai's `valley`".to_owned(),
+        });
+    }
+
     pub(super) fn plan(&self, temperature: f64) -> TuningPlan {
         TuningPlan {
             unfreeze: self.asked.unfreeze.to_string(),
@@ -188,6 +262,11 @@ impl Planned {
             smoothing: f64::from(self.recipe.smoothing),
             augment: self.augment.to_string(),
             copies: self.copies,
+            hidden: self.hidden.to_string(),
+            average: self.recipe.average,
+            gradual: self.recipe.gradual,
+            patience: self.recipe.patience,
+            class_weights: self.recipe.class_weights.clone().unwrap_or_default(),
             temperature,
         }
     }

@@ -1,11 +1,12 @@
 //! The network as training finds it.
 
 use regraft_net::{Network, Op, Params, Role};
-use regraft_probe::{HeadFit, LinearHead};
+use regraft_probe::HeadFit;
 use regraft_tensor::Tensor;
 use regraft_train::Table;
 
 use super::Tuning;
+use super::hidden::with_random_head;
 use crate::features::start_head;
 use crate::head::{HEAD, grafted};
 use crate::journal::Rows;
@@ -23,32 +24,23 @@ impl Tuning<'_> {
         let trunk = self.trunk()?;
         let labels = &self.dataset.classes;
         let seed = self.options.seed;
-        let features = trunk.facts()?.output().shape.count();
+        let layers = &self.options.tune.hidden;
         match self.strategy() {
             Strategy::Probe | Strategy::LpFt | Strategy::Auto => {
                 let Self { options, dataset, extracted, source, log, .. } = self;
                 let fitted = start_head(options, dataset, extracted, source, rows, log)?;
                 Ok((grafted(&trunk, &fitted.head, labels)?, Some(fitted)))
             }
-            Strategy::FineTune => {
-                Ok((grafted(&trunk, &random_head(labels.len(), features, seed), labels)?, None))
-            }
+            Strategy::FineTune => Ok((with_random_head(&trunk, layers, labels, seed)?, None)),
             Strategy::Scratch => {
-                let fresh = random(&trunk, seed)?;
-                Ok((grafted(&fresh, &random_head(labels.len(), features, seed), labels)?, None))
+                Ok((with_random_head(&random(&trunk, seed)?, layers, labels, seed)?, None))
             }
         }
     }
 
     /// The network with some head: only its shapes matter.
     pub(super) fn start_shape(&self) -> Result<Network, Error> {
-        let trunk = self.trunk()?;
-        let features = trunk.facts()?.output().shape.count();
-        grafted(
-            &trunk,
-            &random_head(self.dataset.classes.len(), features, 0),
-            &self.dataset.classes,
-        )
+        with_random_head(&self.trunk()?, &self.options.tune.hidden, &self.dataset.classes, 0)
     }
 }
 
@@ -72,19 +64,6 @@ pub(super) fn cooled(network: &Network, temperature: f32) -> Result<Network, Err
         }
     }
     Ok(Network::new(network.graph().clone(), &params, network.card().clone())?)
-}
-
-/// A head with weights uniform in ±1/√d, PyTorch's default for linear layers, and no bias.
-fn random_head(classes: usize, features: usize, seed: u64) -> LinearHead {
-    let bound = 1.0 / (features.max(1) as f64).sqrt();
-    let weight = regraft_data::uniform(seed, HEAD, classes * features);
-    LinearHead {
-        classes,
-        features,
-        weight: weight.into_iter().map(|u| ((2.0 * u - 1.0) * bound) as f32).collect(),
-        bias: vec![0.0; classes],
-        temperature: 1.0,
-    }
 }
 
 /// The same graph with random weights: kernels uniform with the variance of He et al. 2015, equation

@@ -2,7 +2,7 @@
 
 use regraft_probe::{Labels, folds, nll, temperature_smoothed};
 use regraft_run::{Reason, RunFolder, TuningFacts};
-use regraft_train::{Inputs, most_probable, scores, tune};
+use regraft_train::{Inputs, Tuned, most_probable, scores, tune};
 
 use super::Tuning;
 use super::plan::Planned;
@@ -26,6 +26,8 @@ pub(super) struct Trial {
     after: Vec<f64>,
     pub(super) temperature: f64,
     pub(super) facts: TuningFacts,
+    /// What early stopping gave, of the first part.
+    pub(super) stopped: Option<Tuned>,
     /// Of each held-out image: log-likelihood after less that before.
     gains: Vec<f64>,
 }
@@ -131,8 +133,11 @@ impl Tuning<'_> {
                 Some(&checkpoint),
                 &mut |epoch| self.told(&name, epoch),
             )?;
-            trial.after.extend(tuned.held.map(|held| held.scores).unwrap_or_default());
+            trial.after.extend(tuned.held.iter().flat_map(|held| &held.scores));
             trial.held.extend(held);
+            if planned.recipe.patience.is_some() {
+                trial.stopped.get_or_insert(tuned);
+            }
         }
         trial.sum_up(labels, classes)?;
         Ok(trial)

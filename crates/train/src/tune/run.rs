@@ -44,12 +44,7 @@ pub(crate) struct Step<'a> {
 }
 
 /// The tape for the blocks from `lowest` up.
-fn tape(
-    network: &Network,
-    table: &Table,
-    room: usize,
-    lowest: usize,
-) -> Result<Tape, TrainError> {
+fn tape(network: &Network, table: &Table, room: usize, lowest: usize) -> Result<Tape, TrainError> {
     let row = |layer: &str| {
         let row = table.get(layer)?;
         row.block.is_none_or(|block| block >= lowest).then_some(row)

@@ -149,7 +149,10 @@ fn a_class_that_counts_for_nothing_is_not_learned() {
     let only = Recipe { class_weights: Some(vec![0.0, 1.0]), ..steady(20) };
     let tuned = run(&only, &inputs, &labels, 8);
     let scores = tuned.held.unwrap().scores;
-    assert!(scores.chunks(2).all(|s| s[1] > s[0]), "all are called the class that counts: {scores:?}");
+    assert!(
+        scores.chunks(2).all(|s| s[1] > s[0]),
+        "all are called the class that counts: {scores:?}"
+    );
 }
 
 #[test]
@@ -157,8 +160,8 @@ fn the_finder_names_a_rate_that_learns() {
     let (_folder, files, labels): (_, Vec<PathBuf>, _) = pictures(24);
     let inputs = as_pictures(&files, Augment::default());
     let learn: Vec<usize> = (0..24).collect();
-    let found =
-        find_rate(&network(), &table("all", false), &recipe(1), &inputs, (&labels, &learn)).unwrap();
+    let found = find_rate(&network(), &table("all", false), &recipe(1), &inputs, (&labels, &learn))
+        .unwrap();
     let rate = found.rate.unwrap();
     assert!((1e-5..1.0).contains(&rate), "{rate}, losses {:?}", found.losses);
     let mut rows = table("all", false);
