@@ -208,6 +208,10 @@ pub(crate) struct TuneArgs {
     /// Find one rate for all layers by a short training whose rate grows.
     #[arg(long)]
     pub(crate) find_rate: bool,
+    /// Memory that the whole program may take, for instance 4GiB: train as deep as it allows, the
+    /// values of a step made again where that saves enough.
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    pub(crate) memory: Option<u64>,
     /// Write a picture of training images as the network will see them, round by round (PNG); with
     /// `--dry-run` nothing more is done.
     #[arg(long, value_name = "FILE")]
@@ -431,6 +435,27 @@ fn head(text: &str) -> Result<Head, String> {
         }
     };
     Ok(Head::Linear(kind))
+}
+
+fn bytes(text: &str) -> Result<u64, String> {
+    let wanted = "wants a size like 4GiB, 512MiB or 2GB";
+    let units = [
+        ("TiB", 1_099_511_627_776.0),
+        ("GiB", 1_073_741_824.0),
+        ("MiB", 1_048_576.0),
+        ("KiB", 1024.0),
+        ("TB", 1e12),
+        ("GB", 1e9),
+        ("MB", 1e6),
+        ("kB", 1e3),
+    ];
+    let (number, unit) = units
+        .iter()
+        .find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)))
+        .ok_or(wanted)?;
+    let number: f64 = number.trim().parse().map_err(|_| wanted)?;
+    let bytes: f64 = number * unit;
+    (1e6..=1e18).contains(&bytes).then_some(bytes as u64).ok_or_else(|| wanted.to_owned())
 }
 
 fn schedule(text: &str) -> Result<Schedule, String> {

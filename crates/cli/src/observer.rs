@@ -134,7 +134,7 @@ impl Observer for Terminal {
                 ));
             }
             Progress::File { file, reason } => self.say(&format!("  {file}: {reason}")),
-            Progress::Epoch { part, epoch, of, loss, top1 } => {
+            Progress::Epoch { part, epoch, of, loss, top1, .. } => {
                 let held = top1
                     .map_or_else(String::new, |t| format!(", {:.1} % held out right", 100.0 * t));
                 self.say(&format!("  {part}: round {epoch} of {of}, loss {loss:.4}{held}"));
@@ -147,6 +147,11 @@ impl Observer for Terminal {
 
     fn now(&self) -> f64 {
         self.started.elapsed().as_secs_f64()
+    }
+
+    fn wall(&self) -> f64 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map_or(0.0, |since| since.as_secs_f64())
     }
 
     fn stop(&self) -> bool {

@@ -1,5 +1,6 @@
 //! safetensors: a length, a JSON header, the values.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fs::{File, Permissions};
 use std::io::{BufWriter, Write as _};
@@ -86,7 +87,7 @@ fn dtype(stored: Stored) -> Option<Dtype> {
 /// When the system refuses, a tensor is named `__metadata__`, or the header exceeds 100 MB.
 pub fn write(
     path: &Path,
-    tensors: &BTreeMap<String, Tensor>,
+    tensors: &BTreeMap<String, impl Borrow<Tensor>>,
     metadata: &BTreeMap<String, String>,
 ) -> Result<(), FormatError> {
     write_whole(path, tensors, metadata)
@@ -95,7 +96,7 @@ pub fn write(
 
 fn write_whole(
     path: &Path,
-    tensors: &BTreeMap<String, Tensor>,
+    tensors: &BTreeMap<String, impl Borrow<Tensor>>,
     metadata: &BTreeMap<String, String>,
 ) -> Result<(), FormatError> {
     let io = |source| FormatError::Io { action: crate::error::WRITE, source };
@@ -106,7 +107,7 @@ fn write_whole(
     out.write_all(&(header.len() as u64).to_le_bytes()).map_err(io)?;
     out.write_all(header.as_bytes()).map_err(io)?;
     let mut block = Vec::with_capacity(BLOCK * size_of::<f32>());
-    for values in tensors.values().flat_map(|tensor| tensor.data().chunks(BLOCK)) {
+    for values in tensors.values().flat_map(|tensor| tensor.borrow().data().chunks(BLOCK)) {
         block.clear();
         block.extend(values.iter().flat_map(|value| value.to_le_bytes()));
         out.write_all(&block).map_err(io)?;
@@ -133,7 +134,7 @@ fn sync_folder(folder: &Path) -> std::io::Result<()> {
 
 /// The JSON header, padded.
 fn header(
-    tensors: &BTreeMap<String, Tensor>,
+    tensors: &BTreeMap<String, impl Borrow<Tensor>>,
     metadata: &BTreeMap<String, String>,
 ) -> Result<String, FormatError> {
     let mut entries = Vec::new();
@@ -142,6 +143,7 @@ fn header(
     }
     let mut start = 0usize;
     for (name, tensor) in tensors {
+        let tensor = tensor.borrow();
         if name == METADATA {
             return Err(FormatError::ReservedName { name: name.clone() });
         }

@@ -38,16 +38,32 @@ impl Tape {
             }
         }
         gradients[self.output] = Some(last);
-        let units = std::mem::take(&mut self.units);
-        let done = units.iter().rev().try_for_each(|unit| match gradients[unit.output].take() {
-            Some(dy) if self.values[unit.output].wanted => {
-                self.unit(unit, dy, &mut gradients, &mut all)
+        let mut units = std::mem::take(&mut self.units);
+        let last = self.stretches.len() - 1;
+        let done: Result<(), GradError> = (0..=last).rev().try_for_each(|at| {
+            let stretch = self.stretches[at].clone();
+            if !units[stretch.clone()].iter().any(|unit| self.values[unit.output].wanted) {
+                return Ok(());
             }
-            Some(dy) => {
-                self.buffers.give(dy);
-                Ok(())
+            if at < last {
+                let again = &mut units[stretch.start..stretch.end - 1];
+                again.iter_mut().try_for_each(|unit| self.step(unit, None))?;
             }
-            None => Ok(()),
+            for unit in units[stretch.clone()].iter().rev() {
+                match gradients[unit.output].take() {
+                    Some(dy) if self.values[unit.output].wanted => {
+                        self.unit(unit, dy, &mut gradients, &mut all)?;
+                    }
+                    Some(dy) => self.buffers.give(dy),
+                    None => {}
+                }
+                self.measure();
+            }
+            if last > 0 {
+                self.forget(stretch);
+                self.buffers.clear();
+            }
+            Ok(())
         });
         self.units = units;
         done?;

@@ -29,7 +29,7 @@ impl Gradient {
 #[derive(Default)]
 pub(crate) struct Buffers {
     free: Vec<Gradient>,
-    /// Bytes of all buffers ever made.
+    /// Bytes of all buffers there are.
     pub(crate) bytes: usize,
 }
 
@@ -42,6 +42,12 @@ impl Buffers {
         let len = room * map.len();
         self.bytes += 4 * len;
         Gradient { data: Arc::new(Aligned::zeros(len)), map: *map }
+    }
+
+    /// Lets go of the buffers that are not in use.
+    pub(crate) fn clear(&mut self) {
+        self.bytes -= self.free.iter().map(|g| 4 * g.data.as_slice().len()).sum::<usize>();
+        self.free.clear();
     }
 
     /// Takes a buffer back, unless somebody still has it.

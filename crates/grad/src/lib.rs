@@ -14,6 +14,7 @@ mod buffers;
 mod build;
 mod error;
 pub mod loss;
+mod stretches;
 mod tape;
 mod unit;
 

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use rayon::prelude::*;
 use regraft_kernels::{
@@ -12,6 +13,7 @@ use regraft_tensor::{Shape, Tensor};
 use crate::GradError;
 use crate::buffers::Buffers;
 use crate::build::{Built, build};
+use crate::stretches::stretches;
 use crate::unit::{ConvUnit, Forward, NormUnit, Packed, Unit, Value, Work};
 
 /// How far a running statistic moves towards that of a batch, PyTorch's default.
@@ -27,12 +29,16 @@ pub struct Tuning<'a> {
     pub batch_norm: &'a dyn Fn(&str) -> bool,
     /// Whether the gradient of the input is wanted.
     pub input_gradient: bool,
+    /// Whether values are made again on the way back instead of kept: less memory, more time, the same
+    /// bits.
+    pub recompute: bool,
 }
 
 impl std::fmt::Debug for Tuning<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tuning")
             .field("input_gradient", &self.input_gradient)
+            .field("recompute", &self.recompute)
             .finish_non_exhaustive()
     }
 }
@@ -51,7 +57,14 @@ pub struct Tape {
     pub(crate) isa: Isa,
     pub(crate) units: Vec<Unit>,
     pub(crate) values: Vec<Value>,
+    /// Values of the last batch; empty where they are not kept.
     pub(crate) data: Vec<Aligned>,
+    /// Units that are run again on the way back, without those of the last value of each; one stretch
+    /// with everything when all is kept.
+    pub(crate) stretches: Vec<Range<usize>>,
+    /// Bytes of values there are, and the most there were with gradients.
+    held: usize,
+    peak: usize,
     pub(crate) output: usize,
     pub(crate) buffers: Buffers,
     pub(crate) room: usize,
@@ -88,7 +101,9 @@ impl Tape {
         if !values[output].wanted {
             return Err(GradError::NothingTuned);
         }
-        let data = values.iter().map(|v| Aligned::zeros(room * v.map.len())).collect();
+        let everything = || std::iter::once(0..units.len()).collect();
+        let stretches = if tuning.recompute { stretches(&units, &values) } else { everything() };
+        let data = values.iter().map(|_| Aligned::zeros(0)).collect();
         let facts = network.facts()?;
         let graph = network.graph();
         let mut tape = Self {
@@ -96,6 +111,9 @@ impl Tape {
             units,
             values,
             data,
+            stretches,
+            held: 0,
+            peak: 0,
             output,
             buffers: Buffers::default(),
             room,
@@ -147,9 +165,41 @@ impl Tape {
         names
     }
 
-    /// Bytes held for values and, after the first backward pass, gradients.
-    pub fn bytes(&self) -> usize {
-        4 * self.data.iter().map(|d| d.as_slice().len()).sum::<usize>() + self.buffers.bytes
+    /// The most bytes that values and gradients took so far; each example of the room takes the same.
+    pub fn peak_bytes(&self) -> usize {
+        self.peak
+    }
+
+    /// Bytes of packed weights.
+    pub fn packed_bytes(&self) -> usize {
+        let bytes = |unit: &Unit| match &unit.work {
+            Work::Conv(conv) => conv.packed.as_ref().map_or(0, Packed::bytes),
+            Work::Input
+            | Work::Norm(_)
+            | Work::Clamp
+            | Work::MaxPool(_)
+            | Work::AvgPool { .. }
+            | Work::Lrn { .. }
+            | Work::Add
+            | Work::Concat
+            | Work::Flatten
+            | Work::Softmax
+            | Work::Dropout { .. } => 0,
+        };
+        self.units.iter().map(bytes).sum()
+    }
+
+    /// Notes what memory is in use.
+    pub(crate) fn measure(&mut self) {
+        self.peak = self.peak.max(self.held + self.buffers.bytes);
+    }
+
+    /// Lets go of the values that the units of a stretch made.
+    pub(crate) fn forget(&mut self, units: Range<usize>) {
+        for value in units {
+            let gone = std::mem::replace(&mut self.data[value], Aligned::zeros(0));
+            self.held -= 4 * gone.as_slice().len();
+        }
     }
 
     pub(crate) fn param(&self, name: &str) -> Result<&[f32], GradError> {
@@ -240,7 +290,15 @@ impl Tape {
         (self.images, self.seed) = (batch.rows(), seed);
         self.pack(|unit| unit.tuned)?;
         let mut units = std::mem::take(&mut self.units);
-        let run = units.iter_mut().try_for_each(|unit| self.step(unit, batch));
+        let last = self.stretches.len() - 1;
+        let run: Result<(), GradError> = (0..=last).try_for_each(|at| {
+            let stretch = self.stretches[at].clone();
+            units[stretch.clone()].iter_mut().try_for_each(|unit| self.step(unit, Some(batch)))?;
+            if at < last {
+                self.forget(stretch.start..stretch.end - 1);
+            }
+            Ok(())
+        });
         self.units = units;
         run?;
         let mut dims = vec![self.images];
@@ -254,10 +312,20 @@ impl Tape {
         Ok(out)
     }
 
-    fn step(&mut self, unit: &mut Unit, batch: &Tensor) -> Result<(), GradError> {
+    /// Runs a unit on the batch; once more, on the way back, without one.
+    pub(crate) fn step(
+        &mut self,
+        unit: &mut Unit,
+        batch: Option<&Tensor>,
+    ) -> Result<(), GradError> {
         let n = self.images;
         let mut out = std::mem::replace(&mut self.data[unit.output], Aligned::zeros(0));
         let map = self.values[unit.output].map;
+        if out.as_slice().is_empty() {
+            out = Aligned::zeros(self.room * map.len());
+            self.held += 4 * out.as_slice().len();
+            self.measure();
+        }
         let y = &mut out.as_mut_slice()[..n * map.len()];
         let input = |i: usize| {
             let map = &self.values[unit.inputs[i]].map;
@@ -266,6 +334,7 @@ impl Tape {
         let on = (self.isa, team());
         match &mut unit.work {
             Work::Input => {
+                let Some(batch) = batch else { return Ok(()) };
                 let len = batch.row_len();
                 let images =
                     y.par_chunks_exact_mut(map.len()).zip(batch.data().par_chunks_exact(len));
@@ -278,7 +347,8 @@ impl Tape {
             }
             Work::Norm(norm) => {
                 let x = input(0);
-                let update = self.norm(&unit.layer, norm, x)?;
+                // The second time its factors are there, and the running statistics moved.
+                let update = if batch.is_some() { self.norm(&unit.layer, norm, x)? } else { None };
                 norm_forward(on, n, (&norm.scale, &norm.shift, unit.clamp), x, (y, &map));
                 if let Some([mean, var]) = update {
                     self.running(&unit.layer, &mean, &var);
@@ -375,7 +445,8 @@ impl Tape {
 
     /// The first layer whose value in the last batch is not finite throughout.
     pub fn first_not_finite(&self) -> Option<&str> {
-        let bad = |i: &usize| self.value(*i).0.iter().any(|v| !v.is_finite());
+        let kept = |i: &usize| !self.data[*i].as_slice().is_empty();
+        let bad = |i: &usize| kept(i) && self.value(*i).0.iter().any(|v| !v.is_finite());
         (0..self.values.len()).find(bad).map(|i| self.values[i].name.as_str())
     }
 

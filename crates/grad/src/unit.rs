@@ -61,6 +61,18 @@ pub(crate) struct Packed {
     pub(crate) scale: Vec<f32>,
 }
 
+impl Packed {
+    /// Bytes of all packed weights.
+    pub(crate) fn bytes(&self) -> usize {
+        let forward = match &self.forward {
+            Forward::Conv(conv) => conv.bytes(),
+            Forward::Winograd(conv) => conv.bytes(),
+            Forward::Depthwise(conv) => conv.bytes(),
+        };
+        forward + self.input.as_ref().map_or(0, ConvInput::bytes) + 4 * self.scale.len()
+    }
+}
+
 pub(crate) enum Forward {
     Conv(Conv),
     Winograd(Winograd),

@@ -110,6 +110,11 @@ struct Maps<'a, X: 'static, Y: 'static> {
 }
 
 impl Conv {
+    /// Bytes of the packed weights.
+    pub fn bytes(&self) -> usize {
+        4 * (self.weights.as_slice().len() + self.bias.as_slice().len())
+    }
+
     /// Packs weights `[out, in / groups, kh, kw]`, each output channel multiplied by `scale[out]`
     /// (a folded batch norm), and `bias[out]`.
     ///

@@ -22,6 +22,11 @@ pub struct Depthwise {
 }
 
 impl Depthwise {
+    /// Bytes of the packed weights.
+    pub fn bytes(&self) -> usize {
+        4 * (self.weights.as_slice().len() + self.bias.as_slice().len())
+    }
+
     /// Whether a convolution is depthwise.
     pub fn fits(spec: &ConvSpec) -> bool {
         spec.groups == spec.input && spec.input == spec.output

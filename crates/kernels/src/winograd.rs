@@ -46,6 +46,11 @@ struct Panel {
 }
 
 impl Winograd {
+    /// Bytes of the packed weights.
+    pub fn bytes(&self) -> usize {
+        4 * (self.weights.as_slice().len() + self.bias.as_slice().len())
+    }
+
     /// Whether a convolution can be done so, and gains by it: the tiles must fill the map, and the
     /// products must outweigh the transforms.
     pub fn fits(spec: &ConvSpec, output: &Map) -> bool {

@@ -201,6 +201,19 @@ pub enum Error {
         /// Why they do not go together, and what to do.
         why: &'static str,
     },
+    /// Nothing fits the memory given.
+    #[error(
+        "{limit} of memory are too little to train in steps of {batch} images; the least is {least}. \
+         Give more with `--memory`, or take smaller steps with `--batch`"
+    )]
+    Memory {
+        /// Given.
+        limit: String,
+        /// Needed.
+        least: String,
+        /// Images of a step.
+        batch: usize,
+    },
     /// A person asked to stop.
     #[error("interrupted; whatever was finished is kept, and the same command goes on from there")]
     Interrupted,
@@ -242,6 +255,7 @@ impl Error {
             | Self::NoCut { .. } => ErrorKind::Network,
             Self::OtherRun { .. }
             | Self::Options { .. }
+            | Self::Memory { .. }
             | Self::Train(
                 TrainError::Blocks { .. } | TrainError::Rates { .. } | TrainError::NothingTuned,
             ) => ErrorKind::Usage,

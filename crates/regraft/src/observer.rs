@@ -70,6 +70,8 @@ pub enum Progress<'a> {
         loss: f64,
         /// Share of held-out images right.
         top1: Option<f64>,
+        /// Their mean loss.
+        held_loss: Option<f64>,
     },
     /// Something was decided.
     Decided(&'a Reason),
@@ -82,6 +84,11 @@ pub trait Observer: Sync {
 
     /// Seconds since some fixed moment; the library itself has no clock.
     fn now(&self) -> f64 {
+        0.0
+    }
+
+    /// Seconds since 1970, for curves that other programs show.
+    fn wall(&self) -> f64 {
         0.0
     }
 

@@ -1,6 +1,7 @@
 //! Training by gradient: the plan of it, the trial on held-out images, and the training itself.
 
 mod hidden;
+mod memory;
 mod plan;
 mod start;
 mod trial;
@@ -11,7 +12,7 @@ use regraft_data::{Augment, Dataset, Strength, decode_file, preview, to_png};
 use regraft_infer::{Engine, Precision};
 use regraft_net::Network;
 use regraft_probe::HeadFit;
-use regraft_run::{Event, Reason, RunFolder, TuningFacts, TuningPlan};
+use regraft_run::{Event, Reason, RunFolder, Scalar, TuningFacts, TuningPlan};
 use regraft_train::{
     Extracted, FeatureStore, Flow, Inputs, Optimiser, Rates, Schedule, Trunk, Unfreeze, find_rate,
     tune,
@@ -22,6 +23,7 @@ pub(crate) use self::plan::Planned;
 use self::start::cooled;
 pub(crate) use self::start::crown;
 use crate::features::{Chosen, Source};
+use crate::fit::reason;
 use crate::journal::{Log, Rows};
 use crate::{Error, FitOptions, Progress, Strategy};
 
@@ -80,6 +82,8 @@ pub struct TuneOptions {
     pub patience: Option<u64>,
     /// Every class counts the same, however many images it has.
     pub balance: bool,
+    /// Bytes of memory that the whole program may take; the plan trains as deep as they allow.
+    pub memory: Option<u64>,
     /// Where to write a picture of training images as the network will see them.
     pub preview: Option<PathBuf>,
     /// Look for one rate by a short training whose rate grows.
@@ -157,7 +161,7 @@ impl Tuning<'_> {
                 &inputs,
                 part,
                 Some(&folder.checkpoint("all")),
-                &mut |epoch| self.told("all", epoch),
+                &mut |epoch| self.heard(folder, "all", epoch),
             )?,
         };
         let temperature = trial.temperature;
@@ -207,6 +211,39 @@ impl Tuning<'_> {
         Ok(())
     }
 
+    /// Adds a round to the curves of the run folder.
+    fn curves(
+        &self,
+        folder: &RunFolder,
+        part: &str,
+        epoch: &regraft_train::Epoch,
+    ) -> Result<(), Error> {
+        let mut scalars = vec![("loss/training", epoch.loss), ("rate/factor", epoch.factor)];
+        if let Some(held) = &epoch.held {
+            scalars.extend([("loss/held out", held.nll), ("accuracy/held out", held.top1)]);
+        }
+        let scalars: Vec<Scalar<'_>> =
+            scalars.iter().map(|(tag, value)| Scalar { tag, value: *value as f32 }).collect();
+        let at = (self.log.observer.wall(), epoch.epoch);
+        let folder = folder.curves(&part.replace(' ', "-"));
+        Ok(regraft_run::append_scalars(&folder, epoch.epoch == 1, at, &scalars)?)
+    }
+
+    /// Tells of a round, and draws it into the curves.
+    pub(super) fn heard(
+        &self,
+        folder: &RunFolder,
+        part: &str,
+        epoch: &regraft_train::Epoch,
+    ) -> Flow {
+        // A curve that cannot be drawn is no reason to lose a training.
+        if let Err(error) = self.curves(folder, part, epoch) {
+            let why = format!("no curve for TensorBoard: {}", reason(&error));
+            self.log.observer.tell(&Progress::Note(&why));
+        }
+        self.told(part, epoch)
+    }
+
     pub(crate) fn told(&self, part: &str, epoch: &regraft_train::Epoch) -> Flow {
         let top1 = epoch.held.as_ref().map(|h| h.top1);
         self.log.event(Event::Epoch {
@@ -221,6 +258,7 @@ impl Tuning<'_> {
             of: epoch.of,
             loss: epoch.loss,
             top1,
+            held_loss: epoch.held.as_ref().map(|h| h.nll),
         });
         if self.log.observer.stop() { Flow::Stop } else { Flow::Continue }
     }

@@ -15,6 +15,8 @@ const TABLE_LIMIT: u64 = 2 << 30;
 
 /// How names of checkpoints begin.
 const CHECKPOINT: &str = "checkpoint-";
+/// Folder of the curves of a training.
+const CURVES: &str = "tensorboard";
 
 /// A file of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -175,6 +177,11 @@ impl RunFolder {
         Ok(())
     }
 
+    /// The folder of the curves of a part of a training, for `TensorBoard`.
+    pub fn curves(&self, part: &str) -> PathBuf {
+        self.path.join(CURVES).join(part)
+    }
+
     /// Where the checkpoint of a part of a training is, whether it exists or not.
     pub fn checkpoint(&self, part: &str) -> PathBuf {
         self.path.join(format!("{CHECKPOINT}{part}.safetensors"))
@@ -267,7 +274,8 @@ impl RunFolder {
             let name = entry.map_err(fail)?.file_name().to_string_lossy().into_owned();
             let ours = RunFile::ALL.iter().any(|f| f.name() == name)
                 || name.starts_with(TEMPORARY_PREFIX)
-                || name.starts_with(CHECKPOINT);
+                || name.starts_with(CHECKPOINT)
+                || name == CURVES;
             if !ours {
                 strangers.push(name);
             }

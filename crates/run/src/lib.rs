@@ -22,6 +22,7 @@ mod plan;
 mod predictions;
 mod read;
 mod summary;
+mod tensorboard;
 mod write;
 
 pub use error::{RunError, WriteStep};
@@ -34,6 +35,7 @@ pub use plan::{
 };
 pub use predictions::{Prediction, Predictions};
 pub use summary::{Loo, MetricsFile, Skipped, Summary, TrainFacts, TuningFacts};
+pub use tensorboard::{Scalar, append_scalars};
 pub use write::atomic_write;
 
 /// Version of the files in a run folder. A reader refuses a newer one.

@@ -201,6 +201,9 @@ pub struct TuningPlan {
     /// Rounds without improvement after which training ended; none for no such end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<u64>,
+    /// Whether values were made again on the way back, to take less memory.
+    #[serde(default)]
+    pub recompute: bool,
     /// What each class counted in the loss; empty for all the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub class_weights: Vec<f32>,

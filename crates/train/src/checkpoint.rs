@@ -1,5 +1,6 @@
 //! A training as far as it has come, in a file.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,15 @@ pub(crate) struct Checkpoint {
     pub(crate) average: BTreeMap<String, Tensor>,
     /// The best round so far, where early stopping looks for one.
     pub(crate) best: Option<Best>,
+}
+
+/// The same where it is, to be written.
+pub(crate) struct State<'a> {
+    pub(crate) losses: &'a [f64],
+    pub(crate) params: BTreeMap<String, &'a Tensor>,
+    pub(crate) memory: &'a Memory,
+    pub(crate) average: Option<&'a BTreeMap<String, Tensor>>,
+    pub(crate) best: Option<&'a Best>,
 }
 
 /// A round that was better on the held-out examples than all before it.
@@ -51,27 +61,29 @@ impl Place {
     }
 
     /// Writes a checkpoint, whole or not at all.
-    pub(crate) fn write(&self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
-        let mut tensors = BTreeMap::new();
-        let best = checkpoint.best.as_ref().map(|best| &best.params);
-        let kinds = [(PARAM, &checkpoint.params), (AVERAGE, &checkpoint.average)];
-        for (kind, values) in kinds.into_iter().chain(best.map(|best| (BEST, best))) {
+    pub(crate) fn write(&self, state: &State<'_>) -> Result<(), TrainError> {
+        let mut tensors: BTreeMap<String, Cow<'_, Tensor>> = BTreeMap::new();
+        for (name, value) in &state.params {
+            tensors.insert(format!("{PARAM}{name}"), Cow::Borrowed(*value));
+        }
+        let best = state.best.map(|best| (BEST, &best.params));
+        for (kind, values) in state.average.map(|mean| (AVERAGE, mean)).into_iter().chain(best) {
             for (name, value) in values {
-                tensors.insert(format!("{kind}{name}"), value.clone());
+                tensors.insert(format!("{kind}{name}"), Cow::Borrowed(value));
             }
         }
-        for (name, value) in checkpoint.memory.tensors() {
+        for (name, value) in state.memory.tensors() {
             tensors.insert(format!("{MEAN}{name}"), value);
         }
         // Rust prints as many digits as give every bit back.
-        let losses: Vec<String> = checkpoint.losses.iter().map(ToString::to_string).collect();
+        let losses: Vec<String> = state.losses.iter().map(ToString::to_string).collect();
         let losses = losses.join(" ");
         let mut metadata = BTreeMap::from([
             ("regraft.training".to_owned(), self.key.clone()),
             ("regraft.losses".to_owned(), losses),
-            ("regraft.steps".to_owned(), checkpoint.memory.steps().to_string()),
+            ("regraft.steps".to_owned(), state.memory.steps().to_string()),
         ]);
-        if let Some(best) = &checkpoint.best {
+        if let Some(best) = state.best {
             metadata.insert("regraft.best".to_owned(), format!("{} {}", best.epoch, best.nll));
         }
         let written = safetensors::write(&self.path, &tensors, &metadata);

@@ -35,4 +35,4 @@ pub use optimiser::{Change, Memory, Optimiser, clip};
 pub use rates::{Asked, LayerRate, Rates, Table, Unfreeze, matches};
 pub use schedule::Schedule;
 pub use store::FeatureStore;
-pub use tune::{Epoch, Recipe, Tuned, tune};
+pub use tune::{Epoch, Recipe, Tuned, need, tune};

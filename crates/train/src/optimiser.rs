@@ -1,5 +1,6 @@
 //! Steps from gradients to parameters.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use regraft_tensor::Tensor;
@@ -55,7 +56,7 @@ pub struct Memory {
     /// Steps taken.
     steps: u64,
     /// For each parameter the steps before its first, and its running means, one or two.
-    means: BTreeMap<String, (u64, Vec<Vec<f32>>)>,
+    means: BTreeMap<String, (u64, Vec<Tensor>)>,
 }
 
 impl Memory {
@@ -90,14 +91,14 @@ impl Memory {
         let (before, means) =
             self.means.entry(name.to_owned()).or_insert((self.steps.saturating_sub(1), Vec::new()));
         let first = means.is_empty();
-        means.resize_with(slots, || vec![0.0; value.len()]);
+        means.resize_with(slots, || Tensor::zeros([value.len()]));
         let (rate, decay) = (how.rate as f32, how.decay as f32);
         let pull = |i: usize, w: f32| decay * (w - how.anchor.map_or(0.0, |a| a[i]));
         match optimiser {
             Optimiser::Sgd { momentum, nesterov } => {
                 let momentum = momentum as f32;
                 for (i, ((w, g), v)) in
-                    value.iter_mut().zip(gradient).zip(&mut means[0]).enumerate()
+                    value.iter_mut().zip(gradient).zip(means[0].data_mut()).enumerate()
                 {
                     let g = g + pull(i, *w);
                     *v = if first { g } else { momentum * *v + g };
@@ -109,7 +110,7 @@ impl Memory {
                 let step = how.rate / (1.0 - b1.powi(t));
                 let root = (1.0 - b2.powi(t)).sqrt();
                 let [m, v] = &mut means[..] else { return };
-                let means = m.iter_mut().zip(v);
+                let means = m.data_mut().iter_mut().zip(v.data_mut());
                 for (i, ((w, g), (m, v))) in value.iter_mut().zip(gradient).zip(means).enumerate() {
                     *w -= rate * pull(i, *w);
                     let g = f64::from(*g);
@@ -123,29 +124,27 @@ impl Memory {
     }
 
     /// Everything remembered, as named tensors.
-    pub fn tensors(&self) -> impl Iterator<Item = (String, Tensor)> {
+    pub fn tensors(&self) -> impl Iterator<Item = (String, Cow<'_, Tensor>)> {
         self.means.iter().flat_map(|(name, (before, means))| {
             // 32 bits hold whole numbers up to 2^24, more steps than anybody waits for.
             let before = Tensor::new([1], vec![*before as f32]).ok();
-            let before = before.map(|before| (format!("before/{name}"), before));
-            let means = means.iter().enumerate().filter_map(move |(i, mean)| {
-                let tensor = Tensor::new([mean.len()], mean.clone()).ok()?;
-                Some((format!("{i}/{name}"), tensor))
-            });
+            let before = before.map(|before| (format!("before/{name}"), Cow::Owned(before)));
+            let means = means.iter().enumerate();
+            let means = means.map(move |(i, mean)| (format!("{i}/{name}"), Cow::Borrowed(mean)));
             means.chain(before)
         })
     }
 
     /// A memory from what [`Memory::tensors`] gave, after `steps`.
     pub fn from_tensors(steps: u64, tensors: impl Iterator<Item = (String, Tensor)>) -> Self {
-        let mut means: BTreeMap<String, (u64, Vec<Vec<f32>>)> = BTreeMap::new();
+        let mut means: BTreeMap<String, (u64, Vec<Tensor>)> = BTreeMap::new();
         // `0/a` comes before `1/a`, so means arrive in their order.
         for (key, tensor) in tensors {
             let Some((kind, name)) = key.split_once('/') else { continue };
             let (before, means) = means.entry(name.to_owned()).or_default();
             match tensor.data() {
                 [steps] if kind == "before" => *before = *steps as u64,
-                _ => means.push(tensor.into_data()),
+                _ => means.push(tensor),
             }
         }
         Self { steps, means }

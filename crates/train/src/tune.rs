@@ -1,11 +1,13 @@
 //! The loop: batch, loss, gradient, step.
 
+mod need;
 mod run;
 
 use std::path::Path;
 
 use regraft_net::{Network, notation};
 
+pub use self::need::need;
 pub(crate) use self::run::{Run, Step};
 use crate::checkpoint::Place;
 use crate::{Flow, Held, Inputs, Optimiser, Schedule, Table, TrainError};
@@ -43,6 +45,9 @@ pub struct Recipe {
     /// Training ends after so many rounds without a lower loss on the held-out examples, and gives the
     /// weights of the best round (Prechelt 1998).
     pub patience: Option<u64>,
+    /// Whether values are made again on the way back instead of kept: less memory, about a third more
+    /// time, the same bits (Chen et al. 2016).
+    pub recompute: bool,
     /// Seed of order and dropout.
     pub seed: u64,
 }
@@ -124,7 +129,7 @@ pub fn tune(
             run.judge(epoch + 1, held.nll);
         }
         if let Some(place) = &place {
-            place.write(&run.checkpoint(&all.losses))?;
+            place.write(&run.state(&all.losses))?;
         }
         let factor = last_factor(recipe, epoch, run.batches);
         let told = Epoch { epoch: epoch + 1, of: recipe.epochs, loss, factor, held };
@@ -190,6 +195,8 @@ fn key(
         });
     }
     // `Debug` of plain numbers and words prints every bit of them.
+    // How much memory there is shapes nothing.
+    let recipe = Recipe { recompute: false, ..recipe.clone() };
     hash.update(format!("{table:?} {recipe:?} {learn:?} {labels:?}").as_bytes());
     // Held-out examples shape a training only where they end it.
     if recipe.patience.is_some() {

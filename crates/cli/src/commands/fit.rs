@@ -88,6 +88,7 @@ fn tune_options(args: &TuneArgs) -> TuneOptions {
         gradual: args.gradual,
         patience: args.patience,
         balance: args.balance,
+        memory: args.memory,
         preview: args.preview.clone(),
         find_rate: args.find_rate,
     }

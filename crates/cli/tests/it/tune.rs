@@ -30,6 +30,10 @@ fn lp_ft_makes_a_run_that_predicts_and_says_how_it_was_trained() {
     }
     let events = fs::read_to_string(world.path("run/events.jsonl")).unwrap();
     assert_eq!(events.matches("\"event\":\"epoch\"").count(), 4, "{events}");
+    for part in ["held-out-1", "all"] {
+        let curves = world.path("run/tensorboard").join(part).join("events.out.tfevents.0.regraft");
+        assert!(fs::read(curves).unwrap().windows(13).any(|w| w == b"loss/training"), "{part}");
+    }
     let report = fs::read_to_string(world.path("run/report.html")).unwrap();
     assert!(report.contains("After training") && report.contains("Batch norms"));
     let left = fs::read_dir(world.path("run")).unwrap().map(|e| e.unwrap().file_name());
@@ -289,4 +293,21 @@ fn heads_and_rates_that_cannot_be_are_refused_before_any_work() {
     for (arguments, words) in cases {
         world.fit(&[&["data"], arguments].concat()).refused(2, &[words]);
     }
+}
+
+#[test]
+fn a_limit_of_memory_decides_how_deep_training_goes() {
+    let world = world();
+    let tuned = |memory: &str| {
+        let asked = ["--strategy", "lp-ft", "--dry-run", "--batch", "8", "--memory", memory];
+        world.fit(&[&["data"], &asked[..]].concat())
+    };
+    let unfrozen = |memory: &str| {
+        let rates = tuned(memory).json();
+        rates["layers"].as_array().unwrap().iter().filter(|l| !l["rate"].is_null()).count()
+    };
+    let (deep, shallow) = (unfrozen("100GiB"), unfrozen("200MB"));
+    assert!(deep > shallow && shallow >= 1, "{deep} layers learn with much, {shallow} with little");
+    tuned("5MB").refused(2, &["too little", "the least is", "--batch"]);
+    tuned("5 apples").refused(2, &["wants a size like 4GiB"]);
 }

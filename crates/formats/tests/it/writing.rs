@@ -68,7 +68,8 @@ fn the_bytes_are_those_of_the_specification() {
 fn a_write_that_cannot_be_done_names_the_file_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("no/such/folder/w.safetensors");
-    let error = safetensors::write(&path, &BTreeMap::new(), &BTreeMap::new()).unwrap_err();
+    let error =
+        safetensors::write(&path, &BTreeMap::<_, Tensor>::new(), &BTreeMap::new()).unwrap_err();
     assert!(error.to_string().contains("w.safetensors: cannot write the file"), "{error}");
     let reserved = BTreeMap::from([("__metadata__".to_string(), Tensor::zeros([1]))]);
     let error = safetensors::write(&folder.path().join("w"), &reserved, &BTreeMap::new());

@@ -32,7 +32,12 @@ fn norms(network: &Network) -> Vec<&str> {
 
 /// Gradients of `Σ out · direction`.
 fn gradients(network: &Network, batch_norm: bool, isa: Isa) -> (Gradients, Tensor, Tensor) {
-    let tuning = Tuning { tuned: &|_| true, batch_norm: &|_| batch_norm, input_gradient: true };
+    let tuning = Tuning {
+        tuned: &|_| true,
+        batch_norm: &|_| batch_norm,
+        input_gradient: true,
+        recompute: false,
+    };
     let batch = batch(network, 3);
     let mut tape = Tape::with_isa(network, 4, &tuning, isa).unwrap();
     let out = tape.forward(&batch, 0).unwrap();

@@ -6,7 +6,7 @@ use regraft_testkit::{small_networks, with_formula_weights};
 use crate::numeric::batch;
 
 const ALL: Tuning<'static> =
-    Tuning { tuned: &|_| true, batch_norm: &|_| true, input_gradient: false };
+    Tuning { tuned: &|_| true, batch_norm: &|_| true, input_gradient: false, recompute: false };
 
 fn network(text: &str) -> Network {
     with_formula_weights(notation::parse(text).unwrap())
@@ -38,6 +38,7 @@ fn what_is_frozen_has_no_gradient_and_a_frozen_norm_does_not_move() {
         tuned: &|layer| layer == "pw" || layer == "pwbn" || layer == "fc",
         batch_norm: &|layer| layer == "dwbn",
         input_gradient: false,
+        recompute: false,
     };
     let mut tape = Tape::new(&network, 2, &tuning).unwrap();
     let batch = batch(&network, 2);
@@ -156,4 +157,51 @@ fn losses_have_the_numeric_gradient_and_the_known_values() {
         t.iter().zip([0.025, 0.025, 0.925, 0.025]).all(|(a, b): (&f32, f32)| (a - b).abs() < 1e-7)
     );
     assert!(loss::smoothed(&[4], 4, 0.1).is_err());
+}
+
+#[test]
+fn values_made_again_give_the_same_bits_in_less_memory() {
+    let text = "x = input 3x24x24
+        c1 = conv2d x out=8 size=3 pad=1
+        n1 = batch_norm c1 eps=0.001
+        a1 = relu n1
+        c2 = conv2d a1 out=8 size=3 pad=1
+        n2 = batch_norm c2 eps=0.001
+        s = add a1 n2
+        a2 = relu s
+        c3 = conv2d a2 out=8 size=3 pad=1 bias=yes
+        d3 = dropout c3 rate=0.3
+        p = max_pool d3 size=2 stride=2
+        c4 = conv2d p out=8 size=3 pad=1 bias=yes
+        a4 = relu6 c4
+        c5 = conv2d a4 out=8 size=3 pad=1 bias=yes
+        g = global_avg_pool c5
+        f = linear g out=3
+        -> f";
+    let network = with_formula_weights(notation::parse(text).unwrap());
+    let mut results = Vec::new();
+    for (recompute, frozen) in [(false, false), (true, false), (false, true), (true, true)] {
+        let tuned = |layer: &str| !frozen || !["c1", "n1"].contains(&layer);
+        let tuning = Tuning { tuned: &tuned, batch_norm: &|_| true, recompute, ..ALL };
+        let mut tape = Tape::new(&network, 3, &tuning).unwrap();
+        let mut bits = Vec::new();
+        for step in 0..3 {
+            let n = 3 - step % 2;
+            let input: Vec<f32> =
+                (0..n * 3 * 24 * 24).map(|i| ((i * 7 + step) as f32 * 0.37).sin()).collect();
+            let out = tape.forward(&Tensor::new([n, 3, 24, 24], input).unwrap(), 5).unwrap();
+            let gradients = tape.backward(&out).unwrap().params;
+            for (name, gradient) in &gradients {
+                let value = tape.param_mut(name).unwrap();
+                value.iter_mut().zip(gradient.data()).for_each(|(v, g)| *v -= 0.01 * g);
+            }
+            bits.push((out, gradients));
+        }
+        results.push((bits, tape.params().clone(), tape.peak_bytes()));
+    }
+    for pair in results.chunks(2) {
+        assert_eq!(pair[0].0, pair[1].0, "outputs and gradients");
+        assert_eq!(pair[0].1, pair[1].1, "weights and running statistics");
+        assert!(pair[1].2 * 4 < pair[0].2 * 3, "{} of {} bytes", pair[1].2, pair[0].2);
+    }
 }

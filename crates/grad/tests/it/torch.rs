@@ -84,7 +84,12 @@ fn ten_steps_give_the_weights_of_pytorch() {
     for case in &fixture.cases {
         let network = network(&case.network, fixture.size);
         let frozen = case.frozen_norms;
-        let tuning = Tuning { tuned: &|_| true, batch_norm: &|_| !frozen, input_gradient: false };
+        let tuning = Tuning {
+            tuned: &|_| true,
+            batch_norm: &|_| !frozen,
+            input_gradient: false,
+            recompute: false,
+        };
         let mut tape = Tape::new(&network, fixture.batch, &tuning).unwrap();
         let start = wide(&tape);
         let mut speed: BTreeMap<String, Vec<f32>> = BTreeMap::new();

@@ -74,6 +74,16 @@ pub struct ConvInput {
 }
 
 impl ConvInput {
+    /// Bytes of the packed weights.
+    pub fn bytes(&self) -> usize {
+        let of = |phase: &Phase| match &phase.work {
+            Work::Conv(conv) => conv.bytes(),
+            Work::Winograd(conv) => conv.bytes(),
+            Work::Depthwise(conv) => conv.bytes(),
+        };
+        self.phases.iter().map(of).sum()
+    }
+
     /// The border that the gradient of the output must have.
     pub fn border(spec: &ConvSpec, input: &Map, output: &Map) -> PadSides {
         let mut border = PadSides::default();

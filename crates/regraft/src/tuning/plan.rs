@@ -44,14 +44,18 @@ impl Tuning<'_> {
         let scratch = self.strategy() == Strategy::Scratch;
         let mut reasons = Reasons::default();
         let unfreeze = self.unfreeze(&mut reasons);
-        let recipe = self.recipe(&mut reasons);
+        let mut recipe = self.recipe(&mut reasons);
         let augment = self.augment(&mut reasons);
-        let asked = Asked {
+        let mut asked = Asked {
             unfreeze,
             rates: o.rates.clone().unwrap_or(Rates::Same(self.rate(recipe.optimiser))),
             overrides: o.overrides.clone(),
             batch_norm: o.batch_norm || scratch,
         };
+        if let Some(limit) = o.memory {
+            let mixes = !augment.mixes().is_empty();
+            reasons.0.push(self.within(limit, &mut asked, &mut recipe, mixes)?);
+        }
         let mut table = Table::new(&self.start_shape()?, &is_head, &asked)?;
         let mut copies = 0;
         if !augment.mixes().is_empty() && table.frontier.take().is_some() {
@@ -166,6 +170,7 @@ impl Tuning<'_> {
             average: o.average,
             gradual: o.gradual,
             patience: o.patience,
+            recompute: false,
             seed: self.options.seed,
         }
     }
@@ -266,6 +271,7 @@ impl Planned {
             average: self.recipe.average,
             gradual: self.recipe.gradual,
             patience: self.recipe.patience,
+            recompute: self.recipe.recompute,
             class_weights: self.recipe.class_weights.clone().unwrap_or_default(),
             temperature,
         }

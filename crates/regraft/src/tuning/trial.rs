@@ -131,7 +131,7 @@ impl Tuning<'_> {
                 inputs,
                 (labels, &learn, &held),
                 Some(&checkpoint),
-                &mut |epoch| self.told(&name, epoch),
+                &mut |epoch| self.heard(folder, &name, epoch),
             )?;
             trial.after.extend(tuned.held.iter().flat_map(|held| &held.scores));
             trial.held.extend(held);

@@ -9,4 +9,5 @@ mod plan;
 mod predictions;
 mod sample;
 mod summary;
+mod tensorboard;
 mod write;

@@ -8,7 +8,7 @@ use regraft_net::{Network, Op, Params};
 use regraft_tensor::Tensor;
 
 use super::{Recipe, opened};
-use crate::checkpoint::{Best, Checkpoint};
+use crate::checkpoint::{Best, Checkpoint, State};
 use crate::{Change, Inputs, Memory, Table, TrainError, clip};
 
 /// What changes from step to step, and what the steps need.
@@ -44,14 +44,20 @@ pub(crate) struct Step<'a> {
 }
 
 /// The tape for the blocks from `lowest` up.
-fn tape(network: &Network, table: &Table, room: usize, lowest: usize) -> Result<Tape, TrainError> {
+pub(super) fn tape(
+    network: &Network,
+    table: &Table,
+    (room, lowest): (usize, usize),
+    recompute: bool,
+) -> Result<Tape, TrainError> {
     let row = |layer: &str| {
         let row = table.get(layer)?;
         row.block.is_none_or(|block| block >= lowest).then_some(row)
     };
     let tuned = |layer: &str| row(layer).is_some_and(|l| l.rate.is_some());
     let batch_norm = |layer: &str| row(layer).is_some_and(|l| l.batch_norm == Some(true));
-    let tuning = Tuning { tuned: &tuned, batch_norm: &batch_norm, input_gradient: false };
+    let tuning =
+        Tuning { tuned: &tuned, batch_norm: &batch_norm, input_gradient: false, recompute };
     Ok(Tape::new(network, room, &tuning)?)
 }
 
@@ -64,7 +70,7 @@ impl<'a> Run<'a> {
     ) -> Result<Self, TrainError> {
         let batches = examples.div_ceil(recipe.batch.max(1)).max(1);
         let room = examples.div_ceil(batches);
-        let tape = tape(crown, table, room, 0)?;
+        let tape = tape(crown, table, (room, 0), recipe.recompute)?;
         let graph = crown.graph();
         let mut learned = Vec::new();
         let mut anchors = BTreeMap::new();
@@ -116,7 +122,7 @@ impl<'a> Run<'a> {
         let lowest = opened(self.table, recipe, epoch);
         if lowest != self.lowest {
             let network = self.latest(crown)?;
-            self.tape = tape(&network, self.table, self.room, lowest)?;
+            self.tape = tape(&network, self.table, (self.room, lowest), recipe.recompute)?;
             self.lowest = lowest;
         }
         let order: Vec<usize> =
@@ -152,7 +158,9 @@ impl<'a> Run<'a> {
         if let Some(mixed) = inputs.mix(epoch, number % self.batches, values)? {
             let spread = recipe.smoothing / self.classes.max(1) as f32;
             targets = mixed.targets(&truth, self.classes)?;
-            targets.iter_mut().for_each(|t| *t = *t * (1.0 - recipe.smoothing) + spread);
+            for target in &mut targets {
+                *target = *target * (1.0 - recipe.smoothing) + spread;
+            }
         }
         let mut shape = vec![examples.len()];
         shape.extend_from_slice(&self.shape);
@@ -262,13 +270,17 @@ impl<'a> Run<'a> {
         self.changing().filter_map(value).collect()
     }
 
-    pub(crate) fn checkpoint(&self, losses: &[f64]) -> Checkpoint {
-        Checkpoint {
-            losses: losses.to_vec(),
-            params: self.values(self.tape.params()),
-            memory: self.memory.clone(),
-            average: self.average.clone().unwrap_or_default(),
-            best: self.best.clone(),
+    pub(crate) fn state<'b>(&'b self, losses: &'b [f64]) -> State<'b> {
+        let params = self.tape.params();
+        State {
+            losses,
+            params: self
+                .changing()
+                .filter_map(|name| Some((name.clone(), &**params.get(&name)?)))
+                .collect(),
+            memory: &self.memory,
+            average: self.average.as_ref(),
+            best: self.best.as_ref(),
         }
     }
 

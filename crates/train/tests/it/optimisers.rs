@@ -78,7 +78,10 @@ fn a_memory_goes_on_from_its_tensors_to_the_same_bits() {
             whole.change(optimiser, "a/b.weight", &mut value, &floats(gradient), how);
         }
         let (memory, mut again) = stopped.unwrap();
-        let mut memory = Memory::from_tensors(memory.steps(), memory.tensors());
+        let mut memory = Memory::from_tensors(
+            memory.steps(),
+            memory.tensors().map(|(name, mean)| (name, mean.into_owned())),
+        );
         for gradient in &fixture["gradients"].as_array().unwrap()[3..] {
             memory.begin();
             memory.change(optimiser, "a/b.weight", &mut again, &floats(gradient), how);

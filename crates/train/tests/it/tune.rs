@@ -73,6 +73,7 @@ pub(crate) fn recipe(epochs: u64) -> Recipe {
         average: None,
         gradual: false,
         patience: None,
+        recompute: false,
         seed: 3,
     }
 }
