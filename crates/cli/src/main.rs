@@ -13,6 +13,11 @@ use clap::Parser;
 use observer::Terminal;
 use printer::Printer;
 
+/// Blocks of some ten megabytes come and go in every training; this one gives them back, so that the
+/// memory a training was said to take is what it takes.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let printer = Printer::new(cli.common.json, cli.common.quiet);

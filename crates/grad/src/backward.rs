@@ -57,7 +57,6 @@ impl Tape {
                     Some(dy) => self.buffers.give(dy),
                     None => {}
                 }
-                self.measure();
             }
             if last > 0 {
                 self.forget(stretch);

@@ -25,29 +25,64 @@ impl Gradient {
     }
 }
 
-/// Buffers not in use, by how they lie: the borders of one map are not those of another.
+/// All memory for values and gradients: buffers for gradients not in use, by how they lie (the borders
+/// of one map are not those of another), and blocks that may become anything.
 #[derive(Default)]
 pub(crate) struct Buffers {
     free: Vec<Gradient>,
-    /// Bytes of all buffers there are.
-    pub(crate) bytes: usize,
+    spare: Vec<Aligned>,
+    /// Bytes of all there is, and the most there was.
+    bytes: usize,
+    peak: usize,
 }
 
 impl Buffers {
+    /// The most bytes there were.
+    pub(crate) fn peak(&self) -> usize {
+        self.peak
+    }
+
+    /// Zeros: at least `len` of them. The smallest spare block that is large enough is used again; when
+    /// none is, the largest makes way for a new one.
+    pub(crate) fn block(&mut self, len: usize) -> Aligned {
+        let sizes = || self.spare.iter().map(|block| block.as_slice().len()).enumerate();
+        let fitting = sizes().filter(|(_, size)| *size >= len).min_by_key(|(_, size)| *size);
+        if let Some((at, _)) = fitting {
+            let mut block = self.spare.swap_remove(at);
+            block.as_mut_slice()[..len].fill(0.0);
+            return block;
+        }
+        if let Some((at, size)) = sizes().max_by_key(|(_, size)| *size) {
+            self.spare.swap_remove(at);
+            self.bytes -= 4 * size;
+        }
+        self.bytes += 4 * len;
+        self.peak = self.peak.max(self.bytes);
+        Aligned::zeros(len)
+    }
+
+    /// Takes a block back.
+    pub(crate) fn release(&mut self, block: Aligned) {
+        if !block.as_slice().is_empty() {
+            self.spare.push(block);
+        }
+    }
+
     /// A buffer for `room` examples that nobody shares; its border is zero, the rest may be anything.
     pub(crate) fn take(&mut self, map: &Map, room: usize) -> Gradient {
         if let Some(i) = self.free.iter().position(|g| g.map == *map) {
             return self.free.swap_remove(i);
         }
-        let len = room * map.len();
-        self.bytes += 4 * len;
-        Gradient { data: Arc::new(Aligned::zeros(len)), map: *map }
+        Gradient { data: Arc::new(self.block(room * map.len())), map: *map }
     }
 
-    /// Lets go of the buffers that are not in use.
+    /// Makes blocks of the buffers that are not in use.
     pub(crate) fn clear(&mut self) {
-        self.bytes -= self.free.iter().map(|g| 4 * g.data.as_slice().len()).sum::<usize>();
-        self.free.clear();
+        for gradient in std::mem::take(&mut self.free) {
+            if let Ok(block) = Arc::try_unwrap(gradient.data) {
+                self.release(block);
+            }
+        }
     }
 
     /// Takes a buffer back, unless somebody still has it.

@@ -62,9 +62,6 @@ pub struct Tape {
     /// Units that are run again on the way back, without those of the last value of each; one stretch
     /// with everything when all is kept.
     pub(crate) stretches: Vec<Range<usize>>,
-    /// Bytes of values there are, and the most there were with gradients.
-    held: usize,
-    peak: usize,
     pub(crate) output: usize,
     pub(crate) buffers: Buffers,
     pub(crate) room: usize,
@@ -112,8 +109,6 @@ impl Tape {
             values,
             data,
             stretches,
-            held: 0,
-            peak: 0,
             output,
             buffers: Buffers::default(),
             room,
@@ -167,7 +162,7 @@ impl Tape {
 
     /// The most bytes that values and gradients took so far; each example of the room takes the same.
     pub fn peak_bytes(&self) -> usize {
-        self.peak
+        self.buffers.peak()
     }
 
     /// Bytes of packed weights.
@@ -189,16 +184,11 @@ impl Tape {
         self.units.iter().map(bytes).sum()
     }
 
-    /// Notes what memory is in use.
-    pub(crate) fn measure(&mut self) {
-        self.peak = self.peak.max(self.held + self.buffers.bytes);
-    }
-
     /// Lets go of the values that the units of a stretch made.
     pub(crate) fn forget(&mut self, units: Range<usize>) {
         for value in units {
             let gone = std::mem::replace(&mut self.data[value], Aligned::zeros(0));
-            self.held -= 4 * gone.as_slice().len();
+            self.buffers.release(gone);
         }
     }
 
@@ -322,9 +312,7 @@ impl Tape {
         let mut out = std::mem::replace(&mut self.data[unit.output], Aligned::zeros(0));
         let map = self.values[unit.output].map;
         if out.as_slice().is_empty() {
-            out = Aligned::zeros(self.room * map.len());
-            self.held += 4 * out.as_slice().len();
-            self.measure();
+            out = self.buffers.block(self.room * map.len());
         }
         let y = &mut out.as_mut_slice()[..n * map.len()];
         let input = |i: usize| {
