@@ -5,6 +5,7 @@ mod commands;
 mod observer;
 mod printer;
 mod units;
+mod words;
 
 use std::process::ExitCode;
 

@@ -11,7 +11,8 @@ use regraft_kernels::{
 use regraft_tensor::Tensor;
 
 use crate::buffers::Gradient;
-use crate::tape::{as_rows, drop_out, masked, team};
+use crate::forward::{drop_out, masked};
+use crate::tape::{as_rows, team};
 use crate::unit::{ConvUnit, NormUnit, Packed, Unit, Work};
 use crate::{GradError, Gradients, Tape};
 

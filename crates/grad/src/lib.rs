@@ -13,6 +13,7 @@ mod backward;
 mod buffers;
 mod build;
 mod error;
+mod forward;
 pub mod loss;
 mod stretches;
 mod tape;

@@ -44,6 +44,7 @@ pub enum Augmentation {
 
 /// What a person asks of training by gradient; every blank is filled by the plan.
 #[derive(Debug, Clone, PartialEq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is asked for by itself")]
 pub struct TuneOptions {
     /// Which transferred layers learn.
     pub unfreeze: Option<Unfreeze>,

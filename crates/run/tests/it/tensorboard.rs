@@ -1,4 +1,4 @@
-//! Event files against those of the real TensorBoard (`fixtures/make/scalars.py`).
+//! Event files against those of the real `TensorBoard` (`fixtures/make/scalars.py`).
 
 use std::fs;
 
