@@ -162,19 +162,9 @@ impl Tape {
 
     /// Bytes of packed weights.
     pub fn packed_bytes(&self) -> usize {
-        let bytes = |unit: &Unit| match &unit.work {
-            Work::Conv(conv) => conv.packed.as_ref().map_or(0, Packed::bytes),
-            Work::Input
-            | Work::Norm(_)
-            | Work::Clamp
-            | Work::MaxPool(_)
-            | Work::AvgPool { .. }
-            | Work::Lrn { .. }
-            | Work::Add
-            | Work::Concat
-            | Work::Flatten
-            | Work::Softmax
-            | Work::Dropout { .. } => 0,
+        let bytes = |unit: &Unit| {
+            let Work::Conv(conv) = &unit.work else { return 0 };
+            conv.packed.as_ref().map_or(0, Packed::bytes)
         };
         self.units.iter().map(bytes).sum()
     }
