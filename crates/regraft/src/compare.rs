@@ -1,6 +1,8 @@
 //! Transfer or not, measured: a transferred network and the same network from scratch, round by round on
 //! the same test images.
 
+mod parts;
+
 use std::path::PathBuf;
 
 use regraft_data::{order, uniform};
@@ -8,10 +10,11 @@ use regraft_report::{ComparisonInput, Curve as Drawn};
 use regraft_train::{Optimiser, Rates, most_probable, scores, tune};
 use serde::Serialize;
 
+use self::parts::{Part, Parts};
 use crate::fit::{Prepared, prepare};
 use crate::journal::{Log, Rows};
 use crate::tuning::{Planned, Tuning, crown};
-use crate::{Error, FitOptions, Observer, Strategy};
+use crate::{Error, FitOptions, Observer, Progress, Strategy};
 
 /// Resamples of the bootstrap.
 const RESAMPLES: usize = 2000;
@@ -114,7 +117,7 @@ struct Right {
 /// accuracy on the test images round by round.
 ///
 /// The scratch network gets its own rate, the best of three on held-out training images, and a second,
-/// longer training.
+/// longer training. Interrupted, the same call goes on behind the last training that was finished.
 ///
 /// # Errors
 /// As [`crate::fit()`].
@@ -148,7 +151,9 @@ pub fn compare(options: &CompareOptions, observer: &dyn Observer) -> Result<Comp
         }
         right.push(Right { name, seeds });
     }
-    sum_up(options, &prepared, rate, &right)
+    let comparison = sum_up(options, &prepared, rate, &right)?;
+    Parts::beside(&page(&options.fit)).remove()?;
+    Ok(comparison)
 }
 
 /// One training, tried on the test images before it and after each round.
@@ -162,8 +167,7 @@ fn training(
     let rows = &prepared.rows;
     let learn = rows.train.len();
     let all: Vec<usize> = rows.train.iter().chain(&rows.test).copied().collect();
-    let (right, _) = rounds(&tuning, prepared, &all, learn, &prepared.rows, name)?;
-    Ok(right)
+    Ok(rounds(&tuning, prepared, &all, learn, &prepared.rows, name)?.right)
 }
 
 /// Trains on the first `learn` of the examples `all`; for the others, at each point in time, whether they
@@ -175,11 +179,22 @@ fn rounds(
     learn: usize,
     rows: &Rows,
     name: &str,
-) -> Result<(Vec<Vec<bool>>, f64), Error> {
+) -> Result<Part, Error> {
     let examples = &prepared.dataset.examples;
     let files: Vec<PathBuf> = all.iter().map(|i| examples[*i].path.clone()).collect();
     let labels: Vec<usize> = all.iter().map(|i| examples[*i].label).collect();
     let planned: Planned = tuning.plan()?;
+    let parts = Parts::beside(&page(tuning.options));
+    let (sha256, strategy) = (&prepared.loaded.sha256, tuning.options.strategy.name());
+    let Planned { table, recipe, augment, copies, .. } = &planned;
+    let key = format!(
+        "{sha256} {strategy} {table:?} {recipe:?} {augment} {copies} {learn} {files:?} {labels:?}"
+    );
+    if let Some(part) = parts.get(name, &key) {
+        let note = format!("{name}: finished before, taken from there");
+        tuning.log.observer.tell(&Progress::Note(&note));
+        return Ok(part);
+    }
     let inputs = tuning.inputs(&planned, files)?;
     let (start, _) = tuning.start(rows)?;
     let (crown, _) = crown(&start, &planned.table)?;
@@ -199,7 +214,7 @@ fn rounds(
         }
         tuning.told(name, epoch)
     })?;
-    Ok((right, nll))
+    parts.put(name, key, right, nll)
 }
 
 /// The best rate for scratch on a fifth of the training images, held out.
@@ -217,7 +232,7 @@ fn scratch_rate(prepared: &Prepared, scratch: &FitOptions, log: &Log<'_>) -> Res
         let name = format!("from scratch, rate {rate} tried");
         let tried = rounds(&tuning, prepared, &shuffled, learn, &rows, &name);
         let nll = match tried {
-            Ok((_, nll)) => nll,
+            Ok(part) => part.nll,
             // A rate too high is a rate not chosen.
             Err(Error::Train(regraft_train::TrainError::Diverged { .. })) => f64::INFINITY,
             Err(error) => return Err(error),
@@ -227,6 +242,11 @@ fn scratch_rate(prepared: &Prepared, scratch: &FitOptions, log: &Log<'_>) -> Res
         }
     }
     Ok(best.1)
+}
+
+/// The page that is written.
+fn page(options: &FitOptions) -> PathBuf {
+    options.out.clone().unwrap_or_else(|| PathBuf::from("compare.html"))
 }
 
 fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
@@ -315,7 +335,7 @@ fn sum_up(
     let area = |curve: &Curve| mean(curve.top1.iter().copied());
     let (end, end_long) =
         (benefit(transferred, scratch, [None; 2]), benefit(transferred, long, [None; 2]));
-    let picture = options.fit.out.clone().unwrap_or_else(|| PathBuf::from("compare.html"));
+    let picture = page(&options.fit);
     let comparison = Comparison {
         data: options.fit.data.display().to_string(),
         network: prepared.loaded.network.card().name.clone(),

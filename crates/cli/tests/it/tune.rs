@@ -182,6 +182,30 @@ fn a_comparison_has_three_benefits_with_intervals_and_a_picture() {
     // The same again, to the last bit.
     let again = world.run(&[&arguments[..], &more].concat()).json();
     assert_eq!(told, again);
+    // Killed as soon as two trainings are kept, it goes on behind them to the same figures.
+    let parts = world.path("page.html.parts");
+    assert!(!parts.exists());
+    let all = [&arguments[..], &more].concat();
+    let kept = || {
+        fs::read_dir(&parts).map_or(0, |d| {
+            d.filter(|e| {
+                e.as_ref().is_ok_and(|e| e.path().extension().is_some_and(|x| x == "json"))
+            })
+            .count()
+        })
+    };
+    let mut child =
+        world.command(&all).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let start = Instant::now();
+    while kept() < 2 && child.try_wait().unwrap().is_none() {
+        assert!(start.elapsed() < Duration::from_mins(5), "no training was kept");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let killed = child.kill().is_ok() && !child.wait().unwrap().success();
+    let done = world.run(&all);
+    assert_eq!(done.json(), told);
+    assert!(!killed || done.stderr().matches("taken from there").count() >= 2, "{}", done.stderr());
+    assert!(!parts.exists());
 }
 
 /// A killed fit, whenever that was, ends with the bytes of one that was not.

@@ -20,8 +20,8 @@ pub(crate) struct Planned {
     pub(crate) table: Table,
     pub(super) asked: Asked,
     pub(crate) recipe: Recipe,
-    pub(super) augment: Augment,
-    pub(super) copies: usize,
+    pub(crate) augment: Augment,
+    pub(crate) copies: usize,
     hidden: HeadLayers,
     pub(crate) reasons: Vec<Reason>,
 }

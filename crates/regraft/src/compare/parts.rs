@@ -1,0 +1,65 @@
+//! Finished trainings of a comparison, kept until its page is written.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// A folder beside the page, with a file for each finished training.
+pub(super) struct Parts(PathBuf);
+
+/// What a training gave.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Part {
+    /// Everything that shapes the training.
+    key: String,
+    /// For each point in time, which images were right.
+    pub(super) right: Vec<Vec<bool>>,
+    /// Mean log loss at the end.
+    pub(super) nll: f64,
+}
+
+impl Parts {
+    pub(super) fn beside(page: &Path) -> Self {
+        let mut name = page.as_os_str().to_owned();
+        name.push(".parts");
+        Self(name.into())
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(format!("{}.json", name.replace([',', ' '], "-")))
+    }
+
+    /// What an interrupted comparison kept of the training `name`, if that was the same training.
+    pub(super) fn get(&self, name: &str, key: &str) -> Option<Part> {
+        let text = std::fs::read_to_string(self.file(name)).ok()?;
+        serde_json::from_str(&text).ok().filter(|part: &Part| part.key == key)
+    }
+
+    pub(super) fn put(
+        &self,
+        name: &str,
+        key: String,
+        right: Vec<Vec<bool>>,
+        nll: f64,
+    ) -> Result<Part, Error> {
+        let part = Part { key, right, nll };
+        let path = self.file(name);
+        let failed = |source| Error::File { what: "write", path: path.clone(), source };
+        std::fs::create_dir_all(&self.0).map_err(failed)?;
+        let bytes = serde_json::to_vec(&part).map_err(|e| failed(e.into()))?;
+        regraft_run::atomic_write(&path, &bytes)?;
+        Ok(part)
+    }
+
+    /// Takes the folder away: the page has it all.
+    pub(super) fn remove(&self) -> Result<(), Error> {
+        match std::fs::remove_dir_all(&self.0) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::File { what: "remove", path: self.0.clone(), source })
+            }
+            _ => Ok(()),
+        }
+    }
+}
