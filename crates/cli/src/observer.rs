@@ -134,7 +134,7 @@ impl Observer for Terminal {
                 ));
             }
             Progress::File { file, reason } => self.say(&format!("  {file}: {reason}")),
-            Progress::Epoch { part, epoch, of, loss, top1, .. } => {
+            Progress::Epoch { part, epoch, of, loss, top1 } => {
                 let held = top1
                     .map_or_else(String::new, |t| format!(", {:.1} % held out right", 100.0 * t));
                 self.say(&format!("  {part}: round {epoch} of {of}, loss {loss:.4}{held}"));

@@ -248,7 +248,7 @@ impl Tape {
         Ok((scale, shift))
     }
 
-    /// The first layer whose value in the last batch is not finite throughout.
+    /// The first layer whose value in the last batch is not finite throughout, of those kept.
     pub fn first_not_finite(&self) -> Option<&str> {
         let kept = |i: &usize| !self.data[*i].as_slice().is_empty();
         let bad = |i: &usize| kept(i) && self.value(*i).0.iter().any(|v| !v.is_finite());

@@ -141,18 +141,21 @@ pub fn compare(options: &CompareOptions, observer: &dyn Observer) -> Result<Comp
     long.tune.epochs = Some(options.long.max(options.epochs));
     let arms =
         [("transferred", &base), ("from scratch", &scratch), ("from scratch, longer", &long)];
+    let mut names: Vec<String> = SCRATCH_RATES.into_iter().map(tried).collect();
     let mut right = Vec::new();
     for (name, arm) in arms {
         let mut seeds = Vec::new();
         for seed in 0..options.seeds.max(1) {
             let mut arm = (*arm).clone();
             arm.seed = options.fit.seed + seed;
-            seeds.push(training(&prepared, &arm, &format!("{name}, training {}", seed + 1), &log)?);
+            let name = format!("{name}, training {}", seed + 1);
+            seeds.push(training(&prepared, &arm, &name, &log)?);
+            names.push(name);
         }
         right.push(Right { name, seeds });
     }
     let comparison = sum_up(options, &prepared, rate, &right)?;
-    Parts::beside(&page(&options.fit)).remove()?;
+    Parts::beside(&page(&options.fit)).remove(names.iter().map(String::as_str))?;
     Ok(comparison)
 }
 
@@ -217,6 +220,11 @@ fn rounds(
     parts.put(name, key, right, nll)
 }
 
+/// The name of a training that tries a rate.
+fn tried(rate: f64) -> String {
+    format!("from scratch, rate {rate} tried")
+}
+
 /// The best rate for scratch on a fifth of the training images, held out.
 fn scratch_rate(prepared: &Prepared, scratch: &FitOptions, log: &Log<'_>) -> Result<f64, Error> {
     let train = &prepared.rows.train;
@@ -229,9 +237,8 @@ fn scratch_rate(prepared: &Prepared, scratch: &FitOptions, log: &Log<'_>) -> Res
         let mut options = scratch.clone();
         options.tune.rates = Some(Rates::Same(rate));
         let tuning = prepared.tuning(&options, log);
-        let name = format!("from scratch, rate {rate} tried");
-        let tried = rounds(&tuning, prepared, &shuffled, learn, &rows, &name);
-        let nll = match tried {
+        let part = rounds(&tuning, prepared, &shuffled, learn, &rows, &tried(rate));
+        let nll = match part {
             Ok(part) => part.nll,
             // A rate too high is a rate not chosen.
             Err(Error::Train(regraft_train::TrainError::Diverged { .. })) => f64::INFINITY,

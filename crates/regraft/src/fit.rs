@@ -12,7 +12,7 @@ use crate::journal::{Log, Rows};
 use crate::options::default_run;
 use crate::plan::{images, split_origin};
 use crate::precision::{Ready, ready};
-use crate::tuning::Tuning;
+use crate::tuning::{TuneOptions, Tuning};
 use crate::write::{Finished, write};
 use crate::{Error, FeatureKind, FitOptions, Loaded, Observer, Progress, Strategy, VERSION, load};
 
@@ -131,10 +131,14 @@ pub struct RateTable {
 /// # Errors
 /// As [`fit`]; [`Error::Options`] for the strategy `probe`, which trains nothing so.
 pub fn rate_table(options: &FitOptions, observer: &dyn Observer) -> Result<RateTable, Error> {
-    check_options(options)?;
     if options.strategy == Strategy::Probe {
         let why = "the probe trains no layer by gradient; try `--strategy lp-ft --dry-run`";
         return Err(Error::Options { what: "`--strategy probe` with `--dry-run`", why });
+    }
+    check_options(options)?;
+    if options.tune.find_rate {
+        let why = "the rate is found by a short training, and a dry run trains nothing";
+        return Err(Error::Options { what: "`--find-rate` with `--dry-run`", why });
     }
     let log = Log::new(observer);
     let prepared = prepare(options, None, &log)?;
@@ -153,6 +157,14 @@ fn check_options(options: &FitOptions) -> Result<(), Error> {
         let why =
             "training by gradient puts its head on the output of the cut; leave `--features` out";
         return Err(Error::Options { what: "`--features` with this `--strategy`", why });
+    }
+    let blank = TuneOptions { no_flip: options.tune.no_flip, ..TuneOptions::default() };
+    if options.strategy == Strategy::Probe
+        && options.tune.hidden.is_empty()
+        && options.tune != blank
+    {
+        let why = "the probe trains no layer by gradient; take `--strategy lp-ft` or another one";
+        return Err(Error::Options { what: "options for training by gradient", why });
     }
     let from_probe = matches!(options.strategy, Strategy::LpFt | Strategy::Auto);
     if !options.tune.hidden.is_empty() && (from_probe || options.strategy == Strategy::Probe) {
@@ -187,6 +199,7 @@ pub fn fit(options: &FitOptions, observer: &dyn Observer) -> Result<Summary, Err
     let path = options.out.clone().unwrap_or_else(|| default_run(&options.data));
     let folder = RunFolder::at(path);
     let mut prepared = prepare(options, Some(&folder), &log)?;
+    folder.begin_curves()?;
     let mut reasons = std::mem::take(&mut prepared.reasons);
     let tuned = if options.strategy == Strategy::Probe {
         None

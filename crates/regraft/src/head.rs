@@ -18,7 +18,8 @@ pub(crate) const HEAD: &str = "head";
 
 /// Whether a layer belongs to the head: the last one, or a hidden one below it (`head_1`, …).
 pub(crate) fn is_head(layer: &str) -> bool {
-    layer.strip_prefix(HEAD).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+    let number = |rest: &str| rest.strip_prefix('_').is_some_and(|n| n.parse::<usize>().is_ok());
+    layer.strip_prefix(HEAD).is_some_and(|rest| rest.is_empty() || number(rest))
 }
 
 /// The trunk with the head on top: a linear layer called `head` whose outputs are the logits,

@@ -70,8 +70,6 @@ pub enum Progress<'a> {
         loss: f64,
         /// Share of held-out images right.
         top1: Option<f64>,
-        /// Their mean loss.
-        held_loss: Option<f64>,
     },
     /// Something was decided.
     Decided(&'a Reason),

@@ -259,7 +259,6 @@ impl Tuning<'_> {
             of: epoch.of,
             loss: epoch.loss,
             top1,
-            held_loss: epoch.held.as_ref().map(|h| h.nll),
         });
         if self.log.observer.stop() { Flow::Stop } else { Flow::Continue }
     }

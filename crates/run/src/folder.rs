@@ -182,6 +182,20 @@ impl RunFolder {
         self.path.join(CURVES).join(part)
     }
 
+    /// Removes the curves of an earlier fit, unless a training that was interrupted goes on with them.
+    pub fn begin_curves(&self) -> Result<(), RunError> {
+        if !self.checkpoints()?.is_empty() {
+            return Ok(());
+        }
+        let path = self.path.join(CURVES);
+        match fs::remove_dir_all(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(RunError::Write { path, step: WriteStep::Remove, source })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Where the checkpoint of a part of a training is, whether it exists or not.
     pub fn checkpoint(&self, part: &str) -> PathBuf {
         self.path.join(format!("{CHECKPOINT}{part}.safetensors"))
@@ -189,20 +203,24 @@ impl RunFolder {
 
     /// Removes all checkpoints.
     pub fn remove_checkpoints(&self) -> Result<(), RunError> {
+        for path in self.checkpoints()? {
+            let step = WriteStep::Remove;
+            fs::remove_file(&path).map_err(|source| RunError::Write { path, step, source })?;
+        }
+        Ok(())
+    }
+
+    fn checkpoints(&self) -> Result<Vec<PathBuf>, RunError> {
         let fail = |source| RunError::Read { path: self.path.clone(), source };
+        let mut paths = Vec::new();
         for entry in fs::read_dir(&self.path).map_err(fail)? {
             let path = entry.map_err(fail)?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if name.starts_with(CHECKPOINT) && name.ends_with(".safetensors") {
-                let failed = |source| RunError::Write {
-                    path: path.clone(),
-                    step: WriteStep::Remove,
-                    source,
-                };
-                fs::remove_file(&path).map_err(failed)?;
+                paths.push(path);
             }
         }
-        Ok(())
+        Ok(paths)
     }
 
     /// Writes `plan.toml`.

@@ -1,6 +1,6 @@
 //! What a fit leaves behind: plan, events, metrics, predictions and the run folder.
 //!
-//! A run is a folder with seven files ([`RunFile`]); each has a struct and a text form here, so that
+//! A run is a folder with these files ([`RunFile`]); each has a struct and a text form here, so that
 //! who writes a run and who reads one need not know each other:
 //!
 //! | file | struct | form |
@@ -9,7 +9,8 @@
 //! | `events.jsonl` | [`Record`] a line | JSON lines, the only file that holds times |
 //! | `metrics.json` | [`MetricsFile`] | JSON, the same bytes for the same seed |
 //! | `predictions.csv` | [`Predictions`] | CSV |
-//! | `network.txt`, `head.safetensors`, `report.html` | made elsewhere | |
+//! | `network.txt`, `trunk.safetensors`, `head.safetensors`, `report.html` | made elsewhere | |
+//! | `tensorboard/PART/events.…` | [`Scalar`]s | `TFRecord`, only where layers were trained |
 //!
 //! Nothing in here reads a clock, and every whole file goes through [`atomic_write`].
 

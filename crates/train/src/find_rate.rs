@@ -38,9 +38,7 @@ pub fn find_rate(
     (labels, learn): (&[usize], &[usize]),
 ) -> Result<Found, TrainError> {
     let mut table = table.clone();
-    for row in &mut table.layers {
-        row.rate = row.rate.map(|_| 1.0);
-    }
+    table.set_rate(1.0, &[]);
     // Every step as it is: no mean of weights, no block that waits.
     let recipe = Recipe { average: None, gradual: false, patience: None, ..recipe.clone() };
     let mut run = Run::new(crown, &table, &recipe, learn.len())?;

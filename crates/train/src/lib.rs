@@ -32,7 +32,7 @@ pub use held::{Held, most_probable, scores};
 pub use inputs::Inputs;
 pub use key::TrunkKey;
 pub use optimiser::{Change, Memory, Optimiser, clip};
-pub use rates::{Asked, LayerRate, Rates, Table, Unfreeze, matches};
+pub use rates::{Asked, LayerRate, Rates, Table, Unfreeze};
 pub use schedule::Schedule;
 pub use store::FeatureStore;
 pub use tune::{Epoch, Recipe, Tuned, need, tune};

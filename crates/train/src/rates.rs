@@ -280,6 +280,14 @@ impl Table {
         Ok(Self { layers, frontier })
     }
 
+    /// Gives every layer that learns this rate, but for those with one of their own in `overrides`.
+    pub fn set_rate(&mut self, rate: f64, overrides: &[(String, f64)]) {
+        for row in &mut self.layers {
+            let own = overrides.iter().any(|(pattern, _)| matches(pattern, &row.layer));
+            row.rate = row.rate.map(|old| if own { old } else { rate });
+        }
+    }
+
     /// The row of a layer.
     pub fn get(&self, layer: &str) -> Option<&LayerRate> {
         self.layers.iter().find(|row| row.layer == layer)
@@ -295,7 +303,7 @@ impl Table {
 }
 
 /// Whether a name fits a pattern in which `*` stands for any text.
-pub fn matches(pattern: &str, name: &str) -> bool {
+fn matches(pattern: &str, name: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else { return pattern == name };
     let Some(name) = name.strip_prefix(head) else { return false };
     (0..=name.len()).filter(|at| name.is_char_boundary(*at)).any(|at| matches(rest, &name[at..]))

@@ -131,7 +131,7 @@ pub fn tune(
         if let Some(place) = &place {
             place.write(&run.state(&all.losses))?;
         }
-        let factor = last_factor(recipe, epoch, run.batches);
+        let factor = recipe.factor((epoch + 1) * run.batches - 1, run.batches);
         let told = Epoch { epoch: epoch + 1, of: recipe.epochs, loss, factor, held };
         if hear(&told) == Flow::Stop {
             return Err(TrainError::Stopped);
@@ -152,11 +152,13 @@ pub fn tune(
     Ok(all)
 }
 
-/// The schedule's factor in the last step of a round.
-fn last_factor(recipe: &Recipe, epoch: u64, batches: u64) -> f64 {
-    let total = recipe.epochs * batches;
-    let warm_up = (recipe.warm_up * total as f64).round() as u64;
-    recipe.schedule.factor((epoch + 1) * batches - 1, total, warm_up)
+impl Recipe {
+    /// The schedule's factor in a step, from 0 over all rounds of `batches` steps.
+    fn factor(&self, step: u64, batches: u64) -> f64 {
+        let total = self.epochs * batches;
+        let warm_up = (self.warm_up * total as f64).round() as u64;
+        self.schedule.factor(step, total, warm_up)
+    }
 }
 
 /// The lowest block that learns in a round.

@@ -201,11 +201,13 @@ fn a_comparison_has_three_benefits_with_intervals_and_a_picture() {
         assert!(start.elapsed() < Duration::from_mins(5), "no training was kept");
         std::thread::sleep(Duration::from_millis(5));
     }
+    fs::File::create(parts.join("mine.txt")).unwrap();
     let killed = child.kill().is_ok() && !child.wait().unwrap().success();
     let done = world.run(&all);
     assert_eq!(done.json(), told);
     assert!(!killed || done.stderr().matches("taken from there").count() >= 2, "{}", done.stderr());
-    assert!(!parts.exists());
+    let left: Vec<_> = fs::read_dir(&parts).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left, ["mine.txt"], "only what the comparison put there is removed");
 }
 
 /// A killed fit, whenever that was, ends with the bytes of one that was not.
@@ -307,12 +309,15 @@ fn mixed_pictures_train_what_a_frozen_part_cannot_be_kept_for() {
 #[test]
 fn heads_and_rates_that_cannot_be_are_refused_before_any_work() {
     let world = world();
-    let cases: [(&[&str], &str); 5] = [
+    let cases: [(&[&str], &str); 8] = [
         (&["--head", "256,tanh"], "`tanh`: wants a width"),
         (&["--head", "dropout=1"], "from 0 to below 1"),
         (&["--head", "64,relu"], "fine-tune"),
         (&["--head", "64,relu", "--strategy", "lp-ft"], "fine-tune"),
         (&["--find-rate", "--rates", "2:4:6", "--strategy", "lp-ft"], "not both"),
+        (&["--find-rate", "--strategy", "lp-ft", "--dry-run"], "trains nothing"),
+        (&["--patience", "3"], "--strategy lp-ft"),
+        (&["--epochs", "5"], "--strategy lp-ft"),
     ];
     for (arguments, words) in cases {
         world.fit(&[&["data"], arguments].concat()).refused(2, &[words]);

@@ -53,13 +53,18 @@ impl Parts {
         Ok(part)
     }
 
-    /// Takes the folder away: the page has it all.
-    pub(super) fn remove(&self) -> Result<(), Error> {
-        match std::fs::remove_dir_all(&self.0) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::File { what: "remove", path: self.0.clone(), source })
+    /// Takes these trainings away, the page has them all, and the folder when nothing else is in it.
+    pub(super) fn remove<'a>(&self, names: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+        for path in names.map(|name| self.file(name)) {
+            match std::fs::remove_file(&path) {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::File { what: "remove", path, source });
+                }
+                _ => {}
             }
-            _ => Ok(()),
         }
+        // Somebody else's file in it, or a training of other options: it stays.
+        let _ = std::fs::remove_dir(&self.0);
+        Ok(())
     }
 }

@@ -31,6 +31,12 @@ pub(crate) fn size(bytes: u64) -> String {
 }
 
 impl Tuning<'_> {
+    /// Whether a limit of memory decides which layers learn, and nobody else did.
+    pub(super) fn memory_decides(&self) -> bool {
+        let o = &self.options.tune;
+        o.memory.is_some() && o.unfreeze.is_none() && self.strategy() != Strategy::Scratch
+    }
+
     /// The deepest choice of layers to train that fits `limit` bytes, at first with all values kept, else
     /// with values made again; only what was asked for when something was.
     pub(super) fn within(
@@ -40,13 +46,12 @@ impl Tuning<'_> {
         recipe: &mut Recipe,
         mixes: bool,
     ) -> Result<Reason, Error> {
-        let fixed = self.options.tune.unfreeze.is_some() || self.strategy() == Strategy::Scratch;
-        let choices = if fixed {
-            vec![asked.unfreeze.clone()]
-        } else {
+        let choices = if self.memory_decides() {
             let blocks = self.network.card().blocks.len();
             let last = (1..=blocks).rev().map(Unfreeze::Last);
             std::iter::once(Unfreeze::All).chain(last).chain([Unfreeze::None]).collect()
+        } else {
+            vec![asked.unfreeze.clone()]
         };
         let start = self.start_shape()?;
         let [now, most] = taken();

@@ -2,7 +2,7 @@
 
 use regraft_data::{Augment, advise};
 use regraft_run::{Reason, TuningPlan};
-use regraft_train::{Asked, Found, Optimiser, Rates, Recipe, Schedule, Table, Unfreeze, matches};
+use regraft_train::{Asked, Found, Optimiser, Rates, Recipe, Schedule, Table, Unfreeze};
 
 use super::{Augmentation, HeadLayers, Tuning};
 use crate::head::is_head;
@@ -110,6 +110,9 @@ impl Tuning<'_> {
     }
 
     fn unfreeze(&self, reasons: &mut Reasons) -> Unfreeze {
+        if self.memory_decides() {
+            return Unfreeze::All;
+        }
         let blocks = self.network.card().blocks.len();
         let probed = matches!(self.strategy(), Strategy::LpFt | Strategy::Auto);
         let (unfreeze, because) = match &self.options.tune.unfreeze {
@@ -236,11 +239,7 @@ impl Planned {
                 let digits = 10f64.powf(1.0 - rate.log10().floor());
                 let rate = (rate * digits).round() / digits;
                 self.asked.rates = Rates::Same(rate);
-                let overrides = &self.asked.overrides;
-                for row in &mut self.table.layers {
-                    let own = overrides.iter().any(|(pattern, _)| matches(pattern, &row.layer));
-                    row.rate = row.rate.map(|old| if own { old } else { rate });
-                }
+                self.table.set_rate(rate, &self.asked.overrides);
                 format!("learning rate {rate}")
             }
         };

@@ -106,3 +106,21 @@ fn whatever_a_fit_was_writing_when_it_was_killed_the_folder_is_taken_again() {
         assert_eq!(std::fs::read_dir(&path).unwrap().count(), 0, "{file}");
     }
 }
+
+#[test]
+fn curves_of_an_earlier_fit_go_and_those_of_an_interrupted_one_stay() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = RunFolder::create(place.path().join("run")).unwrap();
+    folder.begin_curves().unwrap();
+    let curves = folder.curves("held-out-1");
+    let draw = || regraft_run::append_scalars(&curves, false, (1.0, 1), &[]).unwrap();
+    draw();
+    fs::File::create(folder.checkpoint("all")).unwrap();
+    folder.begin_curves().unwrap();
+    assert!(curves.exists(), "a training is to go on with them");
+    folder.remove_checkpoints().unwrap();
+    folder.begin_curves().unwrap();
+    assert!(!curves.exists());
+    draw();
+    RunFolder::create(folder.path()).expect("a folder with curves is taken again");
+}

@@ -127,15 +127,13 @@ impl<'a> Run<'a> {
         }
         let order: Vec<usize> =
             order(recipe.seed, epoch, learn.len()).into_iter().map(|i| learn[i]).collect();
-        let total = recipe.epochs * self.batches;
-        let warm_up = (recipe.warm_up * total as f64).round() as u64;
         let (mut values, mut sum, mut done) = (Vec::new(), 0.0, 0);
         for batch in 0..self.batches {
             let left = (self.batches - batch) as usize;
             let examples = &order[done..done + (order.len() - done).div_ceil(left)];
             done += examples.len();
             let number = epoch * self.batches + batch;
-            let factor = recipe.schedule.factor(number, total, warm_up);
+            let factor = recipe.factor(number, self.batches);
             let step = Step { epoch, number, examples, factor };
             sum += self.step(&step, inputs, labels, &mut values)? * examples.len() as f64;
         }

@@ -165,7 +165,7 @@ fn the_finder_names_a_rate_that_learns() {
     let rate = found.rate.unwrap();
     assert!((1e-5..1.0).contains(&rate), "{rate}, losses {:?}", found.losses);
     let mut rows = table("all", false);
-    rows.layers.iter_mut().for_each(|row| row.rate = row.rate.map(|_| rate));
+    rows.set_rate(rate, &[]);
     let parts = (labels.as_slice(), learn.as_slice(), &[][..]);
     let mut go = |_: &regraft_train::Epoch| Flow::Continue;
     let tuned = tune(&network(), &rows, &recipe(12), &inputs, parts, None, &mut go).unwrap();
