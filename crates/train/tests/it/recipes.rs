@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use regraft_data::{Augment, Mix, order};
+use regraft_grad::{Tape, Tuning, loss};
 use regraft_net::Network;
+use regraft_tensor::Tensor;
 use regraft_train::{Flow, Inputs, Recipe, Schedule, Tuned, find_rate, tune};
 
 use crate::tune::{as_pictures, network, pictures, recipe, table};
@@ -123,23 +125,54 @@ fn early_stopping_gives_the_weights_of_the_best_round() {
 #[test]
 fn mixed_pictures_are_learned_with_mixed_targets() {
     let (_folder, files, labels) = pictures(12);
-    // Always half and half with the neighbour, whose label is the other one: nothing can be learned.
-    let half = |mix| Augment::new(vec![], vec![mix]).unwrap();
-    let plain = run(&steady(30), &as_pictures(&files, Augment::default()), &labels, 0);
-    for mix in [Mix::Mixup { alpha: 100.0 }, Mix::CutMix { alpha: 100.0 }] {
-        let inputs = as_pictures(&files, half(mix));
-        let order = order(3, 0, 12);
-        assert!(order.windows(2).any(|w| w[0] % 2 != w[1] % 2), "a mixture of both kinds");
-        let mixed = run(&steady(30), &inputs, &labels, 0);
-        let entropy_share = 0.15;
-        assert!(
-            mixed.losses[29] > plain.losses[29] + entropy_share,
-            "{mix:?}: {} and {}",
-            mixed.losses[29],
-            plain.losses[29]
-        );
-        assert_ne!(mixed.network, plain.network);
+    let crop = network().card().preprocess.crop;
+    let table = table("all", false);
+    let tuned = |layer: &str| table.get(layer).is_some_and(|row| row.rate.is_some());
+    let frozen = |_: &str| false;
+    let tuning =
+        Tuning { tuned: &tuned, batch_norm: &frozen, input_gradient: false, recompute: false };
+    for mix in [Mix::Mixup { alpha: 1.0 }, Mix::CutMix { alpha: 1.0 }] {
+        let augment = Augment::new(vec![], vec![mix]).unwrap();
+        let recipe = Recipe { smoothing: 0.1, ..steady(1) };
+        let learn: Vec<usize> = (0..12).collect();
+        let parts = (labels.as_slice(), learn.as_slice(), &[][..]);
+        let inputs = as_pictures(&files, augment.clone());
+        let mut go = |_: &regraft_train::Epoch| Flow::Continue;
+        let first = tune(&network(), &table, &recipe, &inputs, parts, None, &mut go).unwrap();
+        // The same step by hand: the only batch of the first round.
+        let shuffled = order(recipe.seed, 0, 12);
+        let mut values = Vec::new();
+        as_pictures(&files, Augment::default()).read(None, &shuffled, &mut values).unwrap();
+        let mixed = augment.draw_mix(recipe.seed, 0, 0, crop).unwrap();
+        assert!((0.05..0.95).contains(&mixed.lambda), "a mixture worth the name: {mixed:?}");
+        mixed.inputs(&mut values, crop).unwrap();
+        let truth: Vec<usize> = shuffled.iter().map(|i| labels[*i]).collect();
+        let targets = mixed.targets(&truth, 2).unwrap();
+        let targets: Vec<f32> = targets.iter().map(|t| t * 0.9 + 0.05).collect();
+        let mut tape = Tape::new(&network(), 12, &tuning).unwrap();
+        let batch = Tensor::new([12, 3, crop[0], crop[1]], values).unwrap();
+        let logits = tape.forward(&batch, recipe.seed).unwrap();
+        let wanted = loss::cross_entropy(&logits, &targets, None).unwrap().value;
+        assert!((first.losses[0] - wanted).abs() < 1e-6, "{} {wanted}", first.losses[0]);
     }
+}
+
+#[test]
+fn a_mean_of_weights_goes_on_where_it_was_interrupted() {
+    let (folder, files, labels) = pictures(16);
+    let inputs = as_pictures(&files, Augment::default());
+    let recipe = Recipe { average: Some(0.9), ..recipe(4) };
+    let (learn, table) = ((0..16).collect::<Vec<usize>>(), table("all", true));
+    let parts = (labels.as_slice(), learn.as_slice(), &[][..]);
+    let path = folder.path().join("checkpoint");
+    let mut go = |_: &regraft_train::Epoch| Flow::Continue;
+    let whole = tune(&network(), &table, &recipe, &inputs, parts, None, &mut go).unwrap();
+    let mut until =
+        |e: &regraft_train::Epoch| if e.epoch == 2 { Flow::Stop } else { Flow::Continue };
+    tune(&network(), &table, &recipe, &inputs, parts, Some(&path), &mut until).unwrap_err();
+    let again = tune(&network(), &table, &recipe, &inputs, parts, Some(&path), &mut go).unwrap();
+    assert_eq!(again.resumed, 2);
+    assert_eq!(again.network, whole.network);
 }
 
 #[test]
