@@ -5,11 +5,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use regraft::{
-    Augmentation, HeadKind, HeadLayers, MAX_BATCH, PrecisionChoice, Rates, Schedule, Unfreeze,
+    Augmentation, ComparePlan, HeadKind, HeadLayers, MAX_BATCH, PrecisionChoice, Rates, Schedule,
+    Unfreeze,
 };
 
 use crate::words::{
-    augmentation, bytes, head, layer_rate, not_negative, schedule, seconds, share, smoothing,
+    augmentation, bytes, head, layer_rate, not_negative, part, plan, schedule, seconds, share,
+    smoothing,
 };
 
 const AFTER: &str = "\
@@ -300,9 +302,29 @@ pub(crate) struct CompareArgs {
     /// Never mirror pictures: their classes depend on left and right.
     #[arg(long)]
     pub(crate) no_flip: bool,
+    /// Another way to train, tried beside the two: a strategy with options of `fit`, for instance
+    /// "fine-tune --unfreeze last:3 --rates 3:4"; may be given more than once.
+    #[arg(long, value_name = "PLAN", value_parser = plan)]
+    pub(crate) plan: Vec<ComparePlan>,
+    /// Shares of the training images that both are also trained on, with as many steps, to see how the
+    /// benefit changes with their number; 1 for none.
+    #[arg(long, value_name = "SHARES", value_delimiter = ',', default_value = "0.25,0.5", value_parser = part)]
+    pub(crate) shares: Vec<f64>,
     /// Share of each class kept for testing when the data has no split of its own.
     #[arg(long, default_value_t = 0.2, value_name = "SHARE", value_parser = share)]
     pub(crate) test_share: f64,
+}
+
+/// The words of a plan of `compare`.
+#[derive(Debug, Parser)]
+#[command(no_binary_name = true, disable_help_flag = true)]
+pub(crate) struct PlanWords {
+    /// How the network is transferred.
+    #[arg(value_enum)]
+    pub(crate) strategy: Strategy,
+    /// How layers are trained.
+    #[command(flatten)]
+    pub(crate) tune: TuneArgs,
 }
 
 #[derive(Debug, Args)]

@@ -1,14 +1,45 @@
 //! Words of the command line that stand for values.
 
-use regraft::{Augment, Augmentation, HeadKind, HeadLayers, Schedule, Strength};
+use clap::Parser;
+use regraft::{Augment, Augmentation, ComparePlan, HeadKind, HeadLayers, Schedule, Strength};
 
-use crate::args::Head;
+use crate::args::{Head, PlanWords, TuneArgs};
+use crate::commands::tune_options;
 
 pub(crate) fn layer_rate(text: &str) -> Result<(String, f64), String> {
     let wanted = "wants LAYERS=RATE, for instance layer4.*=0.0003";
     let (layers, rate) = text.rsplit_once('=').ok_or(wanted)?;
     let rate = not_negative(rate).map_err(|_| wanted)?;
     Ok((layers.to_owned(), rate))
+}
+
+/// A plan of `compare`, for instance `fine-tune --unfreeze last:3`.
+pub(crate) fn plan(text: &str) -> Result<ComparePlan, String> {
+    let words = PlanWords::try_parse_from(text.split_whitespace()).map_err(|error| {
+        // clap's first line says what is wrong; its usage would be that of `compare`.
+        let text = error.to_string();
+        let line = text.lines().next().unwrap_or_default();
+        format!("{}; wants a strategy and options of `fit`", line.trim_start_matches("error: "))
+    })?;
+    let strategy = words.strategy.into();
+    if matches!(strategy, regraft::Strategy::Probe | regraft::Strategy::Auto) {
+        return Err(
+            "wants lp-ft, fine-tune or scratch: the probe is lp-ft before training".to_owned()
+        );
+    }
+    let TuneArgs { memory, preview, find_rate, dry_run, .. } = &words.tune;
+    if memory.is_some() || preview.is_some() || *find_rate || *dry_run {
+        return Err("--memory, --preview, --find-rate and --dry-run are for `fit`".to_owned());
+    }
+    let tune = tune_options(&words.tune);
+    Ok(ComparePlan { name: text.split_whitespace().collect::<Vec<_>>().join(" "), strategy, tune })
+}
+
+/// A share of all, which may be all.
+pub(crate) fn part(text: &str) -> Result<f64, String> {
+    let wanted = "wants shares of all images above 0 and up to 1, for instance 0.25,0.5";
+    let value: f64 = text.trim().parse().map_err(|_| wanted)?;
+    (value > 0.0 && value <= 1.0).then_some(value).ok_or_else(|| wanted.to_owned())
 }
 
 pub(crate) fn head(text: &str) -> Result<Head, String> {

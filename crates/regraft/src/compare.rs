@@ -1,23 +1,25 @@
 //! Transfer or not, measured: a transferred network and the same network from scratch, round by round on
 //! the same test images.
 
+mod figures;
 mod parts;
+mod words;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use regraft_data::{order, uniform};
-use regraft_report::{ComparisonInput, Curve as Drawn};
+use regraft_data::order;
+use regraft_report::{ComparisonInput, Curve as Drawn, Ends};
 use regraft_train::{Optimiser, Rates, most_probable, scores, tune};
 use serde::Serialize;
 
+use self::figures::{Right, benefit, mean};
 use self::parts::{Part, Parts};
+use self::words::verdict;
 use crate::fit::{Prepared, prepare};
 use crate::journal::{Log, Rows};
 use crate::tuning::{Planned, Tuning, crown};
-use crate::{Error, FitOptions, Observer, Progress, Strategy};
+use crate::{Error, FitOptions, Observer, Progress, Strategy, TuneOptions};
 
-/// Resamples of the bootstrap.
-const RESAMPLES: usize = 2000;
 /// Rates tried for the network from scratch (`AdamW`).
 const SCRATCH_RATES: [f64; 3] = [3e-4, 1e-3, 3e-3];
 /// Shares of the lower final accuracy whose times are compared.
@@ -35,6 +37,22 @@ pub struct CompareOptions {
     pub epochs: u64,
     /// Rounds of a second training from scratch, which needs longer (He et al. 2018).
     pub long: u64,
+    /// Other ways to train, tried beside the two.
+    pub plans: Vec<ComparePlan>,
+    /// Shares of the training images, between 0 and 1, that both kinds are also trained on, with as many
+    /// steps: the learning curve. Each smaller set lies in the greater ones, class by class.
+    pub shares: Vec<f64>,
+}
+
+/// Another way to train.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ComparePlan {
+    /// What curves and figures call it.
+    pub name: String,
+    /// `lp-ft`, `fine-tune` or `scratch`.
+    pub strategy: Strategy,
+    /// Rounds where they are given, else those of the comparison.
+    pub tune: TuneOptions,
 }
 
 /// A figure with the 95 % interval of a paired bootstrap over trainings and test images.
@@ -51,8 +69,8 @@ pub struct Benefit {
 /// One kind of training.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Curve {
-    /// `transferred`, `from scratch`, `from scratch, longer`.
-    pub name: &'static str,
+    /// `transferred`, `from scratch`, `from scratch, longer`, or a plan's.
+    pub name: String,
     /// Mean share of test images right before training and after each round.
     pub top1: Vec<f64>,
     /// Least and greatest of the trainings, at each point.
@@ -70,6 +88,32 @@ pub struct Reached {
     pub transferred: Option<f64>,
     /// Rounds from scratch; none when a training never got there.
     pub scratch: Option<f64>,
+}
+
+/// How another plan ended.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlanEnd {
+    /// Its name.
+    pub name: String,
+    /// Mean share of test images right at the end.
+    pub top1: f64,
+    /// That less the transferred network's.
+    pub to_transferred: Benefit,
+    /// That less scratch with as many rounds.
+    pub to_scratch: Benefit,
+}
+
+/// The ends of both kinds of training on some of the images.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ByImages {
+    /// Training images.
+    pub images: usize,
+    /// Mean share of test images right at the end, transferred.
+    pub transferred: f64,
+    /// The same from scratch.
+    pub scratch: f64,
+    /// Transferred less scratch.
+    pub benefit: Benefit,
 }
 
 /// What transfer gave.
@@ -101,16 +145,14 @@ pub struct Comparison {
     pub end_long: Benefit,
     /// Area between the curves over that below scratch (Taylor and Stone 2009, transfer ratio).
     pub area_ratio: f64,
+    /// The other plans.
+    pub plans: Vec<PlanEnd>,
+    /// The learning curve: fewest images first, all of them last; empty when not asked for.
+    pub by_images: Vec<ByImages>,
     /// All of it in a sentence or two.
     pub verdict: String,
     /// The picture.
     pub picture: String,
-}
-
-/// For each training and each point in time, which test images were right.
-struct Right {
-    name: &'static str,
-    seeds: Vec<Vec<Vec<bool>>>,
 }
 
 /// Trains the transferred network and the same one from random weights, several times, and compares their
@@ -139,49 +181,135 @@ pub fn compare(options: &CompareOptions, observer: &dyn Observer) -> Result<Comp
     scratch.tune.rates = Some(Rates::Same(rate));
     let mut long = scratch.clone();
     long.tune.epochs = Some(options.long.max(options.epochs));
-    let arms =
-        [("transferred", &base), ("from scratch", &scratch), ("from scratch, longer", &long)];
+    let mut arms = vec![
+        ("transferred".to_owned(), base.clone()),
+        ("from scratch".to_owned(), scratch.clone()),
+        ("from scratch, longer".to_owned(), long),
+    ];
+    arms.extend(options.plans.iter().map(|plan| (plan.name.clone(), planned(&base, plan))));
     let mut names: Vec<String> = SCRATCH_RATES.into_iter().map(tried).collect();
     let mut right = Vec::new();
     for (name, arm) in arms {
         let mut seeds = Vec::new();
-        for seed in 0..options.seeds.max(1) {
-            let mut arm = (*arm).clone();
-            arm.seed = options.fit.seed + seed;
-            let name = format!("{name}, training {}", seed + 1);
-            seeds.push(training(&prepared, &arm, &name, &log)?);
+        for arm in seeded(options, &arm) {
+            let name = format!("{name}, training {}", seeds.len() + 1);
+            seeds.push(training(&prepared, &arm, &prepared.rows, &name, true, &log)?);
             names.push(name);
         }
         right.push(Right { name, seeds });
     }
-    let comparison = sum_up(options, &prepared, rate, &right)?;
+    let fewer = fewer(options, &prepared, [&base, &scratch], &mut names, &log)?;
+    let comparison = sum_up(options, &prepared, rate, &right, &fewer)?;
     Parts::beside(&page(&options.fit)).remove(names.iter().map(String::as_str))?;
     Ok(comparison)
 }
 
-/// One training, tried on the test images before it and after each round.
+/// The options of a training, with its own seed for each.
+fn seeded(options: &CompareOptions, arm: &FitOptions) -> impl Iterator<Item = FitOptions> {
+    let seeds = (0..options.seeds.max(1)).map(|seed| options.fit.seed + seed);
+    seeds.map(|seed| FitOptions { seed, ..arm.clone() })
+}
+
+/// The options of another plan.
+fn planned(base: &FitOptions, plan: &ComparePlan) -> FitOptions {
+    let mut options = base.clone();
+    options.strategy = plan.strategy;
+    options.tune = plan.tune.clone();
+    options.tune.epochs = plan.tune.epochs.or(base.tune.epochs);
+    options.tune.no_flip |= base.tune.no_flip;
+    options
+}
+
+/// Both kinds on some of the training images: for each share the images and how the two ended.
+fn fewer(
+    options: &CompareOptions,
+    prepared: &Prepared,
+    arms: [&FitOptions; 2],
+    names: &mut Vec<String>,
+    log: &Log<'_>,
+) -> Result<Vec<(usize, [Right; 2])>, Error> {
+    let all = prepared.rows.train.len();
+    let mut shares: Vec<f64> = options.shares.iter().copied().filter(|s| *s < 1.0).collect();
+    shares.sort_by(f64::total_cmp);
+    let mut fewer = Vec::new();
+    for share in shares {
+        let rows = Rows {
+            train: subset(prepared, options.fit.seed, share),
+            test: prepared.rows.test.clone(),
+        };
+        let images = rows.train.len();
+        if images == all || fewer.iter().any(|(there, _)| *there == images) {
+            continue;
+        }
+        // As many steps as with all images, or fewer images would also mean less training.
+        let rounds = (options.epochs as f64 * all as f64 / images as f64).round().max(1.0) as u64;
+        let mut both = Vec::new();
+        for (kind, arm) in ["transferred", "from scratch"].into_iter().zip(arms) {
+            let mut seeds = Vec::new();
+            for mut arm in seeded(options, arm) {
+                arm.tune.epochs = Some(rounds);
+                let name = format!("{kind}, {images} images, training {}", seeds.len() + 1);
+                seeds.push(training(prepared, &arm, &rows, &name, false, log)?);
+                names.push(name);
+            }
+            both.push(Right { name: kind.to_owned(), seeds });
+        }
+        if let Ok(both) = <[Right; 2]>::try_from(both) {
+            fewer.push((images, both));
+        }
+    }
+    Ok(fewer)
+}
+
+/// A share of the training images, at least two of each class (or all it has), in the order they have;
+/// smaller shares of a seed lie in greater ones.
+fn subset(prepared: &Prepared, seed: u64, share: f64) -> Vec<usize> {
+    let train = &prepared.rows.train;
+    let label = |row: usize| prepared.dataset.examples[row].label;
+    let mut of_class = vec![0usize; prepared.dataset.classes.len()];
+    for row in train {
+        of_class[label(*row)] += 1;
+    }
+    let mut left: Vec<usize> =
+        of_class.iter().map(|n| ((share * *n as f64).round() as usize).max(2).min(*n)).collect();
+    let mut rows: Vec<usize> = order(seed, u64::MAX - 1, train.len())
+        .into_iter()
+        .map(|i| train[i])
+        .filter(|row| {
+            let left = &mut left[label(*row)];
+            let taken = *left > 0;
+            *left -= usize::from(taken);
+            taken
+        })
+        .collect();
+    rows.sort_unstable();
+    rows
+}
+
+/// One training, tried on the test images before it and at the end, or after each round when `all`.
 fn training(
     prepared: &Prepared,
     options: &FitOptions,
+    rows: &Rows,
     name: &str,
+    all: bool,
     log: &Log<'_>,
 ) -> Result<Vec<Vec<bool>>, Error> {
     let tuning = prepared.tuning(options, log);
-    let rows = &prepared.rows;
     let learn = rows.train.len();
-    let all: Vec<usize> = rows.train.iter().chain(&rows.test).copied().collect();
-    Ok(rounds(&tuning, prepared, &all, learn, &prepared.rows, name)?.right)
+    let examples: Vec<usize> = rows.train.iter().chain(&rows.test).copied().collect();
+    Ok(rounds(&tuning, prepared, (&examples, learn), rows, name, all)?.right)
 }
 
-/// Trains on the first `learn` of the examples `all`; for the others, at each point in time, whether they
-/// were right, and their mean log loss at the end.
+/// Trains on the first `learn` of the examples `all`; for the others, at each point in time or only
+/// before and after, whether they were right, and their mean log loss at the end.
 fn rounds(
     tuning: &Tuning<'_>,
     prepared: &Prepared,
-    all: &[usize],
-    learn: usize,
+    (all, learn): (&[usize], usize),
     rows: &Rows,
     name: &str,
+    each: bool,
 ) -> Result<Part, Error> {
     let examples = &prepared.dataset.examples;
     let files: Vec<PathBuf> = all.iter().map(|i| examples[*i].path.clone()).collect();
@@ -208,15 +336,19 @@ fn rounds(
         rows.map(|(row, i)| most_probable(row) == labels[*i]).collect()
     };
     let mut right = vec![judge(&scores(&crown, &inputs, &held)?)];
+    let tried = if each { held.as_slice() } else { &[] };
+    let part = (labels.as_slice(), learned.as_slice(), tried);
     let mut nll = f64::INFINITY;
-    let part = (labels.as_slice(), learned.as_slice(), held.as_slice());
-    tune(&crown, &planned.table, &planned.recipe, &inputs, part, None, &mut |epoch| {
+    let tuned = tune(&crown, &planned.table, &planned.recipe, &inputs, part, None, &mut |epoch| {
         if let Some(held) = &epoch.held {
             right.push(judge(&held.scores));
             nll = held.nll;
         }
         tuning.told(name, epoch)
     })?;
+    if !each {
+        right.push(judge(&scores(&tuned.network, &inputs, &held)?));
+    }
     parts.put(name, key, right, nll)
 }
 
@@ -237,7 +369,7 @@ fn scratch_rate(prepared: &Prepared, scratch: &FitOptions, log: &Log<'_>) -> Res
         let mut options = scratch.clone();
         options.tune.rates = Some(Rates::Same(rate));
         let tuning = prepared.tuning(&options, log);
-        let part = rounds(&tuning, prepared, &shuffled, learn, &rows, &tried(rate));
+        let part = rounds(&tuning, prepared, (&shuffled, learn), &rows, &tried(rate), true);
         let nll = match part {
             Ok(part) => part.nll,
             // A rate too high is a rate not chosen.
@@ -256,72 +388,14 @@ fn page(options: &FitOptions) -> PathBuf {
     options.out.clone().unwrap_or_else(|| PathBuf::from("compare.html"))
 }
 
-fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
-    let n = values.len().max(1) as f64;
-    values.sum::<f64>() / n
-}
-
-fn share(right: &[bool]) -> f64 {
-    right.iter().filter(|r| **r).count() as f64 / right.len().max(1) as f64
-}
-
-impl Right {
-    fn curve(&self) -> Curve {
-        let points = self.seeds.first().map_or(0, Vec::len);
-        let at = |point: usize| self.seeds.iter().map(move |seed| share(&seed[point]));
-        let ends =
-            |point| at(point).fold([1.0f64, 0.0], |[low, high], v| [low.min(v), high.max(v)]);
-        Curve {
-            name: self.name,
-            top1: (0..points).map(|point| mean(at(point))).collect(),
-            range: (0..points).map(ends).collect(),
-        }
-    }
-
-    /// Which images were right at a point, from the end when `None`.
-    fn at(&self, seed: usize, point: Option<usize>) -> &[bool] {
-        let points = &self.seeds[seed];
-        &points[point.unwrap_or(points.len() - 1)]
-    }
-
-    /// Rounds of a training until it is that good; none when it never is.
-    fn rounds_to(&self, seed: usize, top1: f64) -> Option<f64> {
-        let points = &self.seeds[seed];
-        points.iter().position(|right| share(right) >= top1 - 1e-12).map(|at| at as f64)
-    }
-}
-
-/// Difference of accuracy with its interval: trainings and test images drawn anew together.
-fn benefit(a: &Right, b: &Right, points: [Option<usize>; 2]) -> Benefit {
-    let seeds = a.seeds.len();
-    let images = a.at(0, points[0]).len();
-    let difference = |seed: usize, image: usize| {
-        f64::from(u8::from(a.at(seed, points[0])[image]))
-            - f64::from(u8::from(b.at(seed, points[1])[image]))
-    };
-    let mut all = Vec::with_capacity(RESAMPLES);
-    for resample in 0..RESAMPLES {
-        let drawn = uniform(resample as u64, "bootstrap", seeds + images);
-        let pick = |u: &f64, n: usize| ((u * n as f64) as usize).min(n - 1);
-        let (s, i) = drawn.split_at(seeds);
-        let sum: f64 = s
-            .iter()
-            .map(|s| i.iter().map(|i| difference(pick(s, seeds), pick(i, images))).sum::<f64>())
-            .sum();
-        all.push(sum / (seeds * images) as f64);
-    }
-    all.sort_by(f64::total_cmp);
-    let value = mean((0..seeds).map(|s| mean((0..images).map(|i| difference(s, i)))));
-    Benefit { value, low: all[RESAMPLES / 40], high: all[RESAMPLES - 1 - RESAMPLES / 40] }
-}
-
 fn sum_up(
     options: &CompareOptions,
     prepared: &Prepared,
     scratch_rate: f64,
     right: &[Right],
+    fewer: &[(usize, [Right; 2])],
 ) -> Result<Comparison, Error> {
-    let [transferred, scratch, long] = right else { return Err(Error::NothingToTest) };
+    let [transferred, scratch, long, others @ ..] = right else { return Err(Error::NothingToTest) };
     let curves: Vec<Curve> = right.iter().map(Right::curve).collect();
     let last = |curve: &Curve| curve.top1.last().copied().unwrap_or_default();
     let lower = last(&curves[0]).min(last(&curves[2]));
@@ -342,6 +416,25 @@ fn sum_up(
     let area = |curve: &Curve| mean(curve.top1.iter().copied());
     let (end, end_long) =
         (benefit(transferred, scratch, [None; 2]), benefit(transferred, long, [None; 2]));
+    let plans = others.iter().map(|plan| PlanEnd {
+        name: plan.name.clone(),
+        top1: last(&plan.curve()),
+        to_transferred: benefit(plan, transferred, [None; 2]),
+        to_scratch: benefit(plan, scratch, [None; 2]),
+    });
+    let ends = |images: usize, transferred: &Right, scratch: &Right| ByImages {
+        images,
+        transferred: last(&transferred.curve()),
+        scratch: last(&scratch.curve()),
+        benefit: benefit(transferred, scratch, [None; 2]),
+    };
+    let mut by_images: Vec<ByImages> = fewer
+        .iter()
+        .map(|(images, [transferred, scratch])| ends(*images, transferred, scratch))
+        .collect();
+    if !by_images.is_empty() {
+        by_images.push(ends(prepared.rows.train.len(), transferred, scratch));
+    }
     let picture = page(&options.fit);
     let comparison = Comparison {
         data: options.fit.data.display().to_string(),
@@ -356,85 +449,36 @@ fn sum_up(
         end,
         end_long,
         area_ratio: (area(&curves[0]) - area(&curves[1])) / area(&curves[1]).max(1e-9),
+        plans: plans.collect(),
+        by_images,
         verdict: verdict(end, end_long),
         curves,
         picture: picture.display().to_string(),
     };
-    let drawn: Vec<Drawn<'_>> = comparison
-        .curves
-        .iter()
-        .map(|c| Drawn { name: c.name, values: &c.top1, range: &c.range })
-        .collect();
-    regraft_report::write_comparison(
-        &picture,
-        &ComparisonInput {
-            title: &comparison.data,
-            network: &comparison.network,
-            verdict: &comparison.verdict,
-            facts: &facts(&comparison),
-            curves: &drawn,
-            version: crate::VERSION,
-        },
-    )?;
+    draw(&picture, &comparison)?;
     Ok(comparison)
 }
 
-fn points(b: Benefit) -> String {
-    format!("{:+.1} points ({:+.1} to {:+.1})", 100.0 * b.value, 100.0 * b.low, 100.0 * b.high)
-}
-
-/// Label and value, for terminal and page.
-fn facts(c: &Comparison) -> Vec<(String, String)> {
-    let mut facts = vec![
-        ("Higher start, before training".to_owned(), points(c.start)),
-        ("After the first round".to_owned(), points(c.after_one)),
-        ("Higher end, as many rounds".to_owned(), points(c.end)),
-        ("Higher end, scratch longer".to_owned(), points(c.end_long)),
-        (
-            "Area between the curves".to_owned(),
-            format!("{:+.2} of that below scratch", c.area_ratio),
-        ),
-    ];
-    facts.push((
-        "Rate from scratch".to_owned(),
-        format!("{}, the best of three on held-out training images", c.scratch_rate),
-    ));
-    for r in &c.reached {
-        let words = |rounds: Option<f64>| {
-            rounds.map_or_else(|| "never in every training".to_owned(), |n| format!("{n:.1}"))
-        };
-        facts.push((
-            format!(
-                "Rounds to {:.1} % right ({:.0} % of the lower end)",
-                100.0 * r.top1,
-                100.0 * r.share
-            ),
-            format!("{} transferred, {} from scratch", words(r.transferred), words(r.scratch)),
-        ));
-    }
-    facts
-}
-
-impl Comparison {
-    /// Label and value of each figure, for people.
-    pub fn facts(&self) -> Vec<(String, String)> {
-        facts(self)
-    }
-}
-
-/// Words for the two ends.
-fn verdict(end: Benefit, long: Benefit) -> String {
-    let intervals = format!("{} with as many rounds, {} with more", points(end), points(long));
-    if end.low > 0.0 && long.low > 0.0 {
-        format!("Transfer paid: it ends higher than scratch by {intervals}.")
-    } else if end.high < 0.0 || long.high < 0.0 {
-        format!("Transfer did not pay: scratch ends higher; transfer is ahead by {intervals}.")
-    } else if end.low > 0.0 {
-        format!(
-            "Transfer paid in time, not clearly in accuracy: it is ahead by {intervals}; the second \
-             interval holds zero."
-        )
-    } else {
-        format!("Transfer did not pay: no clear difference at the end ({intervals}).")
-    }
+/// Writes the page.
+fn draw(picture: &Path, comparison: &Comparison) -> Result<(), Error> {
+    let drawn: Vec<Drawn<'_>> = comparison
+        .curves
+        .iter()
+        .map(|c| Drawn { name: &c.name, values: &c.top1, range: &c.range })
+        .collect();
+    let by_images: Vec<Ends> = comparison
+        .by_images
+        .iter()
+        .map(|at| Ends { images: at.images, top1: [at.transferred, at.scratch] })
+        .collect();
+    let input = ComparisonInput {
+        title: &comparison.data,
+        network: &comparison.network,
+        verdict: &comparison.verdict,
+        facts: &comparison.facts(),
+        curves: &drawn,
+        by_images: &by_images,
+        version: crate::VERSION,
+    };
+    Ok(regraft_report::write_comparison(picture, &input)?)
 }

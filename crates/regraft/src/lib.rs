@@ -36,7 +36,9 @@ mod write;
 mod zoo;
 
 pub use bench::{Bench, BenchOptions, LayerTime, MAX_BATCH, Peak, Speed, bench};
-pub use compare::{Benefit, CompareOptions, Comparison, Curve, Reached, compare};
+pub use compare::{
+    Benefit, ByImages, CompareOptions, ComparePlan, Comparison, Curve, PlanEnd, Reached, compare,
+};
 pub use cutting::{CutSummary, cut};
 pub use demo::{DEMO, Demo, demo_data};
 pub use error::{Error, ErrorKind};

@@ -5,7 +5,7 @@ use std::path::Path;
 use regraft_run::atomic_write;
 
 use crate::html::{Html, Name};
-use crate::plot::learning;
+use crate::plot::{by_images, learning};
 use crate::{ReportError, page};
 
 /// Accuracy by rounds of one kind of training.
@@ -17,6 +17,15 @@ pub struct Curve<'a> {
     pub values: &'a [f64],
     /// Least and greatest of the trainings, at each point.
     pub range: &'a [[f64; 2]],
+}
+
+/// How both kinds ended with so many training images.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ends {
+    /// Training images.
+    pub images: usize,
+    /// Share of test images right, transferred and from scratch, 0..=1.
+    pub top1: [f64; 2],
 }
 
 /// Everything the page tells.
@@ -32,6 +41,8 @@ pub struct ComparisonInput<'a> {
     pub facts: &'a [(String, String)],
     /// The curves, the transferred network's first.
     pub curves: &'a [Curve<'a>],
+    /// The learning curve, fewest images first; empty for none.
+    pub by_images: &'a [Ends],
     /// Version of regraft.
     pub version: &'a str,
 }
@@ -47,10 +58,17 @@ pub fn write_comparison(path: &Path, input: &ComparisonInput<'_>) -> Result<(), 
         "<body>\n<header class=\"top\"><div class=\"wrap\">\n<p class=\"eyebrow\">regraft compare</p>\n\
          <h1>What transfer gave</h1>\n<p class=\"sub\">{}, network <b>{}</b></p>\n\
          <p class=\"verdict\">{}</p>\n</div></header>\n<main class=\"wrap\">\n\
-         <section><h2>Accuracy by rounds</h2>{}</section>\n<section><h2>Figures</h2>\
-         <dl class=\"facts\">",
+         <section><h2>Accuracy by rounds</h2>{}</section>\n",
         &[&Name(input.title), &Name(input.network), &input.verdict, &learning(input.curves)],
     );
+    if !input.by_images.is_empty() {
+        out.put(
+            "<section><h2>Accuracy at the end by training images</h2>{}<p>Each smaller set lies in the \
+             greater ones; all are trained with as many steps.</p></section>\n",
+            &[&by_images(input.by_images)],
+        );
+    }
+    out.raw("<section><h2>Figures</h2><dl class=\"facts\">");
     for (label, value) in input.facts {
         out.put("<div><dt>{}</dt><dd>{}</dd></div>\n", &[label, value]);
     }

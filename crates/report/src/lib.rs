@@ -24,7 +24,7 @@ use std::path::Path;
 
 use regraft_run::{MetricsFile, Plan, Predictions, RunError, Timings, atomic_write};
 
-pub use comparison::{ComparisonInput, Curve, write_comparison};
+pub use comparison::{ComparisonInput, Curve, Ends, write_comparison};
 pub use verdict::verdict;
 
 /// What a person should know of the network that the plan does not hold.

@@ -30,7 +30,14 @@ pub(crate) fn run(
         ..FitOptions::new(args.data.clone())
     };
     let long = args.long.unwrap_or(3 * args.epochs);
-    let options = CompareOptions { fit, seeds: args.seeds, epochs: args.epochs, long };
+    let options = CompareOptions {
+        fit,
+        seeds: args.seeds,
+        epochs: args.epochs,
+        long,
+        plans: args.plan.clone(),
+        shares: args.shares.clone(),
+    };
     let comparison = regraft::compare(&options, terminal)?;
     terminal.finish();
     printer.result(&comparison, || text(&comparison));

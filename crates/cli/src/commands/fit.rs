@@ -65,7 +65,7 @@ pub(crate) fn fit(
     Ok(ExitCode::SUCCESS)
 }
 
-fn tune_options(args: &TuneArgs) -> TuneOptions {
+pub(crate) fn tune_options(args: &TuneArgs) -> TuneOptions {
     TuneOptions {
         unfreeze: args.unfreeze.clone(),
         rates: args.rates.clone(),

@@ -10,6 +10,7 @@ pub(crate) mod predict;
 pub(crate) mod show;
 pub(crate) mod zoo;
 
+pub(crate) use fit::tune_options;
 use regraft::LoadOptions;
 
 use crate::args::Common;

@@ -162,11 +162,23 @@ fn a_comparison_has_three_benefits_with_intervals_and_a_picture() {
     world.pictures("data", &["a", "b"], 4);
     let network = network();
     let arguments = ["compare", "data", "--network", &network, "--seeds", "2", "--epochs", "1"];
+    let plan = "fine-tune --unfreeze last:1 --epochs 3";
     let more = ["--long", "2", "--unfreeze", "last:2", "--json", "--out", "page.html"];
+    let more = [&more[..], &["--shares", "1,0.6", "--plan", plan]].concat();
     let told = world.run(&[&arguments[..], &more].concat()).json();
     let curves = told["curves"].as_array().unwrap();
     let points: Vec<usize> = curves.iter().map(|c| c["top1"].as_array().unwrap().len()).collect();
-    assert_eq!(points, [2, 2, 3]);
+    assert_eq!(points, [2, 2, 3, 4]);
+    let (ended, plans) = (&curves[3], told["plans"].as_array().unwrap());
+    assert_eq!((&ended["name"], &plans[0]["name"]), (&plan.into(), &plan.into()));
+    assert_eq!(plans[0]["top1"], ended["top1"][3]);
+    let sizes: Vec<_> = told["by_images"].as_array().unwrap().iter().collect();
+    let train = told["train"].as_u64().unwrap();
+    assert_eq!(sizes.len(), 2, "{told}");
+    assert_eq!(sizes[0]["images"].as_u64().unwrap(), 4, "60 % of 3 in each of two classes");
+    assert_eq!(sizes[1]["images"].as_u64().unwrap(), train);
+    assert_eq!(sizes[1]["transferred"], curves[0]["top1"][1]);
+    assert_eq!(sizes[1]["benefit"], told["end"]);
     for figure in ["start", "after_one", "end", "end_long"] {
         let of = |key: &str| told[figure][key].as_f64().unwrap();
         assert!(of("low") <= of("value") && of("value") <= of("high"), "{figure}: {told}");
@@ -178,6 +190,7 @@ fn a_comparison_has_three_benefits_with_intervals_and_a_picture() {
     assert!(
         page.contains("<svg") && page.contains("from scratch, longer") && !page.contains("NaN")
     );
+    assert!(page.contains("Accuracy at the end by training images") && page.contains(plan));
     assert!(told["verdict"].as_str().unwrap().starts_with("Transfer "));
     // The same again, to the last bit.
     let again = world.run(&[&arguments[..], &more].concat()).json();
@@ -208,6 +221,23 @@ fn a_comparison_has_three_benefits_with_intervals_and_a_picture() {
     assert!(!killed || done.stderr().matches("taken from there").count() >= 2, "{}", done.stderr());
     let left: Vec<_> = fs::read_dir(&parts).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["mine.txt"], "only what the comparison put there is removed");
+}
+
+#[test]
+fn a_plan_of_a_comparison_is_checked_before_anything_runs() {
+    let world = World::new();
+    for (plan, says) in [
+        ("probe", "the probe is lp-ft before training"),
+        ("fine-tune --unfroze all", "unexpected argument '--unfroze'"),
+        ("finetune", "invalid value 'finetune'"),
+        ("lp-ft --memory 4GiB", "are for `fit`"),
+    ] {
+        let done = world.run(&["compare", "nowhere", "--plan", plan]);
+        assert_eq!(done.code(), 2, "{plan}");
+        assert!(done.stderr().contains(says), "{plan}: {}", done.stderr());
+    }
+    let done = world.run(&["compare", "nowhere", "--shares", "0.5,1.5"]);
+    assert!(done.stderr().contains("wants shares of all images"), "{}", done.stderr());
 }
 
 /// A killed fit, whenever that was, ends with the bytes of one that was not.
