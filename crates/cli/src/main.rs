@@ -1,6 +1,7 @@
 //! The `regraft` command: words in, words out. What it does lives in the `regraft` library.
 
 mod args;
+mod board;
 mod commands;
 mod observer;
 mod printer;

@@ -9,16 +9,39 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use regraft::{Observer, Progress};
 
 use crate::args::Common;
+use crate::board::{Board, Round};
 use crate::units::plural;
 
 /// Set by Ctrl-C; asked for all the time.
 static STOP: AtomicBool = AtomicBool::new(false);
 
-/// One progress bar and remarks on stderr.
+/// What moves on the terminal.
+enum Shown {
+    /// A progress bar, and of what.
+    Bar(&'static str, ProgressBar),
+    /// A training's curves.
+    Board(Box<Board>),
+}
+
+impl Shown {
+    /// Takes it away.
+    fn clear(self) {
+        match self {
+            Self::Bar(_, bar) => bar.finish_and_clear(),
+            Self::Board(board) => board.close(),
+        }
+    }
+
+    fn is_bar(&self, of: &str) -> bool {
+        matches!(self, Self::Bar(what, _) if *what == of)
+    }
+}
+
+/// One progress bar or board, and remarks, on stderr.
 pub(crate) struct Terminal {
     started: Instant,
     quiet: bool,
-    bar: Mutex<Option<(&'static str, ProgressBar)>>,
+    shown: Mutex<Option<Shown>>,
 }
 
 impl Terminal {
@@ -31,18 +54,18 @@ impl Terminal {
                 std::process::exit(130);
             }
         });
-        Self { started: Instant::now(), quiet: common.quiet, bar: Mutex::new(None) }
+        Self { started: Instant::now(), quiet: common.quiet, shown: Mutex::new(None) }
     }
 
-    /// Takes the bar away.
+    /// Takes the bar or the board away.
     pub(crate) fn finish(&self) {
-        if let Some((_, bar)) = self.lock().take() {
-            bar.finish_and_clear();
+        if let Some(shown) = self.lock().take() {
+            shown.clear();
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(&'static str, ProgressBar)>> {
-        self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Shown>> {
+        self.shown.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn bar(&self, what: &'static str, at: u64, total: Option<u64>, bytes: bool) {
@@ -50,9 +73,9 @@ impl Terminal {
             return;
         }
         let mut slot = self.lock();
-        if slot.as_ref().is_none_or(|(shown, _)| *shown != what) {
-            if let Some((_, old)) = slot.take() {
-                old.finish_and_clear();
+        if slot.as_ref().is_none_or(|shown| !shown.is_bar(what)) {
+            if let Some(old) = slot.take() {
+                old.clear();
             }
             let template = match (bytes, total) {
                 (true, Some(_)) => "{msg} {bar:30} {bytes}/{total_bytes}, {eta} left",
@@ -64,9 +87,9 @@ impl Terminal {
             let target = ProgressDrawTarget::stderr_with_hz(10);
             let bar = ProgressBar::with_draw_target(total, target).with_style(style);
             bar.set_message(what);
-            *slot = Some((what, bar));
+            *slot = Some(Shown::Bar(what, bar));
         }
-        if let Some((_, bar)) = slot.as_ref() {
+        if let Some(Shown::Bar(_, bar)) = slot.as_ref() {
             bar.set_position(at);
         }
     }
@@ -75,8 +98,9 @@ impl Terminal {
         if self.quiet {
             return;
         }
-        match self.lock().as_ref() {
-            Some((_, bar)) => bar.println(text),
+        match self.lock().as_mut() {
+            Some(Shown::Bar(_, bar)) => bar.println(text),
+            Some(Shown::Board(board)) => board.say(text),
             None => {
                 let _ = std::io::Write::write_fmt(
                     &mut std::io::stderr().lock(),
@@ -84,6 +108,29 @@ impl Terminal {
                 );
             }
         }
+    }
+
+    /// On the board, or as a line where there is none.
+    fn round(&self, round: &Round<'_>) {
+        if !self.quiet {
+            let mut slot = self.lock();
+            if !matches!(slot.as_ref(), Some(Shown::Board(_)))
+                && let Some(board) = Board::open()
+            {
+                if let Some(old) = slot.take() {
+                    old.clear();
+                }
+                *slot = Some(Shown::Board(Box::new(board)));
+            }
+            if let Some(Shown::Board(board)) = slot.as_mut() {
+                board.round(round);
+                return;
+            }
+        }
+        let Round { part, epoch, of, loss, top1 } = round;
+        let held =
+            top1.map_or_else(String::new, |t| format!(", {:.1} % held out right", 100.0 * t));
+        self.say(&format!("  {part}: round {epoch} of {of}, loss {loss:.4}{held}"));
     }
 
     fn data(
@@ -114,11 +161,11 @@ impl Observer for Terminal {
             Progress::Fetch { bytes, total, .. } => self.bar("fetching", *bytes, *total, true),
             Progress::Waiting { what } => {
                 let mut slot = self.lock();
-                if slot.as_ref().is_none_or(|(shown, _)| *shown != "waiting") && !self.quiet {
+                if slot.as_ref().is_none_or(|shown| !shown.is_bar("waiting")) && !self.quiet {
                     let bar = ProgressBar::new_spinner()
                         .with_message(format!("another process is fetching {what}; waiting"));
                     bar.enable_steady_tick(Duration::from_millis(200));
-                    *slot = Some(("waiting", bar));
+                    *slot = Some(Shown::Bar("waiting", bar));
                 }
             }
             Progress::Features { done, total } => {
@@ -135,9 +182,8 @@ impl Observer for Terminal {
             }
             Progress::File { file, reason } => self.say(&format!("  {file}: {reason}")),
             Progress::Epoch { part, epoch, of, loss, top1 } => {
-                let held = top1
-                    .map_or_else(String::new, |t| format!(", {:.1} % held out right", 100.0 * t));
-                self.say(&format!("  {part}: round {epoch} of {of}, loss {loss:.4}{held}"));
+                let (epoch, of, loss, top1) = (*epoch, *of, *loss, *top1);
+                self.round(&Round { part, epoch, of, loss, top1 });
             }
             Progress::Note(note) => self.say(&format!("note: {note}")),
             Progress::Head | Progress::Decided(_) => self.finish(),
