@@ -1,8 +1,8 @@
-//! Regraft as a contestant of `cargo xtask bench engine` and `pipeline`: the line protocol of
+//! Regraft as a contestant of `cargo xtask bench engine`, `train` and `pipeline`: the line protocol of
 //! `benches/contestant.py`.
 //!
 //! `contestant engine NETWORK BATCH THREADS f32|bf16` runs formula images through a network with
-//! formula weights; `contestant pipeline NETWORK LIST THREADS f32|bf16` takes the picture files that
+//! formula weights, `contestant train` in the place of `engine` trains all of it; `contestant pipeline NETWORK LIST THREADS f32|bf16` takes the picture files that
 //! LIST names, a path a line, to pooled features.
 
 use std::error::Error;
@@ -13,11 +13,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use rayon::prelude::*;
-use regraft_infer::{Engine, Precision, Scratch};
+use regraft_grad::loss::{cross_entropy, smoothed};
+use regraft_grad::{Tape, Tuning};
+use regraft_infer::{Engine, Isa, Precision, Scratch};
 use regraft_net::card::{Interpolation, Preprocess};
-use regraft_net::{Card, Network};
+use regraft_net::{Card, Graph, Network, Op};
+use regraft_tensor::Tensor;
 use regraft_testkit::{formula_params, formula_values};
-use regraft_train::{Flow, Trunk, extract};
+use regraft_train::{Change, Flow, Memory, Optimiser, Trunk, extract};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -27,7 +30,7 @@ type Step = Box<dyn FnMut() -> Result<Vec<f32>> + Send>;
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [job, network, what, threads, precision] = &words[..] else {
-        return Err("contestant engine|pipeline NETWORK BATCH|LIST THREADS f32|bf16".into());
+        return Err("contestant engine|train|pipeline NETWORK BATCH|LIST THREADS f32|bf16".into());
     };
     let precision = match precision.as_str() {
         "f32" => Precision::F32,
@@ -38,7 +41,9 @@ fn main() -> Result<()> {
     let (mut step, images, about) = pool.install(|| match job.as_str() {
         "engine" => engine(network, what.parse()?, precision),
         "pipeline" => pipeline(network, what, precision),
-        other => Err(format!("no job `{other}`; there are engine and pipeline").into()),
+        "train" if precision == Precision::F32 => train(network, what.parse()?),
+        "train" => Err("training is in f32".into()),
+        other => Err(format!("no job `{other}`; there are engine, train and pipeline").into()),
     })?;
     pool.install(|| step().map(drop))?;
     say(&format!(r#"{{"ready": true, {about}}}"#))?;
@@ -150,6 +155,58 @@ fn engine(name: &str, batch: usize, precision: Precision) -> Result<(Step, usize
             });
         }
         Ok(results)
+    };
+    Ok((Box::new(step), batch, about))
+}
+
+/// The network without its dropout, whose noise would be another in each library.
+fn certain(network: Network) -> Result<Network> {
+    let mut graph = Graph::new();
+    for (_, layer) in network.graph().layers() {
+        let op = match &layer.op {
+            Op::Dropout { .. } => Op::Identity,
+            op => op.clone(),
+        };
+        graph.push(&layer.name, op, &layer.inputs)?;
+    }
+    Ok(Network::new(graph, network.params(), network.card().clone())?)
+}
+
+/// Steps as those of `benches/peer_train.py`; the answer is the gradient of the first weight.
+fn train(name: &str, batch: usize) -> Result<(Step, usize, String)> {
+    let network = certain(formula(name)?)?;
+    let every = |_: &str| true;
+    let tuning =
+        Tuning { tuned: &every, batch_norm: &every, input_gradient: false, recompute: false };
+    let mut tape = Tape::new(&network, batch, &tuning)?;
+    let names = tape.tuned();
+    let first = names.first().cloned().ok_or("nothing is tuned")?;
+    let facts = network.facts()?;
+    let shape = facts.layer(network.graph().input()?).shape.clone();
+    let count = shape.count();
+    let images: Vec<f32> = (0..batch).flat_map(|i| image(i, count)).collect();
+    let mut dims = vec![batch];
+    dims.extend_from_slice(shape.dims());
+    let images = Tensor::new(dims, images)?;
+    let labels: Vec<usize> = (0..batch).collect();
+    let mut memory = Memory::default();
+    let version = env!("CARGO_PKG_VERSION");
+    let about = format!(r#""versions": {{"regraft": "{version} ({})"}}"#, Isa::detect().name());
+    let step = move || {
+        let logits = tape.forward(&images, 0)?;
+        let targets = smoothed(&labels, logits.row_len(), 0.0)?;
+        let loss = cross_entropy(&logits, &targets, None)?;
+        let gradients = tape.backward(&loss.gradient)?;
+        memory.begin();
+        for name in &names {
+            let (Some(value), Some(gradient)) = (tape.param_mut(name), gradients.params.get(name))
+            else {
+                return Err(format!("no gradient of {name}").into());
+            };
+            let how = Change { rate: 0.0, decay: 0.0, anchor: None };
+            memory.change(Optimiser::SGD, name, value, gradient.data(), how);
+        }
+        Ok(gradients.params.get(&first).map(|g| g.data().to_vec()).unwrap_or_default())
     };
     Ok((Box::new(step), batch, about))
 }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::Error;
-use crate::bench::{Bench, EngineOptions, FitOptions, PipelineOptions, ProbeOptions};
+use crate::bench::{Bench, EngineOptions, FitOptions, PipelineOptions, ProbeOptions, TrainOptions};
 use crate::error::Misuse;
 
 /// What `cargo xtask help` prints.
@@ -30,6 +30,11 @@ cargo xtask bench pipeline --data DIR [options]
 cargo xtask bench probe [options]
     Ridge and logistic regression on made features, beside scikit-learn.
     --rows N         how many (10000)
+
+cargo xtask bench train [options]
+    Training steps of all layers, with made weights and images, beside eager PyTorch.
+    --network NAME, --contestant PATH   as for engine
+    --batch N        images of a step (32)
 
 Options of every bench:
     --rounds N       how often each runs; medians are shown (3)
@@ -78,6 +83,7 @@ enum Contest {
     Engine,
     Pipeline,
     Probe,
+    Train,
 }
 
 /// Everything that may follow, with what holds when it does not.
@@ -101,6 +107,7 @@ fn bench(words: impl Iterator<Item = OsString>) -> Result<Command, Error> {
         Some("engine") => Some(Contest::Engine),
         Some("pipeline") => Some(Contest::Pipeline),
         Some("probe") => Some(Contest::Probe),
+        Some("train") => Some(Contest::Train),
         Some(_) | None => None,
     };
     if named.is_some() {
@@ -129,6 +136,11 @@ fn bench(words: impl Iterator<Item = OsString>) -> Result<Command, Error> {
             let threads = threads.unwrap_or(1);
             Bench::Probe(ProbeOptions { rounds, threads, peers, rows })
         }
+        Contest::Train => {
+            let threads = threads.unwrap_or_else(all);
+            let batch = batches.last().copied().unwrap_or(32);
+            Bench::Train(TrainOptions { rounds, threads, peers, networks, batch, contestant })
+        }
     };
     Ok(Command::Bench(bench))
 }
@@ -138,7 +150,7 @@ fn given(
     contest: Contest,
     mut words: impl Iterator<Item = OsString>,
 ) -> Result<Option<Given>, Error> {
-    use Contest::{Engine, Fit, Pipeline, Probe};
+    use Contest::{Engine, Fit, Pipeline, Probe, Train};
     let mut given = Given {
         data: None,
         rounds: 3,
@@ -163,13 +175,13 @@ fn given(
             (Some("--data"), Fit | Pipeline) => given.data = Some(value("--data")?.into()),
             (Some("--regraft"), Fit) => given.regraft = Some(value("--regraft")?.into()),
             (Some("--weights"), Fit) => given.weights = Some(value("--weights")?.into()),
-            (Some("--contestant"), Engine | Pipeline) => {
+            (Some("--contestant"), Engine | Pipeline | Train) => {
                 given.contestant = Some(value("--contestant")?.into());
             }
-            (Some("--network"), Engine) => {
+            (Some("--network"), Engine | Train) => {
                 given.networks.push(value("--network")?.to_string_lossy().into_owned());
             }
-            (Some("--batch"), Engine) => {
+            (Some("--batch"), Engine | Train) => {
                 given.batches.push(number("--batch", value("--batch")?, 1024)?);
             }
             (Some("--rows"), Probe) => {
@@ -233,6 +245,16 @@ mod tests {
         let wanted = ProbeOptions { rounds: 3, threads: 1, peers: None, rows: 500 };
         let found = words("bench probe --rows 500").unwrap();
         assert_eq!(found, Command::Bench(Bench::Probe(wanted)));
+        let wanted = TrainOptions {
+            rounds: 3,
+            threads: 4,
+            peers: None,
+            networks: vec!["a/b".into()],
+            batch: 8,
+            contestant: None,
+        };
+        let found = words("bench train --network a/b --batch 8 --threads 4").unwrap();
+        assert_eq!(found, Command::Bench(Bench::Train(wanted)));
         assert_eq!(words("floors").unwrap(), Command::Floors);
         for line in ["", "help", "-h", "bench --help", "bench engine -h"] {
             assert_eq!(words(line).unwrap(), Command::Help, "{line}");

@@ -13,6 +13,7 @@ mod probe;
 mod score;
 mod setup;
 mod table;
+mod train;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -36,6 +37,8 @@ pub enum Bench {
     Pipeline(PipelineOptions),
     /// Linear heads on features.
     Probe(ProbeOptions),
+    /// Training steps.
+    Train(TrainOptions),
 }
 
 /// What a person may choose for `fit`.
@@ -108,6 +111,23 @@ pub struct ProbeOptions {
     pub rows: usize,
 }
 
+/// What a person may choose for `train`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrainOptions {
+    /// How often each contestant runs.
+    pub rounds: usize,
+    /// Threads of each.
+    pub threads: usize,
+    /// A Python virtual environment with the peers; made when not given.
+    pub peers: Option<PathBuf>,
+    /// Architectures of the zoo; [`EngineOptions::NETWORKS`] when empty.
+    pub networks: Vec<String>,
+    /// Images of a step.
+    pub batch: usize,
+    /// A built contestant of ours; built when not given.
+    pub contestant: Option<PathBuf>,
+}
+
 /// Runs a contest: the tables go to `out`, what happens to `progress`, and every single measurement
 /// to a JSON file in `bench/` of the target folder.
 ///
@@ -124,6 +144,7 @@ pub fn run(
         Bench::Engine(options) => engine::run(workspace, options, out, progress),
         Bench::Pipeline(options) => pipeline::run(workspace, options, out, progress),
         Bench::Probe(options) => probe::run(workspace, options, out, progress),
+        Bench::Train(options) => train::run(workspace, options, out, progress),
     }
 }
 
@@ -166,7 +187,7 @@ fn python(field: &setup::Field, peer: &Peer, words: Vec<OsString>, threads: usiz
         ("TORCHINDUCTOR_COMPILE_THREADS", "1".into()),
     ];
     env.extend(machine::THREADS.map(|name| (name, threads.to_string().into())));
-    if matches!(peer.word, "torch-channels-last" | "torch-compile") {
+    if peer.word.starts_with("torch-channels-last") || peer.word == "torch-compile" {
         env.extend(KEEP_PAGES.map(|(name, value)| (name, value.into())));
     }
     Call { who: peer.who, program: field.python.clone(), words, env }
