@@ -160,13 +160,11 @@ fn engine(name: &str, batch: usize, precision: Precision) -> Result<(Step, usize
 }
 
 /// The network without its dropout, whose noise would be another in each library.
-fn certain(network: Network) -> Result<Network> {
+fn certain(network: &Network) -> Result<Network> {
     let mut graph = Graph::new();
     for (_, layer) in network.graph().layers() {
-        let op = match &layer.op {
-            Op::Dropout { .. } => Op::Identity,
-            op => op.clone(),
-        };
+        let drops = matches!(layer.op, Op::Dropout { .. });
+        let op = if drops { Op::Identity } else { layer.op.clone() };
         graph.push(&layer.name, op, &layer.inputs)?;
     }
     Ok(Network::new(graph, network.params(), network.card().clone())?)
@@ -174,7 +172,7 @@ fn certain(network: Network) -> Result<Network> {
 
 /// Steps as those of `benches/peer_train.py`; the answer is the gradient of the first weight.
 fn train(name: &str, batch: usize) -> Result<(Step, usize, String)> {
-    let network = certain(formula(name)?)?;
+    let network = certain(&formula(name)?)?;
     let every = |_: &str| true;
     let tuning =
         Tuning { tuned: &every, batch_norm: &every, input_gradient: false, recompute: false };

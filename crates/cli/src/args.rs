@@ -10,8 +10,8 @@ use regraft::{
 };
 
 use crate::words::{
-    augmentation, bytes, head, layer_rate, not_negative, part, plan, schedule, seconds, share,
-    smoothing,
+    augmentation, bytes, class_weight, head, layer_rate, not_negative, part, plan, schedule,
+    seconds, share, smoothing,
 };
 
 const AFTER: &str = "\
@@ -210,6 +210,9 @@ pub(crate) struct TuneArgs {
     /// Let every class count the same, however many images it has.
     #[arg(long)]
     pub(crate) balance: bool,
+    /// How many times a class counts, such as bees=2; may be repeated.
+    #[arg(long, value_name = "CLASS=TIMES", value_parser = class_weight)]
+    pub(crate) class_weight: Vec<(String, f64)>,
     /// Find one rate for all layers by a short training whose rate grows.
     #[arg(long)]
     pub(crate) find_rate: bool,

@@ -13,6 +13,15 @@ pub(crate) fn layer_rate(text: &str) -> Result<(String, f64), String> {
     Ok((layers.to_owned(), rate))
 }
 
+pub(crate) fn class_weight(text: &str) -> Result<(String, f64), String> {
+    let wanted = "wants CLASS=TIMES with a number above 0, for instance bees=2";
+    let (class, times) = text.rsplit_once('=').ok_or(wanted)?;
+    match times.trim().parse::<f64>() {
+        Ok(times) if times > 0.0 && times.is_finite() => Ok((class.to_owned(), times)),
+        Ok(_) | Err(_) => Err(wanted.to_owned()),
+    }
+}
+
 /// A plan of `compare`, for instance `fine-tune --unfreeze last:3`.
 pub(crate) fn plan(text: &str) -> Result<ComparePlan, String> {
     let words = PlanWords::try_parse_from(text.split_whitespace()).map_err(|error| {

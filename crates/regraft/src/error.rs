@@ -88,9 +88,26 @@ pub enum Error {
     /// No test images at all.
     #[error(
         "there is nothing to test on: no class has an image to spare; give at least one class a \
-         second image, or a `test` folder"
+         second image, or a `test` folder; if what you want to tell apart is not what the folders \
+         are, name the folder that holds one folder for each class"
     )]
     NothingToTest,
+    /// An option names a class that the data does not have.
+    #[error(
+        "no class `{class}` among the {classes} of {}{}",
+        data.display(),
+        near.first().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default()
+    )]
+    NoSuchClass {
+        /// The class.
+        class: String,
+        /// The data.
+        data: PathBuf,
+        /// Classes there are.
+        classes: usize,
+        /// Classes with names like it.
+        near: Vec<String>,
+    },
     /// Classes of a data set that a run does not know.
     #[error(
         "class `{class}` of {data} is not one of the {known} classes of this run{}; rename the \
@@ -256,6 +273,7 @@ impl Error {
             Self::OtherRun { .. }
             | Self::Options { .. }
             | Self::Memory { .. }
+            | Self::NoSuchClass { .. }
             | Self::Train(
                 TrainError::Blocks { .. } | TrainError::Rates { .. } | TrainError::NothingTuned,
             ) => ErrorKind::Usage,

@@ -83,6 +83,8 @@ pub struct TuneOptions {
     pub patience: Option<u64>,
     /// Every class counts the same, however many images it has.
     pub balance: bool,
+    /// How many times a class counts, by its name; on top of `balance`.
+    pub class_weights: Vec<(String, f64)>,
     /// Bytes of memory that the whole program may take; the plan trains as deep as they allow.
     pub memory: Option<u64>,
     /// Where to write a picture of training images as the network will see them.

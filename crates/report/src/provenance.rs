@@ -97,7 +97,7 @@ fn extras(t: &TuningPlan) -> Vec<String> {
     }
     more.extend(t.patience.map(|n| format!("early stopping after {n} rounds without improvement")));
     if !t.class_weights.is_empty() {
-        more.push("every class counted the same".to_owned());
+        more.push("the loss weighed by class".to_owned());
     }
     more
 }

@@ -88,6 +88,7 @@ pub(crate) fn tune_options(args: &TuneArgs) -> TuneOptions {
         gradual: args.gradual,
         patience: args.patience,
         balance: args.balance,
+        class_weights: args.class_weight.clone(),
         memory: args.memory,
         preview: args.preview.clone(),
         find_rate: args.find_rate,

@@ -112,6 +112,7 @@ fn what_cannot_be_is_said_before_the_first_round() {
         (&["--rates", "1:2:3:4:5:6:7:8:1:2:3:4:5:6:7:8:1:2:3:4:5:6:7"], 2, "learning rates"),
         (&["--rate", "nothing.*=0.1"], 4, "nothing.*"),
         (&["--features", "depths"], 2, "--features"),
+        (&["--class-weight", "bb=2"], 2, "did you mean `b`"),
         (&["--augment", "mixup(alpha=0)"], 2, "mixup"),
         (&["--strategy", "probe", "--dry-run"], 2, "lp-ft"),
     ] {
@@ -132,6 +133,7 @@ fn what_cannot_be_is_said_before_the_first_round() {
         ["--schedule", "sine"],
         ["--rate", "layer"],
         ["--epochs", "0"],
+        ["--class-weight", "b=0"],
     ] {
         let done = world.fit(&[&["data"], &arguments[..]].concat());
         assert_eq!(done.code(), 2, "{arguments:?}: {}", done.stderr());
@@ -291,6 +293,8 @@ fn everything_asked_of_a_training_is_in_its_plan_and_report() {
         "--patience",
         "2",
         "--balance",
+        "--class-weight",
+        "b=2.5",
         "--find-rate",
         "--augment",
         "light",
@@ -306,7 +310,7 @@ fn everything_asked_of_a_training_is_in_its_plan_and_report() {
         "average = 0.9",
         "gradual = true",
         "patience = 2",
-        "class_weights = [1.0, 1.0]",
+        "class_weights = [1.0, 2.5]",
     ] {
         assert!(plan.contains(line), "{line}: {plan}");
     }

@@ -1,6 +1,9 @@
 //! The plan of a training, and why it is so.
 
+use std::path::Path;
+
 use regraft_data::{Augment, advise};
+use regraft_net::nearest;
 use regraft_run::{Reason, TuningPlan};
 use regraft_train::{Asked, Found, Optimiser, Rates, Recipe, Schedule, Table, Unfreeze};
 
@@ -44,7 +47,7 @@ impl Tuning<'_> {
         let scratch = self.strategy() == Strategy::Scratch;
         let mut reasons = Reasons::default();
         let unfreeze = self.unfreeze(&mut reasons);
-        let mut recipe = self.recipe(&mut reasons);
+        let mut recipe = self.recipe(&mut reasons)?;
         let augment = self.augment(&mut reasons);
         let mut asked = Asked {
             unfreeze,
@@ -66,16 +69,15 @@ impl Tuning<'_> {
                 "this program",
             );
         }
-        if let Some(frontier) = &table.frontier {
+        if let Some(frontier) = table.frontier.clone() {
             if !augment.is_nothing() {
                 copies = COPIES.min(recipe.epochs as usize);
             }
-            reasons.add(
-                format!("keep the values at `{frontier}`, {copies} changed copies of each image"),
-                "nothing below it learns".to_owned(),
-                "the frozen part runs once for each copy, not once for each round",
-                "this program",
-            );
+            let kept = self.keep(&frontier, copies, recipe.epochs, &mut reasons)?;
+            copies = kept.unwrap_or_default();
+            if kept.is_none() {
+                table.frontier = None;
+            }
         }
         Ok(Planned {
             table,
@@ -86,6 +88,52 @@ impl Tuning<'_> {
             hidden: o.hidden.clone(),
             reasons: reasons.0,
         })
+    }
+
+    /// How many of `copies` changed copies of each image are kept at the frontier; none when the disk
+    /// has no room even for one, or for the images as they are.
+    fn keep(
+        &self,
+        frontier: &str,
+        copies: usize,
+        rounds: u64,
+        reasons: &mut Reasons,
+    ) -> Result<Option<usize>, Error> {
+        let graph = self.network.graph();
+        let values = self.network.facts()?.layer(graph.find(frontier)?).shape.count();
+        let images = self.rows.train.len() as u64;
+        let once = images * values as u64 * 4;
+        let folder = self.options.load.cache()?.root().to_owned();
+        let free = free_space(&folder);
+        let kept = fitting(copies, once, free.map(|free| free / 2));
+        let megabytes = |bytes: u64| format!("{:.0} MB", (bytes as f64 / 1e6).max(1.0));
+        let free = free.map_or_else(String::new, |free| format!(" of {} free", megabytes(free)));
+        let rule = "the frozen part runs once for each copy, not once for each round; half of the free \
+                    disk may go to it";
+        if let Some(kept) = kept {
+            let passes = kept + 1;
+            reasons.add(
+                format!("keep the values at `{frontier}`, {kept} changed copies of each image"),
+                format!(
+                    "nothing below it learns: {passes} passes through the frozen part for {rounds} rounds, \
+                     {} on disk{free}",
+                    megabytes(once * passes as u64)
+                ),
+                rule,
+                "this program",
+            );
+        } else {
+            reasons.add(
+                "run the frozen part in every round".to_owned(),
+                format!(
+                    "its values at `{frontier}` would take {} on disk{free}",
+                    megabytes(once * (copies.min(1) as u64 + 1))
+                ),
+                rule,
+                "this program",
+            );
+        }
+        Ok(kept)
     }
 
     /// Whether training starts from a probe that does well: depths win only when parts seen halfway
@@ -133,7 +181,7 @@ impl Tuning<'_> {
         unfreeze
     }
 
-    fn recipe(&self, reasons: &mut Reasons) -> Recipe {
+    fn recipe(&self, reasons: &mut Reasons) -> Result<Recipe, Error> {
         let o = &self.options.tune;
         let scratch = self.strategy() == Strategy::Scratch;
         let optimiser = match (o.optimiser, &o.rates) {
@@ -159,7 +207,7 @@ impl Tuning<'_> {
              source",
             "Kolesnikov et al. 2020 (BiT-HyperRule), scaled down; measured on two small data sets",
         );
-        Recipe {
+        Ok(Recipe {
             epochs,
             batch,
             optimiser,
@@ -168,14 +216,36 @@ impl Tuning<'_> {
             decay: o.decay.unwrap_or(if scratch { 5e-4 } else { 1e-4 }),
             anchor: o.anchor,
             smoothing: o.smoothing.unwrap_or(0.0),
-            class_weights: o.balance.then(|| self.balanced(reasons)),
+            class_weights: self.class_weights(reasons)?,
             clip: Some(CLIP),
             average: o.average,
             gradual: o.gradual,
             patience: o.patience,
             recompute: false,
             seed: self.options.seed,
+        })
+    }
+
+    /// How much each class counts, where that was asked for.
+    fn class_weights(&self, reasons: &mut Reasons) -> Result<Option<Vec<f32>>, Error> {
+        let (o, classes) = (&self.options.tune, &self.dataset.classes);
+        let mut weights = o.balance.then(|| self.balanced(reasons));
+        for (class, weight) in &o.class_weights {
+            let Some(at) = classes.iter().position(|c| c == class) else {
+                let near = nearest(class, classes.iter().map(String::as_str));
+                let (class, data) = (class.clone(), self.options.data.clone());
+                return Err(Error::NoSuchClass { class, data, classes: classes.len(), near });
+            };
+            let all = weights.get_or_insert_with(|| vec![1.0; classes.len()]);
+            all[at] *= *weight as f32;
+            reasons.add(
+                format!("class `{class}` counts {weight} times"),
+                "you asked for it".to_owned(),
+                "the loss of its images is weighed",
+                "King and Zeng 2001",
+            );
         }
+        Ok(weights)
     }
 
     /// Weights with which all classes count the same, `n / (C n_c)`, as scikit-learn's "balanced".
@@ -222,6 +292,26 @@ impl Tuning<'_> {
             }
         }
     }
+}
+
+/// The most copies, up to `copies`, of which one more than their number fits into `room`; at least one
+/// where one is wanted. `once` is what one takes; all fit where the room is not known.
+fn fitting(copies: usize, once: u64, room: Option<u64>) -> Option<usize> {
+    let fits = |n: &usize| room.is_none_or(|room| once.saturating_mul(*n as u64 + 1) <= room);
+    (copies.min(1)..=copies).rev().find(fits)
+}
+
+/// Bytes that the disk of a folder, or of the nearest above it, has left; `None` where that is not known.
+#[cfg(unix)]
+fn free_space(folder: &Path) -> Option<u64> {
+    let there = folder.ancestors().find(|path| path.is_dir())?;
+    let disk = rustix::fs::statvfs(there).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+#[cfg(not(unix))]
+fn free_space(_: &Path) -> Option<u64> {
+    None
 }
 
 impl Planned {
@@ -274,5 +364,28 @@ impl Planned {
             class_weights: self.recipe.class_weights.clone().unwrap_or_default(),
             temperature,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_copies_are_kept_as_fit() {
+        assert_eq!(fitting(4, 10, None), Some(4));
+        assert_eq!(fitting(4, 10, Some(50)), Some(4));
+        assert_eq!(fitting(4, 10, Some(49)), Some(3));
+        assert_eq!(fitting(4, 10, Some(20)), Some(1));
+        assert_eq!(fitting(4, 10, Some(19)), None, "pictures are to change, and do not fit");
+        assert_eq!(fitting(0, 10, Some(10)), Some(0));
+        assert_eq!(fitting(0, 10, Some(9)), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_yet_to_come_is_on_the_disk_of_those_above_it() {
+        let free = free_space(&std::env::temp_dir().join("not/yet"));
+        assert!(free.is_some_and(|free| free > 0), "{free:?}");
     }
 }
