@@ -114,6 +114,7 @@ impl Tape {
                 let dy = self.passed(unit, dy);
                 self.give(unit.inputs[0], dy, gradients);
             }
+            Work::Plain(plain) => self.plain_back(unit, plain, dy, gradients, &mut all.params)?,
             Work::MaxPool(pool) => {
                 let input = unit.inputs[0];
                 let mut dx = self.buffers.take(&self.values[input].gradient, self.room);
@@ -198,7 +199,7 @@ impl Tape {
     }
 
     /// What of a gradient passes the unit's activation, in a buffer of its own.
-    fn passed(&mut self, unit: &Unit, dy: Gradient) -> Gradient {
+    pub(super) fn passed(&mut self, unit: &Unit, dy: Gradient) -> Gradient {
         if unit.clamp == Clamp::NONE {
             return dy;
         }
@@ -231,7 +232,7 @@ impl Tape {
     }
 
     /// The gradient in a buffer that nobody shares.
-    fn alone(&mut self, mut dy: Gradient) -> Gradient {
+    pub(super) fn alone(&mut self, mut dy: Gradient) -> Gradient {
         if dy.own(self.images).is_some() {
             return dy;
         }
@@ -243,7 +244,7 @@ impl Tape {
     }
 
     /// Adds a gradient to those of a value.
-    fn give(&mut self, value: usize, dy: Gradient, gradients: &mut [Option<Gradient>]) {
+    pub(super) fn give(&mut self, value: usize, dy: Gradient, gradients: &mut [Option<Gradient>]) {
         if !self.values[value].wanted {
             return self.buffers.give(dy);
         }
@@ -380,7 +381,12 @@ impl Tape {
     }
 }
 
-fn insert(params: &mut BTreeMap<String, Tensor>, name: String, shape: &[usize], values: Vec<f32>) {
+pub(crate) fn insert(
+    params: &mut BTreeMap<String, Tensor>,
+    name: String,
+    shape: &[usize],
+    values: Vec<f32>,
+) {
     if let Ok(tensor) = Tensor::new(shape.to_vec(), values) {
         params.insert(name, tensor);
     }

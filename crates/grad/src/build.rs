@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use regraft_kernels::{BatchStats, Clamp, ConvInput, ConvSpec, Map, PadSides, Pool};
+use regraft_kernels::{
+    Attention, BatchStats, Clamp, ConvInput, ConvSpec, Curve, LANES, Map, PadSides, Pool,
+};
 use regraft_net::facts::Facts;
-use regraft_net::op::{Conv2d, Window};
+use regraft_net::op::{Activation, Conv2d, Window};
 use regraft_net::{LayerId, Network, Op};
 
-use crate::unit::{ConvUnit, NormUnit, Unit, Value, Work};
+use crate::unit::{ConvUnit, NormUnit, Plain, Unit, Value, Work};
 use crate::{GradError, Tuning};
 
 /// Units in order, and the values between them; the input's is the first.
@@ -110,6 +112,15 @@ impl Builder<'_> {
                 })
             }
             Op::Relu | Op::Relu6 => Work::Clamp,
+            Op::Activate(_)
+            | Op::Affine { .. }
+            | Op::Scale
+            | Op::LayerNorm { .. }
+            | Op::Pad { .. }
+            | Op::Mul
+            | Op::Tokens { .. }
+            | Op::Attention { .. }
+            | Op::Token { .. } => Work::Plain(plain(&op)),
             Op::MaxPool(w) => Work::MaxPool(pool(w)),
             Op::AvgPool { window, count_pad } => {
                 Work::AvgPool { pool: pool(window), count_pad: *count_pad }
@@ -128,33 +139,18 @@ impl Builder<'_> {
             Op::Dropout { rate } => Work::Dropout { rate: *rate },
             Op::Identity => unreachable!("handled above"),
         };
-        match (activation(&op), &work) {
-            (Some(own), _) => clamp = own,
-            (None, Work::Conv(_) | Work::Norm(_) | Work::Add) => {
-                let last = done[done.len() - 1];
-                if let Some(user) = self.only_user(last)
-                    && let Some(fused) = activation(self.op(user))
-                {
-                    clamp = fused;
-                    done.push(user);
-                }
-            }
-            (
-                None,
-                Work::Input
-                | Work::Clamp
-                | Work::MaxPool(_)
-                | Work::AvgPool { .. }
-                | Work::Lrn { .. }
-                | Work::Concat
-                | Work::Flatten
-                | Work::Softmax
-                | Work::Dropout { .. },
-            ) => {}
+        let fuses = matches!(work, Work::Conv(_) | Work::Norm(_) | Work::Add);
+        if let Some(own) = activation(&op) {
+            clamp = own;
+        } else if fuses
+            && let Some(user) = self.only_user(done[done.len() - 1])
+            && let Some(fused) = activation(self.op(user))
+        {
+            clamp = fused;
+            done.push(user);
         }
         let last = done[done.len() - 1];
-        let has_params = matches!(work, Work::Conv(_) | Work::Norm(_));
-        let tuned = tuned && has_params;
+        let tuned = tuned && !work.roles().is_empty();
         let below = inputs.iter().any(|i| self.built.values[*i].wanted);
         let asked = matches!(work, Work::Input) && self.tuning.input_gradient;
         let map = self.map(last)?;
@@ -210,6 +206,7 @@ fn borders(built: &mut Built) {
             Work::Input
             | Work::Norm(_)
             | Work::Clamp
+            | Work::Plain(_)
             | Work::MaxPool(_)
             | Work::AvgPool { .. }
             | Work::Lrn { .. }
@@ -239,12 +236,24 @@ fn borders(built: &mut Built) {
                     (&built.values[unit.inputs[0]].map, &built.values[unit.output].map);
                 ConvInput::border(&conv.spec, input, output)
             }
-            Work::Norm(_) | Work::Clamp | Work::Lrn { .. } | Work::Add | Work::Softmax => {
+            Work::Norm(_)
+            | Work::Clamp
+            | Work::Plain(
+                Plain::Curve(_) | Plain::Affine { .. } | Plain::Scale | Plain::LayerNorm { .. },
+            )
+            | Work::Lrn { .. }
+            | Work::Add
+            | Work::Softmax => {
                 let pads = unit.inputs.iter().map(|i| built.values[*i].gradient.pad);
                 pads.fold(PadSides::default(), PadSides::max)
             }
-            Work::Dropout { .. } => built.values[unit.inputs[0]].gradient.pad,
+            Work::Dropout { .. } | Work::Plain(Plain::Mul) => {
+                built.values[unit.inputs[0]].gradient.pad
+            }
             Work::Input
+            | Work::Plain(
+                Plain::Move(_) | Plain::Tokens { .. } | Plain::Attention(_) | Plain::Token(_),
+            )
             | Work::Conv(_)
             | Work::MaxPool(_)
             | Work::AvgPool { .. }
@@ -263,6 +272,15 @@ fn activation(op: &Op) -> Option<Clamp> {
         Op::Input { .. }
         | Op::Conv2d(_)
         | Op::BatchNorm { .. }
+        | Op::Activate(_)
+        | Op::Affine { .. }
+        | Op::Scale
+        | Op::LayerNorm { .. }
+        | Op::Pad { .. }
+        | Op::Mul
+        | Op::Tokens { .. }
+        | Op::Attention { .. }
+        | Op::Token { .. }
         | Op::MaxPool(_)
         | Op::AvgPool { .. }
         | Op::GlobalAvgPool
@@ -275,6 +293,59 @@ fn activation(op: &Op) -> Option<Clamp> {
         | Op::Dropout { .. }
         | Op::Identity => None,
     }
+}
+
+fn plain(op: &Op) -> Plain {
+    match op {
+        Op::Activate(activation) => Plain::Curve(curve(*activation)),
+        Op::Affine { scale, shift } => Plain::Affine { scale: padded(scale), shift: padded(shift) },
+        Op::Scale => Plain::Scale,
+        Op::LayerNorm { eps } => Plain::LayerNorm { eps: *eps },
+        Op::Pad { pad, crop } => {
+            let offset = |pad: usize, crop: usize| pad as isize - crop as isize;
+            Plain::Move([offset(pad.top, crop.top), offset(pad.left, crop.left)])
+        }
+        Op::Mul => Plain::Mul,
+        Op::Tokens { first } => Plain::Tokens { first: *first },
+        Op::Attention { heads } => Plain::Attention(Attention { heads: *heads }),
+        Op::Token { index } => Plain::Token(*index),
+        Op::Input { .. }
+        | Op::Conv2d(_)
+        | Op::BatchNorm { .. }
+        | Op::Relu
+        | Op::Relu6
+        | Op::MaxPool(_)
+        | Op::AvgPool { .. }
+        | Op::GlobalAvgPool
+        | Op::Linear { .. }
+        | Op::Lrn { .. }
+        | Op::Add
+        | Op::Concat
+        | Op::Flatten
+        | Op::Softmax
+        | Op::Dropout { .. }
+        | Op::Identity => unreachable!("`layer` has arms of its own for these"),
+    }
+}
+
+fn curve(activation: Activation) -> Curve {
+    match activation {
+        Activation::Sigmoid => Curve::Sigmoid,
+        Activation::HardSigmoid => Curve::HardSigmoid,
+        Activation::HardSwish => Curve::HardSwish,
+        Activation::Silu => Curve::Silu,
+        Activation::Gelu => Curve::Gelu,
+        Activation::GeluTanh => Curve::GeluTanh,
+        Activation::Tanh => Curve::Tanh,
+        Activation::LeakyRelu { slope } => Curve::LeakyRelu(slope),
+    }
+}
+
+/// Rounded up to whole vectors.
+fn padded(values: &[f32]) -> Vec<f32> {
+    let mut values = values.to_vec();
+    values.resize(values.len().next_multiple_of(LANES), 0.0);
+    values
 }
 
 fn pointwise(input: usize, output: usize) -> ConvSpec {

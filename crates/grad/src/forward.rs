@@ -98,6 +98,7 @@ impl Tape {
                 let (scale, shift) = (vec![1.0; map.stride], vec![0.0; map.stride]);
                 norm_forward(on, n, (&scale, &shift, unit.clamp), input(0), (y, &map));
             }
+            Work::Plain(plain) => self.plain((&unit.layer, &unit.inputs), plain, (y, &map))?,
             Work::MaxPool(pool) => each(n, input(0), (y, &map), |(x, from), y| {
                 pool.max((self.isa, Team::ALONE), Slice::F32(x), from, SliceMut::F32(y), &map);
             }),

@@ -15,6 +15,7 @@ mod build;
 mod error;
 mod forward;
 pub mod loss;
+mod plain;
 mod stretches;
 mod tape;
 mod unit;

@@ -133,24 +133,7 @@ impl Tape {
     pub fn tuned(&self) -> Vec<String> {
         let mut names = Vec::new();
         for unit in self.units.iter().filter(|u| u.tuned) {
-            names.push(format!("{}.weight", unit.layer));
-            let bias = match &unit.work {
-                Work::Conv(conv) => conv.bias,
-                Work::Norm(_) => true,
-                Work::Input
-                | Work::Clamp
-                | Work::MaxPool(_)
-                | Work::AvgPool { .. }
-                | Work::Lrn { .. }
-                | Work::Add
-                | Work::Concat
-                | Work::Flatten
-                | Work::Softmax
-                | Work::Dropout { .. } => false,
-            };
-            if bias {
-                names.push(format!("{}.bias", unit.layer));
-            }
+            names.extend(unit.work.roles().iter().map(|role| format!("{}.{role}", unit.layer)));
         }
         names
     }

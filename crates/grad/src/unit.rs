@@ -1,7 +1,7 @@
 //! The steps of a tape.
 
 use regraft_kernels::{
-    BatchStats, Clamp, Conv, ConvInput, ConvSpec, Depthwise, Map, Pool, Winograd,
+    Attention, BatchStats, Clamp, Conv, ConvInput, ConvSpec, Curve, Depthwise, Map, Pool, Winograd,
 };
 
 /// A value of the tape: how it and its gradient lie, for one example.
@@ -33,6 +33,7 @@ pub(crate) enum Work {
     Conv(Box<ConvUnit>),
     Norm(NormUnit),
     Clamp,
+    Plain(Plain),
     MaxPool(Pool),
     AvgPool { pool: Pool, count_pad: bool },
     Lrn { size: usize, constants: [f32; 3] },
@@ -41,6 +42,28 @@ pub(crate) enum Work {
     Flatten,
     Softmax,
     Dropout { rate: f32 },
+}
+
+/// Layers that keep nothing but their input and output.
+pub(crate) enum Plain {
+    Curve(Curve),
+    /// A factor and an offset for each channel that are not learned.
+    Affine {
+        scale: Vec<f32>,
+        shift: Vec<f32>,
+    },
+    Scale,
+    LayerNorm {
+        eps: f32,
+    },
+    /// Moves the map down and to the right.
+    Move([isize; 2]),
+    Mul,
+    Tokens {
+        first: usize,
+    },
+    Attention(Attention),
+    Token(usize),
 }
 
 /// A convolution or linear layer.
@@ -59,6 +82,36 @@ pub(crate) struct Packed {
     pub(crate) input: Option<ConvInput>,
     /// Of the folded norm.
     pub(crate) scale: Vec<f32>,
+}
+
+impl Work {
+    /// Roles of the parameters that learn, in the order of the layer's.
+    pub(crate) fn roles(&self) -> &'static [&'static str] {
+        match self {
+            Self::Conv(conv) if conv.bias => &["weight", "bias"],
+            Self::Conv(_) | Self::Plain(Plain::Scale) => &["weight"],
+            Self::Norm(_) | Self::Plain(Plain::LayerNorm { .. }) => &["weight", "bias"],
+            Self::Plain(Plain::Tokens { .. }) => &["token", "position"],
+            Self::Input
+            | Self::Clamp
+            | Self::Plain(
+                Plain::Curve(_)
+                | Plain::Affine { .. }
+                | Plain::Move(_)
+                | Plain::Mul
+                | Plain::Attention(_)
+                | Plain::Token(_),
+            )
+            | Self::MaxPool(_)
+            | Self::AvgPool { .. }
+            | Self::Lrn { .. }
+            | Self::Add
+            | Self::Concat
+            | Self::Flatten
+            | Self::Softmax
+            | Self::Dropout { .. } => &[],
+        }
+    }
 }
 
 impl Packed {

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use regraft_kernels::{
-    Affine, Clamp, Conv, ConvSpec, Depthwise, Isa, Kind, Map, PadSides, Pool, Winograd,
+    Affine, Attention, Clamp, Conv, ConvSpec, Curve, Depthwise, Isa, Kind, Map, PadSides, Pool,
+    Winograd,
 };
 use regraft_net::facts::Facts;
-use regraft_net::op::{Conv2d, Pad, Window};
+use regraft_net::op::{Activation, Conv2d, Pad, Window};
 use regraft_net::{LayerId, NetError, Network, Op};
 
 use crate::arena::{Life, plan};
 use crate::fuse::{Node, fuse};
-use crate::step::{Step, StepInfo, Value, Work};
+use crate::step::{LayerNorm, Step, StepInfo, Value, Work};
 use crate::{InferError, Precision};
 
 /// A compiled schedule.
@@ -67,6 +68,13 @@ fn last_read(steps: &[Step], value: usize) -> usize {
             | Work::Depthwise(_)
             | Work::Affine(_)
             | Work::Clamp(_)
+            | Work::Curve(_)
+            | Work::LayerNorm(_)
+            | Work::Move(_)
+            | Work::Mul
+            | Work::Tokens { .. }
+            | Work::Attention(_)
+            | Work::Token(_)
             | Work::MaxPool(_)
             | Work::AvgPool { .. }
             | Work::GlobalAvgPool
@@ -205,6 +213,27 @@ impl Compiler<'_> {
             }
             Op::Relu => Work::Clamp(Clamp::RELU),
             Op::Relu6 => Work::Clamp(Clamp::RELU6),
+            Op::Activate(activation) => Work::Curve(curve(*activation)),
+            Op::Affine { scale, shift } => Work::Affine(Affine::new(scale, shift, Clamp::NONE)),
+            Op::Scale => {
+                let scale = self.param(node.main, "weight")?;
+                Work::Affine(Affine::new(scale, &vec![0.0; scale.len()], Clamp::NONE))
+            }
+            Op::LayerNorm { eps } => Work::LayerNorm(LayerNorm {
+                weight: self.param(node.main, "weight")?.to_vec(),
+                bias: self.param(node.main, "bias")?.to_vec(),
+                eps: *eps,
+            }),
+            Op::Pad { pad, crop } => {
+                Work::Move([offset(pad.top, crop.top), offset(pad.left, crop.left)])
+            }
+            Op::Mul => Work::Mul,
+            Op::Tokens { .. } => Work::Tokens {
+                first: self.param(node.main, "token")?.to_vec(),
+                position: self.param(node.main, "position")?.to_vec(),
+            },
+            Op::Attention { heads } => Work::Attention(Attention { heads: *heads }),
+            Op::Token { index } => Work::Token(*index),
             Op::MaxPool(w) => Work::MaxPool(pool(w)),
             Op::AvgPool { window, count_pad } => {
                 Work::AvgPool { pool: pool(window), count_pad: *count_pad }
@@ -284,6 +313,24 @@ impl Compiler<'_> {
         }
         let conv = Conv::new(self.isa, spec, input, weight, &scale, &bias, node.clamp);
         Ok(Work::Conv { conv, residual })
+    }
+}
+
+fn offset(pad: usize, crop: usize) -> isize {
+    // Both are below the 2^16 that notation allows.
+    pad as isize - crop as isize
+}
+
+fn curve(activation: Activation) -> Curve {
+    match activation {
+        Activation::Sigmoid => Curve::Sigmoid,
+        Activation::HardSigmoid => Curve::HardSigmoid,
+        Activation::HardSwish => Curve::HardSwish,
+        Activation::Silu => Curve::Silu,
+        Activation::Gelu => Curve::Gelu,
+        Activation::GeluTanh => Curve::GeluTanh,
+        Activation::Tanh => Curve::Tanh,
+        Activation::LeakyRelu { slope } => Curve::LeakyRelu(slope),
     }
 }
 

@@ -74,6 +74,15 @@ impl Chains<'_> {
             Op::Input { .. }
             | Op::Relu
             | Op::Relu6
+            | Op::Activate(_)
+            | Op::Affine { .. }
+            | Op::Scale
+            | Op::LayerNorm { .. }
+            | Op::Pad { .. }
+            | Op::Mul
+            | Op::Tokens { .. }
+            | Op::Attention { .. }
+            | Op::Token { .. }
             | Op::MaxPool(_)
             | Op::AvgPool { .. }
             | Op::GlobalAvgPool
@@ -112,6 +121,15 @@ impl Chains<'_> {
                 Op::Input { .. }
                 | Op::Conv2d(_)
                 | Op::BatchNorm { .. }
+                | Op::Activate(_)
+                | Op::Affine { .. }
+                | Op::Scale
+                | Op::LayerNorm { .. }
+                | Op::Pad { .. }
+                | Op::Mul
+                | Op::Tokens { .. }
+                | Op::Attention { .. }
+                | Op::Token { .. }
                 | Op::MaxPool(_)
                 | Op::AvgPool { .. }
                 | Op::GlobalAvgPool

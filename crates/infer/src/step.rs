@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use regraft_kernels::{
-    Affine, Clamp, Conv, Depthwise, Isa, Kind, Map, Pool, Residual, Slice, SliceMut, Team,
-    Winograd, add, clamp, copy_channels, from_chw, lrn, softmax, to_chw,
+    Affine, Attention, Clamp, Conv, Curve, Depthwise, Isa, Kind, Map, Pool, Residual, Slice,
+    SliceMut, Team, Tokens, Winograd, add, clamp, copy_channels, curve, from_chw, lrn, moved,
+    multiply, softmax, to_chw,
 };
 
 use regraft_net::Op;
@@ -67,6 +68,17 @@ pub(crate) enum Work {
     Depthwise(Depthwise),
     Affine(Affine),
     Clamp(Clamp),
+    Curve(Curve),
+    LayerNorm(LayerNorm),
+    /// Moves the map down and to the right.
+    Move([isize; 2]),
+    Mul,
+    Tokens {
+        first: Vec<f32>,
+        position: Vec<f32>,
+    },
+    Attention(Attention),
+    Token(usize),
     MaxPool(Pool),
     AvgPool {
         pool: Pool,
@@ -81,6 +93,19 @@ pub(crate) enum Work {
     Concat,
     Flatten,
     Softmax,
+}
+
+/// A layer norm's parameters.
+pub(crate) struct LayerNorm {
+    pub(crate) weight: Vec<f32>,
+    pub(crate) bias: Vec<f32>,
+    pub(crate) eps: f32,
+}
+
+impl LayerNorm {
+    fn as_kernel(&self) -> regraft_kernels::LayerNorm<'_> {
+        regraft_kernels::LayerNorm { weight: &self.weight, bias: &self.bias, eps: self.eps }
+    }
 }
 
 /// What is computed, from which values, into which.
@@ -120,6 +145,20 @@ impl Step {
             Work::Depthwise(conv) => conv.run(team, x, from, out, map),
             Work::Affine(affine) => affine.run(x, from, out, map),
             Work::Clamp(limits) => clamp(*limits, x, from, out, map),
+            Work::Curve(kind) => curve((isa, team), *kind, x, from, out, map),
+            Work::LayerNorm(norm) => norm.as_kernel().run((isa, team), x, from, out, map),
+            Work::Move(by) => moved(*by, x, from, out, map),
+            Work::Mul => {
+                copy_channels(x, from, out.reborrow(), map, 0);
+                let (gate, from) = value(self.inputs[1]);
+                multiply(gate, from, out, map);
+            }
+            Work::Tokens { first, position } => {
+                Tokens { first, position }.run(x, from, out, map);
+            }
+            Work::Attention(attention) => attention.run((isa, team), x, from, out, map),
+            // Its row of the sequence becomes the first.
+            Work::Token(index) => moved([-(*index as isize), 0], x, from, out, map),
             Work::MaxPool(pool) => pool.max((isa, team), x, from, out, map),
             Work::AvgPool { pool, count_pad } => {
                 pool.mean((isa, team), *count_pad, x, from, out, map);

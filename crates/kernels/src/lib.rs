@@ -16,10 +16,13 @@
 mod aligned;
 mod backward;
 mod conv;
+mod curve;
 mod depthwise;
 mod dispatch;
 mod elementwise;
+mod gate;
 mod isa;
+mod layer_norm;
 mod layout;
 mod map;
 mod pool;
@@ -27,6 +30,7 @@ mod simd;
 mod slice;
 mod team;
 mod tile;
+mod tokens;
 mod winograd;
 
 pub use aligned::Aligned;
@@ -38,14 +42,18 @@ pub use backward::pixelwise::{
     accumulate, channel_sums, concat_backward, lrn_backward, mask, scale_channels, softmax_backward,
 };
 pub use conv::{Conv, ConvSpec, Residual};
+pub use curve::{Curve, curve, curve_backward};
 pub use depthwise::Depthwise;
 pub use elementwise::{Affine, add, clamp, copy_channels, lrn, softmax};
+pub use gate::{Factors, channel_products, moved, multiply};
 pub use isa::Isa;
+pub use layer_norm::{LayerNorm, LayerNormBackward};
 pub use layout::{from_chw, to_chw};
 pub use map::{Map, PadSides};
 pub use pool::Pool;
 pub use slice::{Kind, Slice, SliceMut};
 pub use team::{Each, Team};
+pub use tokens::{Attention, Tokens, tokens_backward};
 pub use winograd::Winograd;
 
 /// Channels are stored in multiples of this.

@@ -152,13 +152,6 @@ impl At<'_> {
         }
     }
 
-    fn vector(&self) -> Result<usize, NetError> {
-        match self.inputs[0].shape.dims() {
-            &[n] => Ok(n),
-            _ => Err(self.wants("one vector [N]; put `flatten` or `global_avg_pool` before it")),
-        }
-    }
-
     fn param(&self, role: Role, shape: impl Into<Shape>) -> ParamSpec {
         ParamSpec { name: format!("{}.{}", self.name, role.suffix()), shape: shape.into(), role }
     }
@@ -190,9 +183,33 @@ fn one(name: &str, op: &Op, inputs: &[&LayerFacts]) -> Result<LayerFacts, NetErr
         Op::Add => add(&at),
         Op::Concat => concat(&at),
         Op::Flatten => Ok(LayerFacts { field: None, ..at.plain([inputs[0].shape.count()].into()) }),
-        Op::Relu | Op::Relu6 | Op::Softmax | Op::Dropout { .. } | Op::Identity => {
+        Op::Affine { scale, shift } => {
+            let c = inputs[0].shape.first().copied().unwrap_or_default();
+            if scale.len() != c || shift.len() != c {
+                return Err(at.wants(format!("as many channels as factors ({})", scale.len())));
+            }
             Ok(at.plain(inputs[0].shape.clone()))
         }
+        Op::Scale => {
+            let c = inputs[0].shape.first().copied().unwrap_or_default();
+            let params = vec![at.param(Role::Weight, [c])];
+            Ok(LayerFacts { params, ..at.plain(inputs[0].shape.clone()) })
+        }
+        Op::LayerNorm { eps } => layer_norm(&at, *eps),
+        Op::Pad { pad, crop } => padded(&at, *pad, *crop),
+        Op::Mul => mul(&at),
+        Op::Tokens { first } => tokens(&at, *first),
+        Op::Attention { heads } => attention(&at, *heads),
+        Op::Token { index } => match inputs[0].shape.dims() {
+            &[d, t, 1] if *index < t => Ok(LayerFacts { field: None, ..at.plain([d].into()) }),
+            _ => Err(at.wants(format!("a sequence [D, T, 1] of more than {index} tokens"))),
+        },
+        Op::Relu
+        | Op::Relu6
+        | Op::Activate(_)
+        | Op::Softmax
+        | Op::Dropout { .. }
+        | Op::Identity => Ok(at.plain(inputs[0].shape.clone())),
     }
 }
 
@@ -315,7 +332,11 @@ fn batch_norm(at: &At<'_>, eps: f32) -> Result<LayerFacts, NetError> {
 }
 
 fn linear(at: &At<'_>, out: usize, bias: bool) -> Result<LayerFacts, NetError> {
-    let n = at.vector()?;
+    let (n, rest) = match *at.inputs[0].shape.dims() {
+        [n] => (n, vec![]),
+        [n, h, w] => (n, vec![h, w]),
+        _ => return Err(at.wants("a vector [N] or a map [C, H, W]")),
+    };
     if out == 0 {
         return Err(at.wants("at least one output"));
     }
@@ -323,7 +344,67 @@ fn linear(at: &At<'_>, out: usize, bias: bool) -> Result<LayerFacts, NetError> {
     if bias {
         params.push(at.param(Role::Bias, [out]));
     }
-    Ok(LayerFacts { shape: [out].into(), params, macs: n.saturating_mul(out) as u64, field: None })
+    let pixels: usize = rest.iter().product();
+    let macs = n.saturating_mul(out).saturating_mul(pixels) as u64;
+    let field = if rest.is_empty() { None } else { at.inputs[0].field };
+    let shape = Shape::new([vec![out], rest].concat());
+    Ok(LayerFacts { shape, params, macs, field })
+}
+
+fn layer_norm(at: &At<'_>, eps: f32) -> Result<LayerFacts, NetError> {
+    if !(eps >= 0.0 && eps.is_finite()) {
+        return Err(at.wants(format!("a finite eps of at least 0, not {eps}")));
+    }
+    let c = at.inputs[0].shape.first().copied().unwrap_or_default();
+    let params = [Role::Weight, Role::Bias].into_iter().map(|r| at.param(r, [c])).collect();
+    Ok(LayerFacts { params, ..at.plain(at.inputs[0].shape.clone()) })
+}
+
+fn padded(at: &At<'_>, pad: Pad, crop: Pad) -> Result<LayerFacts, NetError> {
+    let [c, h, w] = at.map()?;
+    let extent = |n: usize, axis: usize| {
+        n.checked_add(pads(pad, axis))?.checked_sub(pads(crop, axis)).filter(|n| *n > 0)
+    };
+    let (Some(h), Some(w)) = (extent(h, 0), extent(w, 1)) else {
+        return Err(at.wants("a map larger than what is cut off it"));
+    };
+    let before = [pad.top, pad.left];
+    let field = at.inputs[0].field.map(|f| widen(f, [1, 1], [1, 1], [1, 1], before));
+    let field = field.map(|mut f| {
+        for (i, cut) in [crop.top, crop.left].into_iter().enumerate() {
+            f.start[i] = f.start[i].saturating_add_unsigned(cut.saturating_mul(f.stride[i]));
+        }
+        f
+    });
+    Ok(LayerFacts { field, ..at.plain([c, h, w].into()) })
+}
+
+fn mul(at: &At<'_>) -> Result<LayerFacts, NetError> {
+    let (x, gate) = (&at.inputs[0].shape, &at.inputs[1].shape);
+    let single = gate.iter().skip(1).all(|n| *n == 1);
+    let vector = matches!(gate.len(), 1 | 3) && single && gate.first() == x.first();
+    if x != gate && !vector {
+        return Err(at.wants("two inputs of one shape, or a map [C, H, W] and a vector [C] or [C, 1, 1]"));
+    }
+    Ok(LayerFacts { field: joined(at.inputs), ..at.plain(x.clone()) })
+}
+
+fn tokens(at: &At<'_>, first: usize) -> Result<LayerFacts, NetError> {
+    let [d, h, w] = at.map()?;
+    let all = h.saturating_mul(w).saturating_add(first);
+    let params = vec![at.param(Role::Token, [first, d]), at.param(Role::Position, [all, d])];
+    Ok(LayerFacts { params, field: None, ..at.plain([d, all, 1].into()) })
+}
+
+fn attention(at: &At<'_>, heads: usize) -> Result<LayerFacts, NetError> {
+    match at.inputs[0].shape.dims() {
+        &[all, t, 1] if heads > 0 && all % 3 == 0 && (all / 3) % heads == 0 => {
+            let d = all / 3;
+            let macs = (2 * t).saturating_mul(t).saturating_mul(d) as u64;
+            Ok(LayerFacts { macs, field: None, ..at.plain([d, t, 1].into()) })
+        }
+        _ => Err(at.wants(format!("a sequence [3·D, T, 1] with D in {heads} heads"))),
+    }
 }
 
 fn add(at: &At<'_>) -> Result<LayerFacts, NetError> {

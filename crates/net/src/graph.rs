@@ -182,10 +182,19 @@ fn check_arity(layer: &str, op: &Op, got: usize) -> Result<(), NetError> {
     let (fits, wanted) = match op {
         Op::Input { .. } => (got == 0, "none"),
         Op::Add | Op::Concat => (got >= 1, "at least 1"),
+        Op::Mul => (got == 2, "2"),
         Op::Conv2d(_)
         | Op::BatchNorm { .. }
         | Op::Relu
         | Op::Relu6
+        | Op::Activate(_)
+        | Op::Affine { .. }
+        | Op::Scale
+        | Op::LayerNorm { .. }
+        | Op::Pad { .. }
+        | Op::Tokens { .. }
+        | Op::Attention { .. }
+        | Op::Token { .. }
         | Op::MaxPool(_)
         | Op::AvgPool { .. }
         | Op::GlobalAvgPool

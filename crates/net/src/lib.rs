@@ -24,6 +24,7 @@
 pub mod card;
 mod error;
 pub mod facts;
+pub mod formula;
 mod forward;
 mod graph;
 mod near;

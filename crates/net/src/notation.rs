@@ -21,16 +21,32 @@ use std::fmt::Write as _;
 use regraft_tensor::Shape;
 
 use crate::error::NotationProblem as Problem;
-use crate::op::{Conv2d, Pad, Rounding, Window};
+use crate::op::{Activation, Conv2d, Pad, Rounding, Window};
 use crate::{Graph, LayerId, NetError, Op, nearest};
 
 /// Every operation's word.
-pub const OPS: [&str; 16] = [
+pub const OPS: [&str; 32] = [
     "input",
     "conv2d",
     "batch_norm",
     "relu",
     "relu6",
+    "sigmoid",
+    "hard_sigmoid",
+    "hard_swish",
+    "silu",
+    "gelu",
+    "gelu_tanh",
+    "tanh",
+    "leaky_relu",
+    "affine",
+    "scale",
+    "layer_norm",
+    "pad",
+    "mul",
+    "tokens",
+    "attention",
+    "token",
     "max_pool",
     "avg_pool",
     "global_avg_pool",
@@ -70,14 +86,14 @@ fn settings(op: &Op, text: &mut String) {
         Op::Conv2d(c) => {
             let _ = write!(text, " out={} size={}", c.out, Pair(c.size));
             differs(text, "stride", c.stride, [1, 1]);
-            padding(text, c.pad);
+            padding(text, "pad", c.pad);
             differs(text, "dilation", c.dilation, [1, 1]);
             if c.groups != 1 {
                 let _ = write!(text, " groups={}", c.groups);
             }
             text.write_str(if c.bias { " bias=yes" } else { "" })
         }
-        Op::BatchNorm { eps } => write!(text, " eps={eps}"),
+        Op::BatchNorm { eps } | Op::LayerNorm { eps } => write!(text, " eps={eps}"),
         Op::MaxPool(w) => {
             window(text, w);
             Ok(())
@@ -94,7 +110,20 @@ fn settings(op: &Op, text: &mut String) {
             write!(text, " size={size} alpha={alpha} beta={beta} k={k}")
         }
         Op::Dropout { rate } => write!(text, " rate={rate}"),
-        Op::Relu
+        Op::Activate(Activation::LeakyRelu { slope }) => write!(text, " slope={slope}"),
+        Op::Affine { scale, shift } => write!(text, " scale={} shift={}", List(scale), List(shift)),
+        Op::Pad { pad, crop } => {
+            padding(text, "pad", *pad);
+            padding(text, "crop", *crop);
+            Ok(())
+        }
+        Op::Tokens { first } => write!(text, " first={first}"),
+        Op::Attention { heads } => write!(text, " heads={heads}"),
+        Op::Token { index } => write!(text, " index={index}"),
+        Op::Activate(_)
+        | Op::Scale
+        | Op::Mul
+        | Op::Relu
         | Op::Relu6
         | Op::GlobalAvgPool
         | Op::Add
@@ -120,20 +149,32 @@ fn differs(text: &mut String, key: &str, value: [usize; 2], default: [usize; 2])
     }
 }
 
-fn padding(text: &mut String, p: Pad) {
+struct List<'a>(&'a [f32]);
+
+impl std::fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (i, value) in self.0.iter().enumerate() {
+            let comma = if i > 0 { "," } else { "" };
+            write!(f, "{comma}{value}")?;
+        }
+        Ok(())
+    }
+}
+
+fn padding(text: &mut String, key: &str, p: Pad) {
     if p == Pad::all(p.top) {
         if p.top != 0 {
-            let _ = write!(text, " pad={}", p.top);
+            let _ = write!(text, " {key}={}", p.top);
         }
     } else {
-        let _ = write!(text, " pad={},{},{},{}", p.top, p.left, p.bottom, p.right);
+        let _ = write!(text, " {key}={},{},{},{}", p.top, p.left, p.bottom, p.right);
     }
 }
 
 fn window(text: &mut String, w: &Window) {
     let _ = write!(text, " size={}", Pair(w.size));
     differs(text, "stride", w.stride, [1, 1]);
-    padding(text, w.pad);
+    padding(text, "pad", w.pad);
     if w.rounding == Rounding::Ceil {
         text.push_str(" rounding=ceil");
     }
@@ -204,7 +245,7 @@ fn operation(word: &str, keys: &mut Keys<'_>, plain: &mut Vec<&str>) -> Result<O
             out: keys.number("out", None)?,
             size: keys.pair("size", None)?,
             stride: keys.pair("stride", Some([1, 1]))?,
-            pad: keys.pad()?,
+            pad: keys.sides("pad")?,
             dilation: keys.pair("dilation", Some([1, 1]))?,
             groups: keys.number("groups", Some(1))?,
             bias: keys.yes("bias", false)?,
@@ -212,6 +253,24 @@ fn operation(word: &str, keys: &mut Keys<'_>, plain: &mut Vec<&str>) -> Result<O
         "batch_norm" => Op::BatchNorm { eps: keys.float("eps", None)? },
         "relu" => Op::Relu,
         "relu6" => Op::Relu6,
+        "sigmoid" => Op::Activate(Activation::Sigmoid),
+        "hard_sigmoid" => Op::Activate(Activation::HardSigmoid),
+        "hard_swish" => Op::Activate(Activation::HardSwish),
+        "silu" => Op::Activate(Activation::Silu),
+        "gelu" => Op::Activate(Activation::Gelu),
+        "gelu_tanh" => Op::Activate(Activation::GeluTanh),
+        "tanh" => Op::Activate(Activation::Tanh),
+        "leaky_relu" => {
+            Op::Activate(Activation::LeakyRelu { slope: keys.float("slope", Some(0.01))? })
+        }
+        "affine" => Op::Affine { scale: keys.list("scale")?, shift: keys.list("shift")? },
+        "scale" => Op::Scale,
+        "layer_norm" => Op::LayerNorm { eps: keys.float("eps", None)? },
+        "pad" => Op::Pad { pad: keys.sides("pad")?, crop: keys.sides("crop")? },
+        "mul" => Op::Mul,
+        "tokens" => Op::Tokens { first: keys.number("first", Some(1))? },
+        "attention" => Op::Attention { heads: keys.number("heads", None)? },
+        "token" => Op::Token { index: keys.number("index", Some(0))? },
         "max_pool" => Op::MaxPool(keys.window()?),
         "avg_pool" => {
             Op::AvgPool { window: keys.window()?, count_pad: keys.yes("count_pad", true)? }
@@ -297,8 +356,15 @@ impl Keys<'_> {
         })
     }
 
-    fn pad(&mut self) -> Result<Pad, Problem> {
-        self.take("pad", Some(Pad::default()), "pixels like 1, or top,left,bottom,right", |v| {
+    fn list(&mut self, key: &'static str) -> Result<Vec<f32>, Problem> {
+        self.take(key, None, "finite numbers like 0.5,0.25", |v| {
+            let finite = |v: &str| v.parse().ok().filter(|x: &f32| x.is_finite());
+            v.split(',').map(finite).collect()
+        })
+    }
+
+    fn sides(&mut self, key: &'static str) -> Result<Pad, Problem> {
+        self.take(key, Some(Pad::default()), "pixels like 1, or top,left,bottom,right", |v| {
             let sides: Vec<usize> = v.split(',').map(pixels).collect::<Option<_>>()?;
             match sides[..] {
                 [all] => Some(Pad::all(all)),
@@ -312,7 +378,7 @@ impl Keys<'_> {
         Ok(Window {
             size: self.pair("size", None)?,
             stride: self.pair("stride", Some([1, 1]))?,
-            pad: self.pad()?,
+            pad: self.sides("pad")?,
             rounding: self.take(
                 "rounding",
                 Some(Rounding::Floor),

@@ -143,6 +143,46 @@ impl Window {
     }
 }
 
+/// A function of one value that is more than a clamp.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Activation {
+    /// `1 / (1 + exp(-x))`.
+    Sigmoid,
+    /// `min(max(x + 3, 0), 6) / 6` (Howard et al. 2019, section 5.2).
+    HardSigmoid,
+    /// `x · hard_sigmoid(x)` (Howard et al. 2019, section 5.2).
+    HardSwish,
+    /// `x · sigmoid(x)` (Ramachandran et al. 2017).
+    Silu,
+    /// `x · Φ(x)` (Hendrycks and Gimpel 2016).
+    Gelu,
+    /// Its approximation by a hyperbolic tangent (the same, section 2).
+    GeluTanh,
+    /// Hyperbolic tangent.
+    Tanh,
+    /// `x` above zero, `slope · x` below (Maas et al. 2013).
+    LeakyRelu {
+        /// Slope below zero.
+        slope: f32,
+    },
+}
+
+impl Activation {
+    /// The word in notation.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sigmoid => "sigmoid",
+            Self::HardSigmoid => "hard_sigmoid",
+            Self::HardSwish => "hard_swish",
+            Self::Silu => "silu",
+            Self::Gelu => "gelu",
+            Self::GeluTanh => "gelu_tanh",
+            Self::Tanh => "tanh",
+            Self::LeakyRelu { .. } => "leaky_relu",
+        }
+    }
+}
+
 /// What a layer does. Shapes leave out the batch: `[C, H, W]` for maps, `[N]` for vectors.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Op {
@@ -163,6 +203,8 @@ pub enum Op {
     Relu,
     /// `min(max(x, 0), 6)` (Howard et al. 2017).
     Relu6,
+    /// A function of each value.
+    Activate(Activation),
     /// Largest value in each window.
     MaxPool(Window),
     /// Mean of each window.
@@ -175,7 +217,7 @@ pub enum Op {
     },
     /// Mean over height and width, `[C, H, W]` to `[C]` (Lin et al. 2013, section 3.2).
     GlobalAvgPool,
-    /// `weight · x + bias` on a vector, weight `[out, in]`.
+    /// `weight · x + bias` on a vector, or on the channels of each pixel of a map; weight `[out, in]`.
     Linear {
         /// Output features.
         out: usize,
@@ -193,6 +235,50 @@ pub enum Op {
         beta: f32,
         /// Offset.
         k: f32,
+    },
+    /// `x · scale + shift` for each channel, by constants that are not learned: a picture's
+    /// normalisation inside the network.
+    Affine {
+        /// Factor of each channel.
+        scale: Vec<f32>,
+        /// Offset of each channel.
+        shift: Vec<f32>,
+    },
+    /// `x · weight` for each channel, weight `[C]` (layer scale, Touvron et al. 2021, section 2).
+    Scale,
+    /// `(x - mean) / sqrt(var + eps) · weight + bias` over the channels of each pixel, or over a vector
+    /// (Ba et al. 2016).
+    LayerNorm {
+        /// Added to the variance.
+        eps: f32,
+    },
+    /// Rows and columns of zeros around a map, or cut off it.
+    Pad {
+        /// Put around.
+        pad: Pad,
+        /// Cut off afterwards.
+        crop: Pad,
+    },
+    /// Product of two inputs, elementwise; the second may be a vector `[C]` that counts for every pixel
+    /// of the first (squeeze-and-excitation, Hu et al. 2018).
+    Mul,
+    /// A map `[D, H, W]` as the sequence `[D, first + H·W, 1]` of its pixels, row by row, behind learned
+    /// tokens `[first, D]`, with a learned position `[first + H·W, D]` added to each
+    /// (Dosovitskiy et al. 2020, equation 1).
+    Tokens {
+        /// Learned tokens that come first.
+        first: usize,
+    },
+    /// Attention over a sequence `[3·D, T, 1]` of queries, keys and values, to `[D, T, 1]`
+    /// (Vaswani et al. 2017, section 3.2).
+    Attention {
+        /// Heads; divides `D`.
+        heads: usize,
+    },
+    /// One token of a sequence, `[D, T, 1]` to `[D]`.
+    Token {
+        /// Which, from 0.
+        index: usize,
     },
     /// Sum of all inputs, elementwise.
     Add,
@@ -220,6 +306,15 @@ impl Op {
             Op::BatchNorm { .. } => "batch_norm",
             Op::Relu => "relu",
             Op::Relu6 => "relu6",
+            Op::Activate(activation) => activation.name(),
+            Op::Affine { .. } => "affine",
+            Op::Scale => "scale",
+            Op::LayerNorm { .. } => "layer_norm",
+            Op::Pad { .. } => "pad",
+            Op::Mul => "mul",
+            Op::Tokens { .. } => "tokens",
+            Op::Attention { .. } => "attention",
+            Op::Token { .. } => "token",
             Op::MaxPool(_) => "max_pool",
             Op::AvgPool { .. } => "avg_pool",
             Op::GlobalAvgPool => "global_avg_pool",

@@ -10,6 +10,10 @@ pub enum Role {
     Weight,
     /// Offset; learned.
     Bias,
+    /// Tokens put before a sequence; learned.
+    Token,
+    /// Added to the tokens of a sequence, each its own; learned.
+    Position,
     /// Mean of a norm, gathered from data, not learned.
     RunningMean,
     /// Variance of a norm, gathered from data, not learned.
@@ -22,6 +26,8 @@ impl Role {
         match self {
             Role::Weight => "weight",
             Role::Bias => "bias",
+            Role::Token => "token",
+            Role::Position => "position",
             Role::RunningMean => "running_mean",
             Role::RunningVar => "running_var",
         }
@@ -30,7 +36,7 @@ impl Role {
     /// Whether training by gradient changes it.
     pub fn learned(self) -> bool {
         match self {
-            Role::Weight | Role::Bias => true,
+            Role::Weight | Role::Bias | Role::Token | Role::Position => true,
             Role::RunningMean | Role::RunningVar => false,
         }
     }

@@ -1,13 +1,12 @@
 //! For tests only: the slow reference that judges the fast executors, formula weights that build
 //! large networks without a file, and small networks.
 
-mod formula;
 mod nets;
 mod reference;
 
-pub use formula::{formula_input, formula_params, formula_values};
 pub use nets::{small_networks, with_formula_weights};
 pub use reference::Reference;
+pub use regraft_net::formula::{formula_input, formula_params, formula_values};
 
 /// Relative L2 distance `‖a - b‖ / ‖b‖`; infinite when lengths differ or a value is not finite.
 pub fn relative_l2(a: &[f32], b: &[f32]) -> f64 {

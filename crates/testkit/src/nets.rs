@@ -102,6 +102,54 @@ const NETWORKS: &[(&str, &str)] = &[
          fc = linear pool out=10 bias=no
          -> fc",
     ),
+    (
+        "squeeze and excitation, curves, a product of maps, borders put on and cut off",
+        "image = input 3x13x11
+         norm = affine image scale=0.5,2,1.5 shift=0.1,-0.2,0
+         stem = conv2d norm out=18 size=3 stride=2 pad=1
+         bn = batch_norm stem eps=0.001
+         act = hard_swish bn
+         squeeze = global_avg_pool act
+         down = linear squeeze out=5
+         curve = silu down
+         up = linear curve out=18
+         gate = hard_sigmoid up
+         scaled = mul act gate
+         wide = pad scaled pad=1,2,0,1
+         other = pad wide crop=1,0,0,2
+         a = leaky_relu other slope=0.2
+         b = tanh other
+         product = mul a b
+         c = sigmoid product
+         d = gelu_tanh product
+         sum = add c d
+         layer = scale sum
+         pool = global_avg_pool layer
+         fc = linear pool out=4
+         -> fc",
+    ),
+    (
+        "a transformer: patches, tokens, attention, layer norms over maps and vectors",
+        "image = input 3x12x9
+         patches = conv2d image out=20 size=3 stride=3 bias=yes
+         local = layer_norm patches eps=0.00001
+         tokens = tokens local first=1
+         norm1 = layer_norm tokens eps=0.000001
+         qkv = linear norm1 out=60
+         mixed = attention qkv heads=2
+         proj = linear mixed out=20
+         ls1 = scale proj
+         sum1 = add tokens ls1
+         norm2 = layer_norm sum1 eps=0.000001
+         fc1 = linear norm2 out=33
+         act = gelu fc1
+         fc2 = linear act out=20
+         sum2 = add sum1 fc2
+         class = token sum2
+         norm = layer_norm class eps=0.00001
+         head = linear norm out=5
+         -> head",
+    ),
 ];
 
 /// Every small network with its name and formula weights.

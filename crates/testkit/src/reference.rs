@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use regraft_net::facts::{Facts, facts};
-use regraft_net::op::{Conv2d, Window};
+use regraft_net::op::{Activation, Conv2d, Window};
 use regraft_net::{Forward, Layer, NetError, Network, Op};
 use regraft_tensor::{Shape, Tensor};
+
+mod tokens;
 
 /// A value of one example while the reference runs: shape without the batch, numbers in `f64`.
 #[derive(Clone)]
@@ -149,6 +151,39 @@ impl Reference {
             }
             Op::Relu => inputs[0].map(|x| x.max(0.0)),
             Op::Relu6 => inputs[0].map(|x| x.clamp(0.0, 6.0)),
+            Op::Activate(activation) => inputs[0].map(|x| activate(*activation, x)),
+            Op::Affine { scale, shift } => {
+                per_channel(inputs[0], |c, x| x * f64::from(scale[c]) + f64::from(shift[c]))
+            }
+            Op::Scale => {
+                let weight = self.param(name, "weight");
+                per_channel(inputs[0], |c, x| x * weight[c])
+            }
+            Op::LayerNorm { eps } => {
+                let [weight, bias] = ["weight", "bias"].map(|role| self.param(name, role));
+                tokens::layer_norm(inputs[0], weight, bias, f64::from(*eps))
+            }
+            Op::Pad { pad, crop } => tokens::padded(inputs[0], *pad, *crop, out),
+            Op::Mul => {
+                let gate = inputs[1];
+                let [_, h, w] = inputs[0].chw();
+                let one = gate.data.len() * h * w == inputs[0].data.len();
+                let mut value = inputs[0].clone();
+                for (i, x) in value.data.iter_mut().enumerate() {
+                    *x *= gate.data[if one { i / (h * w) } else { i }];
+                }
+                value
+            }
+            Op::Tokens { first } => {
+                let [token, position] = ["token", "position"].map(|role| self.param(name, role));
+                tokens::sequence(inputs[0], *first, token, position, out)
+            }
+            Op::Attention { heads } => tokens::attention(inputs[0], *heads, out),
+            Op::Token { index } => {
+                let [d, t, _] = inputs[0].chw();
+                let data = (0..d).map(|c| inputs[0].data[c * t + index]).collect();
+                Value { shape: out.clone(), data }
+            }
             Op::MaxPool(window) => pool(inputs[0], window, out, |values, _| {
                 values.iter().copied().fold(f64::NEG_INFINITY, f64::max)
             }),
@@ -167,11 +202,14 @@ impl Reference {
                 let weight = self.param(name, "weight");
                 let zeros = vec![0.0; *n];
                 let bias = if *bias { self.param(name, "bias") } else { &zeros };
+                let [c, h, w] = inputs[0].chw();
                 let x = &inputs[0].data;
-                let dot = |o: usize| {
-                    x.iter().zip(&weight[o * x.len()..]).map(|(a, b)| a * b).sum::<f64>() + bias[o]
+                let dot = |o: usize, pixel: usize| {
+                    let terms = (0..c).map(|i| x[i * h * w + pixel] * weight[o * c + i]);
+                    terms.sum::<f64>() + bias[o]
                 };
-                Value { shape: out.clone(), data: (0..*n).map(dot).collect() }
+                let all = (0..*n).flat_map(|o| (0..h * w).map(move |pixel| (o, pixel)));
+                Value { shape: out.clone(), data: all.map(|(o, pixel)| dot(o, pixel)).collect() }
             }
             Op::Lrn { size, alpha, beta, k } => {
                 lrn(inputs[0], *size, f64::from(*alpha), f64::from(*beta), f64::from(*k))
@@ -191,6 +229,30 @@ impl Reference {
             Op::Softmax => softmax(inputs[0]),
             Op::Dropout { .. } | Op::Identity => inputs[0].clone(),
         }
+    }
+}
+
+fn per_channel(x: &Value, f: impl Fn(usize, f64) -> f64) -> Value {
+    let [_, h, w] = x.chw();
+    let data = x.data.iter().enumerate().map(|(i, v)| f(i / (h * w), *v)).collect();
+    Value { shape: x.shape.clone(), data }
+}
+
+fn activate(activation: Activation, x: f64) -> f64 {
+    let sigmoid = 1.0 / (1.0 + (-x).exp());
+    let hard = (x + 3.0).clamp(0.0, 6.0) / 6.0;
+    match activation {
+        Activation::Sigmoid => sigmoid,
+        Activation::HardSigmoid => hard,
+        Activation::HardSwish => x * hard,
+        Activation::Silu => x * sigmoid,
+        Activation::Gelu => 0.5 * x * (1.0 + libm::erf(x / 2f64.sqrt())),
+        Activation::GeluTanh => {
+            let root = (2.0 / std::f64::consts::PI).sqrt();
+            0.5 * x * (1.0 + (root * (x + 0.044_715 * x.powi(3))).tanh())
+        }
+        Activation::Tanh => x.tanh(),
+        Activation::LeakyRelu { slope } => x.max(0.0) + f64::from(slope) * x.min(0.0),
     }
 }
 

@@ -23,6 +23,11 @@ fn shapes_follow_padding_stride_dilation_and_rounding() {
         ("4x5x7", "flatten x", "140"),
         ("4x5x7", "global_avg_pool x", "4"),
         ("4x5x7", "concat x x x", "12x5x7"),
+        ("4x5x7", "linear x out=3", "3x5x7"),
+        ("4x5x7", "pad x pad=1,0,0,2 crop=0,1,1,0", "4x5x8"),
+        ("4x5x7", "tokens x first=2", "4x37x1"),
+        ("12x5x1", "attention x heads=2", "4x5x1"),
+        ("12x5x1", "token x index=4", "12"),
     ];
     for (input, line, wanted) in cases {
         let text = format!("x = input {input}\ny = {line}\n-> y");
@@ -33,7 +38,16 @@ fn shapes_follow_padding_stride_dilation_and_rounding() {
 #[test]
 fn a_shape_that_does_not_fit_names_layer_shapes_and_what_is_wanted() {
     let cases = [
-        ("3x4x4", "linear x out=2", "layer `y` (linear) got 3x4x4, wants one vector [N]"),
+        (
+            "3x4",
+            "linear x out=2",
+            "layer `y` (linear) got 3x4, wants a vector [N] or a map [C, H, W]",
+        ),
+        ("3x4x4", "affine x scale=1,2 shift=0,0", "as many channels as factors (2)"),
+        ("3x4x4", "pad x crop=2", "a map larger than what is cut off it"),
+        ("12x4x1", "attention x heads=3", "a sequence [3·D, T, 1] with D in 3 heads"),
+        ("4x2x1", "token x index=2", "of more than 2 tokens"),
+        ("3x4x4", "layer_norm x eps=-1", "a finite eps of at least 0"),
         ("3x4x4", "conv2d x out=4 size=9", "wants a map of at least the kernel's size 9x9"),
         ("3x4x4", "conv2d x out=4 size=1 groups=2", "channels in (3) and out (4) in 2 groups"),
         ("10", "conv2d x out=4 size=1", "got 10, wants one map [C, H, W]"),

@@ -1,6 +1,6 @@
 //! The network as training finds it.
 
-use regraft_net::{Network, Op, Params, Role};
+use regraft_net::{Network, Params, Role};
 use regraft_probe::HeadFit;
 use regraft_tensor::Tensor;
 use regraft_train::Table;
@@ -71,16 +71,20 @@ pub(super) fn cooled(network: &Network, temperature: f32) -> Result<Network, Err
 fn random(network: &Network, seed: u64) -> Result<Network, Error> {
     let facts = network.facts()?;
     let mut params = Params::new();
-    for (id, layer) in network.graph().layers() {
+    for (id, _) in network.graph().layers() {
         for spec in &facts.layer(id).params {
             let count = spec.shape.count();
-            let norm = matches!(layer.op, Op::BatchNorm { .. });
+            let matrix = spec.shape.len() > 1;
             let data = match spec.role {
-                Role::Weight if !norm => {
+                Role::Weight if matrix => {
                     let fan_in = count / spec.shape.first().copied().unwrap_or(1).max(1);
                     let bound = (6.0 / fan_in.max(1) as f64).sqrt();
                     let uniform = regraft_data::uniform(seed, &spec.name, count);
                     uniform.into_iter().map(|u| ((2.0 * u - 1.0) * bound) as f32).collect()
+                }
+                Role::Token | Role::Position => {
+                    let uniform = regraft_data::uniform(seed, &spec.name, count);
+                    uniform.into_iter().map(|u| ((2.0 * u - 1.0) * 0.02) as f32).collect()
                 }
                 Role::Weight | Role::RunningVar => vec![1.0; count],
                 Role::Bias | Role::RunningMean => vec![0.0; count],

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use regraft_data::order;
 use regraft_grad::{GradError, Tape, Tuning, loss};
-use regraft_net::{Network, Op, Params};
+use regraft_net::{Network, Params};
 use regraft_tensor::Tensor;
 
 use super::{Recipe, opened};
@@ -76,10 +76,11 @@ impl<'a> Run<'a> {
         let mut anchors = BTreeMap::new();
         for name in tape.tuned() {
             let (layer, role) = name.rsplit_once('.').unwrap_or((&name, ""));
-            let norm = matches!(graph.layer(graph.find(layer)?).op, Op::BatchNorm { .. });
+            // Kernels and matrices, not norms, scales or tokens.
+            let matrix = tape.params().get(&name).is_some_and(|value| value.shape().len() > 1);
             let row = table.get(layer);
             let rate = row.and_then(|row| row.rate).unwrap_or(0.0);
-            let decay = if norm || role == "bias" { 0.0 } else { recipe.decay };
+            let decay = if role == "weight" && matrix { recipe.decay } else { 0.0 };
             if recipe.anchor
                 && decay > 0.0
                 && row.is_some_and(|row| row.block.is_some())

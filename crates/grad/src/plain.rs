@@ -1,0 +1,201 @@
+//! Layers that keep nothing but their input and output, forth and back.
+
+use std::collections::BTreeMap;
+
+use regraft_kernels::{
+    Clamp, Factors, LayerNorm, Map, Slice, SliceMut, Team, Tokens, accumulate, channel_products,
+    copy_channels, curve, curve_backward, moved, multiply, norm_forward, scale_channels,
+    tokens_backward,
+};
+use regraft_tensor::Tensor;
+
+use crate::backward::insert;
+use crate::buffers::Gradient;
+use crate::tape::{each, team};
+use crate::unit::{Plain, Unit};
+use crate::{GradError, Tape};
+
+impl Tape {
+    /// Runs such a unit into `y`.
+    pub(crate) fn plain(
+        &self,
+        (layer, inputs): (&str, &[usize]),
+        plain: &Plain,
+        (y, map): (&mut [f32], &Map),
+    ) -> Result<(), GradError> {
+        let n = self.images;
+        let x = self.value(inputs[0]);
+        let alone = (self.isa, Team::ALONE);
+        let role = |role: &str| self.param(&format!("{layer}.{role}"));
+        match plain {
+            Plain::Curve(kind) => each(n, x, (y, map), |(x, from), y| {
+                curve(alone, *kind, Slice::F32(x), from, SliceMut::F32(y), map);
+            }),
+            Plain::Affine { scale, shift } => {
+                norm_forward((self.isa, team()), n, (scale, shift, Clamp::NONE), x, (y, map));
+            }
+            Plain::Scale => {
+                let mut scale = role("weight")?.to_vec();
+                scale.resize(map.stride, 0.0);
+                scale_channels(team(), n, &scale, x, (y, map));
+            }
+            Plain::LayerNorm { eps } => {
+                let norm = LayerNorm { weight: role("weight")?, bias: role("bias")?, eps: *eps };
+                each(n, x, (y, map), |(x, from), y| {
+                    norm.run(alone, Slice::F32(x), from, SliceMut::F32(y), map);
+                });
+            }
+            Plain::Move(by) => each(n, x, (y, map), |(x, from), y| {
+                moved(*by, Slice::F32(x), from, SliceMut::F32(y), map);
+            }),
+            Plain::Token(index) => each(n, x, (y, map), |(x, from), y| {
+                let by = [-(*index as isize), 0];
+                moved(by, Slice::F32(x), from, SliceMut::F32(y), map);
+            }),
+            Plain::Mul => {
+                each(n, x, (&mut *y, map), |(x, from), y| {
+                    copy_channels(Slice::F32(x), from, SliceMut::F32(y), map, 0);
+                });
+                each(n, self.value(inputs[1]), (y, map), |(x, from), y| {
+                    multiply(Slice::F32(x), from, SliceMut::F32(y), map);
+                });
+            }
+            Plain::Tokens { .. } => {
+                let tokens = Tokens { first: role("token")?, position: role("position")? };
+                each(n, x, (y, map), |(x, from), y| {
+                    tokens.run(Slice::F32(x), from, SliceMut::F32(y), map);
+                });
+            }
+            Plain::Attention(attention) => each(n, x, (y, map), |(x, from), y| {
+                attention.run(alone, Slice::F32(x), from, SliceMut::F32(y), map);
+            }),
+        }
+        Ok(())
+    }
+
+    /// The way back through such a unit.
+    pub(crate) fn plain_back(
+        &mut self,
+        unit: &Unit,
+        plain: &Plain,
+        dy: Gradient,
+        gradients: &mut [Option<Gradient>],
+        params: &mut BTreeMap<String, Tensor>,
+    ) -> Result<(), GradError> {
+        let (n, input) = (self.images, unit.inputs[0]);
+        let mut dx = match plain {
+            Plain::Curve(_) | Plain::Affine { .. } | Plain::Scale | Plain::LayerNorm { .. } => {
+                let dy = self.in_place(unit, plain, dy, params)?;
+                self.give(input, dy, gradients);
+                return Ok(());
+            }
+            Plain::Mul => {
+                self.product_back(unit, dy, gradients);
+                return Ok(());
+            }
+            Plain::Tokens { .. } | Plain::Move(_) | Plain::Token(_) | Plain::Attention(_) => {
+                self.buffers.take(&self.values[input].gradient, self.room)
+            }
+        };
+        if let Plain::Tokens { first } = plain {
+            let [token, position] = tokens_backward(n, *first, dy.of(n), dx.own(n));
+            if unit.tuned {
+                let d = self.values[unit.output].map.channels;
+                for (role, values) in [("token", token), ("position", position)] {
+                    let shape = [values.len() / d, d];
+                    insert(params, format!("{}.{role}", unit.layer), &shape, values);
+                }
+            }
+        } else if let Some((dx, to)) = dx.own(n) {
+            if let Plain::Attention(attention) = plain {
+                let on = (self.isa, team());
+                attention.backward(on, n, self.value(input), dy.of(n), (dx, to));
+            } else {
+                let by = match plain {
+                    Plain::Move([down, right]) => [-down, -right],
+                    Plain::Token(index) => [*index as isize, 0],
+                    Plain::Curve(_)
+                    | Plain::Affine { .. }
+                    | Plain::Scale
+                    | Plain::LayerNorm { .. }
+                    | Plain::Mul
+                    | Plain::Tokens { .. }
+                    | Plain::Attention(_) => [0, 0],
+                };
+                each(n, dy.of(n), (dx, to), |(dy, from), dx| {
+                    moved(by, Slice::F32(dy), from, SliceMut::F32(dx), to);
+                });
+            }
+        }
+        self.buffers.give(dy);
+        self.give(input, dx, gradients);
+        Ok(())
+    }
+
+    /// Layers whose gradient is changed where it lies.
+    fn in_place(
+        &mut self,
+        unit: &Unit,
+        plain: &Plain,
+        dy: Gradient,
+        params: &mut BTreeMap<String, Tensor>,
+    ) -> Result<Gradient, GradError> {
+        let (n, on) = (self.images, (self.isa, team()));
+        let mut dy = self.alone(dy);
+        let x = self.value(unit.inputs[0]);
+        let Some((data, map)) = dy.own(n) else { return Ok(dy) };
+        let role = |role: &str| format!("{}.{role}", unit.layer);
+        match plain {
+            Plain::Curve(kind) => curve_backward(on, n, *kind, x, (data, map)),
+            Plain::LayerNorm { eps } => {
+                let (weight, bias) = (self.param(&role("weight"))?, self.param(&role("bias"))?);
+                let norm = LayerNorm { weight, bias, eps: *eps };
+                let got = norm.backward(on, n, x, (data, map));
+                if unit.tuned {
+                    for (name, values) in [("weight", got.weight), ("bias", got.bias)] {
+                        insert(params, role(name), &[values.len()], values);
+                    }
+                }
+            }
+            Plain::Scale => {
+                let mut scale = self.param(&role("weight"))?.to_vec();
+                if unit.tuned {
+                    let mut sums = channel_products(n, x, (data, map));
+                    sums.truncate(scale.len());
+                    insert(params, role("weight"), &[scale.len()], sums);
+                }
+                scale.resize(map.stride, 0.0);
+                let copy = data.to_vec();
+                scale_channels(on.1, n, &scale, (&copy, map), (data, map));
+            }
+            Plain::Affine { scale, .. } => {
+                let copy = data.to_vec();
+                scale_channels(on.1, n, scale, (&copy, map), (data, map));
+            }
+            Plain::Move(_)
+            | Plain::Mul
+            | Plain::Tokens { .. }
+            | Plain::Attention(_)
+            | Plain::Token(_) => {}
+        }
+        Ok(dy)
+    }
+
+    fn product_back(&mut self, unit: &Unit, dy: Gradient, gradients: &mut [Option<Gradient>]) {
+        let n = self.images;
+        let [x, gate] = unit.inputs[..] else { return };
+        let mut ds = self.buffers.take(&self.values[gate].gradient, self.room);
+        let mut dx = self.buffers.take(&self.values[x].gradient, self.room);
+        let factors = Factors { x: self.value(x), gate: self.value(gate) };
+        if let Some(ds) = ds.own(n) {
+            factors.gate_gradient(team(), n, dy.of(n), ds);
+        }
+        if let Some((dx, map)) = dx.own(n) {
+            accumulate((self.isa, team()), n, false, dy.of(n), (&mut *dx, map));
+            factors.gradient(team(), n, (dx, map));
+        }
+        self.buffers.give(dy);
+        self.give(gate, ds, gradients);
+        self.give(x, dx, gradients);
+    }
+}
