@@ -438,6 +438,11 @@ pub(crate) enum ZooCommand {
         /// folders named by synset or class.
         #[arg(long, value_name = "DIR")]
         images: Option<PathBuf>,
+        /// Instead of weights: those of a formula, of the parameters' names and places, and a picture of
+        /// the same kind. What comes out is known from the frameworks. NAME is an architecture, such as
+        /// torchvision/densenet121.
+        #[arg(long, conflicts_with = "images")]
+        formula: bool,
         /// How values between the network's layers are stored; auto is f32 here.
         #[arg(long, value_enum, default_value_t = Precision::F32)]
         precision: Precision,

@@ -49,7 +49,10 @@ fn run(cli: &Cli, printer: &Printer, terminal: &Terminal) -> Result<ExitCode, re
         Command::Zoo(ZooCommand::Pull { names }) => {
             commands::zoo::pull(names, common, printer, terminal)
         }
-        Command::Zoo(ZooCommand::Verify { name, images, precision }) => {
+        Command::Zoo(ZooCommand::Verify { name, formula: true, precision, .. }) => {
+            commands::zoo::verify_formula(name, *precision, printer)
+        }
+        Command::Zoo(ZooCommand::Verify { name, images, precision, .. }) => {
             commands::zoo::verify(name, images.as_deref(), *precision, common, printer, terminal)
         }
         Command::Completions { shell } => {

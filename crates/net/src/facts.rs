@@ -384,7 +384,9 @@ fn mul(at: &At<'_>) -> Result<LayerFacts, NetError> {
     let single = gate.iter().skip(1).all(|n| *n == 1);
     let vector = matches!(gate.len(), 1 | 3) && single && gate.first() == x.first();
     if x != gate && !vector {
-        return Err(at.wants("two inputs of one shape, or a map [C, H, W] and a vector [C] or [C, 1, 1]"));
+        return Err(
+            at.wants("two inputs of one shape, or a map [C, H, W] and a vector [C] or [C, 1, 1]")
+        );
     }
     Ok(LayerFacts { field: joined(at.inputs), ..at.plain(x.clone()) })
 }

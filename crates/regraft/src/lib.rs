@@ -57,7 +57,7 @@ pub use regraft_run::{
 pub use regraft_train::{LayerRate, Optimiser, Rates, Schedule, Unfreeze};
 pub use show::{LayerRow, Shown, show};
 pub use tuning::{Augmentation, HeadLayers, TuneOptions};
-pub use verify::{Verified, verify};
+pub use verify::{FormulaLogits, Verified, verify, verify_formula};
 pub use zoo::{Pulled, ZooRow, pull, zoo_entry, zoo_list};
 
 /// This program's version.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use regraft_net::{Card, Network, Params};
+use regraft_net::{Card, Network};
 use regraft_zoo::{Cache, FetchEvent, FetchOptions, Fetched, Flow, NetworkSpec, fetch};
 
 use crate::{Error, Observer, Progress};
@@ -47,7 +47,7 @@ pub fn load(name: &str, options: &LoadOptions, observer: &dyn Observer) -> Resul
     let spec = NetworkSpec::parse(name)?;
     let fetched = get(&spec, options, observer)?;
     let weights = regraft_formats::open(&fetched.path)?;
-    let params: Params = weights.tensors.into_iter().collect();
+    let params = spec.architecture().adopt(weights.tensors.into_iter().collect())?;
     let graph = spec.architecture().graph()?;
     // Counters of batches seen are bookkeeping of the source framework.
     let unused = regraft_net::unused(&graph, &params)?

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use regraft_data::list_images;
 use regraft_infer::Engine;
+use regraft_net::Forward;
 use regraft_run::wilson;
 use regraft_train::{Flow, Trunk, extract};
 use regraft_zoo::labels;
@@ -36,6 +37,51 @@ pub struct Verified {
     /// Files that could not be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<String>,
+}
+
+/// What an architecture computes with formula weights and a formula picture.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FormulaLogits {
+    /// The architecture.
+    pub name: String,
+    /// Height and width of the picture.
+    pub size: usize,
+    /// The first three values of its output.
+    pub logits: Vec<f32>,
+    /// Values there are.
+    pub outputs: usize,
+    /// Their sum.
+    pub sum: f64,
+    /// Root of the sum of their squares.
+    pub l2: f64,
+    /// The place of the largest.
+    pub argmax: usize,
+    /// Learned values.
+    pub parameters: u64,
+}
+
+/// Runs an architecture with formula weights (see [`regraft_net::formula`]).
+///
+/// # Errors
+/// When there is no such architecture.
+pub fn verify_formula(name: &str, precision: PrecisionChoice) -> Result<FormulaLogits, Error> {
+    let info = regraft_zoo::architecture(name)?;
+    let network = info.formula_network()?;
+    let mut engine = Engine::compile_in(&network, &[info.logits], untried(precision))?;
+    let picture = info.formula_picture();
+    let logits = engine.forward(&picture, &[info.logits])?.swap_remove(0).into_data();
+    let wide = || logits.iter().map(|x| f64::from(*x));
+    let argmax = (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b]));
+    Ok(FormulaLogits {
+        name: info.name.to_owned(),
+        size: info.size,
+        logits: logits.iter().copied().take(3).collect(),
+        outputs: logits.len(),
+        sum: wide().sum(),
+        l2: wide().map(|x| x * x).sum::<f64>().sqrt(),
+        argmax: argmax.unwrap_or_default(),
+        parameters: network.facts()?.learned(),
+    })
 }
 
 /// Loads a network (its checksum is checked and all parameters must fit), and tries it on pictures

@@ -24,7 +24,7 @@ mod labels;
 mod pip;
 mod spec;
 
-pub use arch::{ArchInfo, Family, Naming, architecture, architectures, graph};
+pub use arch::{ArchInfo, Family, Naming, SourceParam, architecture, architectures, graph};
 pub use cache::Cache;
 pub use catalogue::{DEFAULT, Entry, card, catalogue, catalogue_files, find};
 pub use checksum::Checksum;

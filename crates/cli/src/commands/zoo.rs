@@ -89,6 +89,21 @@ pub(crate) fn pull(
     Ok(ExitCode::SUCCESS)
 }
 
+pub(crate) fn verify_formula(
+    name: &str,
+    precision: Precision,
+    printer: &Printer,
+) -> Result<ExitCode, Error> {
+    let v = regraft::verify_formula(name, precision.into())?;
+    printer.result(&v, || {
+        format!(
+            "{}: formula weights, {} x {} pixels, {} outputs\nfirst {:?}, sum {}, L2 {}, largest at {}\n",
+            v.name, v.size, v.size, v.outputs, v.logits, v.sum, v.l2, v.argmax
+        )
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
 pub(crate) fn verify(
     name: &str,
     images: Option<&Path>,

@@ -1,5 +1,6 @@
 //! Adds layers one after another and remembers where it is.
 
+use regraft_net::facts::facts;
 use regraft_net::op::{Conv2d, Pad};
 use regraft_net::{Graph, LayerId, NetError, Op};
 
@@ -30,13 +31,21 @@ pub(crate) struct Build {
     extent: usize,
     padding: Padding,
     eps: f32,
+    blocks: Vec<String>,
+}
+
+/// An architecture as built.
+pub(crate) struct Made {
+    pub(crate) graph: Graph,
+    /// The last layer of each part, in order.
+    pub(crate) blocks: Vec<String>,
 }
 
 impl Build {
     pub(crate) fn new(size: usize, padding: Padding, eps: f32) -> Result<Self, NetError> {
         let mut graph = Graph::new();
         let at = graph.push("image", Op::Input { shape: [3, size, size].into() }, &[])?;
-        Ok(Self { graph, at, extent: size, padding, eps })
+        Ok(Self { graph, at, extent: size, padding, eps, blocks: Vec::new() })
     }
 
     /// Where the next layer would read, with the height and width of the map.
@@ -86,5 +95,49 @@ impl Build {
 
     pub(crate) fn finish(self) -> Graph {
         self.graph
+    }
+
+    /// A layer beside the path: it reads the current one, and nothing of the path reads it.
+    pub(crate) fn side(&mut self, name: &str, op: Op) -> Result<(), NetError> {
+        let here = self.at;
+        self.push(name, op)?;
+        self.at = here;
+        Ok(())
+    }
+
+    /// The shape here, without the batch.
+    pub(crate) fn shape(&self) -> Result<Vec<usize>, NetError> {
+        Ok(facts(&self.graph)?.layer(self.at).shape.dims().to_vec())
+    }
+
+    /// The channels here.
+    pub(crate) fn channels(&self) -> Result<usize, NetError> {
+        Ok(self.shape()?.first().copied().unwrap_or_default())
+    }
+
+    /// Goes to a layer.
+    pub(crate) fn to(&mut self, at: LayerId) {
+        self.at = at;
+    }
+
+    /// The layer here.
+    pub(crate) fn at(&self) -> LayerId {
+        self.at
+    }
+
+    /// A layer of several inputs.
+    pub(crate) fn join(&mut self, name: &str, op: Op, inputs: &[LayerId]) -> Result<(), NetError> {
+        self.at = self.graph.push(name, op, inputs)?;
+        Ok(())
+    }
+
+    /// Notes that a part of the network ends here.
+    pub(crate) fn mark(&mut self) {
+        self.blocks.push(self.graph.layer(self.at).name.clone());
+    }
+
+    /// The graph, and where its parts end.
+    pub(crate) fn made(self) -> Made {
+        Made { graph: self.graph, blocks: self.blocks }
     }
 }

@@ -101,28 +101,34 @@ fn unit(path: &str, names: [&str; 3]) -> Unit {
 
 fn stem(naming: Naming) -> Unit {
     match naming {
-        Naming::Torchvision => unit("features.0", [".0", ".1", ".2"]),
+        Naming::Torchvision | Naming::Caffe => unit("features.0", [".0", ".1", ".2"]),
         Naming::Timm => unit("", ["conv_stem", "bn1", "bn1.act"]),
         Naming::Lukemelas => unit("", ["_conv_stem", "_bn0", "_swish0"]),
+        Naming::Keras => unit("", ["Conv1", "bn_Conv1", "Conv1_relu"]),
     }
 }
 
 /// `blocks` are the blocks of the whole network.
 fn head(naming: Naming, blocks: usize) -> Unit {
     match naming {
-        Naming::Torchvision => unit(&format!("features.{}", blocks + 1), [".0", ".1", ".2"]),
+        Naming::Torchvision | Naming::Caffe => {
+            unit(&format!("features.{}", blocks + 1), [".0", ".1", ".2"])
+        }
         Naming::Timm => unit("", ["conv_head", "bn2", "bn2.act"]),
         Naming::Lukemelas => unit("", ["_conv_head", "_bn1", "_swish1"]),
+        Naming::Keras => unit("", ["Conv_1", "Conv_1_bn", "out_relu"]),
     }
 }
 
 /// Name of a block's last layer: in timm the stage's for its last block.
 fn end(naming: Naming, plan: &Plan, (stage, i, n): (usize, usize, usize)) -> String {
     match naming {
-        Naming::Torchvision => format!("features.{}", n + 1),
+        Naming::Torchvision | Naming::Caffe => format!("features.{}", n + 1),
         Naming::Timm if i + 1 == plan.repeats(stage) => format!("blocks.{stage}"),
         Naming::Timm => format!("blocks.{stage}.{i}"),
         Naming::Lukemelas => format!("_blocks.{n}"),
+        Naming::Keras if n == 0 => "expanded_conv".to_owned(),
+        Naming::Keras => format!("block_{n}"),
     }
 }
 
@@ -131,7 +137,7 @@ fn names(naming: Naming, plan: &Plan, at: (usize, usize, usize)) -> Names {
     let expands = plan.stages[stage].expand != 1;
     let pair = |path: &str, names: [&str; 2]| names.map(|n| format!("{path}{n}"));
     let (expand, depthwise, project) = match naming {
-        Naming::Torchvision => {
+        Naming::Torchvision | Naming::Caffe => {
             let p = format!("features.{}.conv.", n + 1);
             let expand = unit(&p, ["0.0", "0.1", "0.2"]);
             if expands {
@@ -149,6 +155,14 @@ fn names(naming: Naming, plan: &Plan, at: (usize, usize, usize)) -> Names {
             } else {
                 (first("conv_pw"), first("conv_dw"), pair(&p, ["conv_pw", "bn2"]))
             }
+        }
+        Naming::Keras => {
+            let p = if n == 0 { "expanded_conv_".to_owned() } else { format!("block_{n}_") };
+            (
+                unit(&p, ["expand", "expand_BN", "expand_relu"]),
+                unit(&p, ["depthwise", "depthwise_BN", "depthwise_relu"]),
+                pair(&p, ["project", "project_BN"]),
+            )
         }
         Naming::Lukemelas => {
             let p = format!("_blocks.{n}.");
@@ -172,13 +186,13 @@ pub(super) fn blocks(naming: Naming, plan: &Plan) -> Vec<String> {
 pub(super) fn graph(info: &ArchInfo, plan: &Plan) -> Result<Graph, NetError> {
     // TensorFlow's epsilon and padding came along with its weights.
     let (padding, eps) = match info.naming {
-        Naming::Torchvision | Naming::Timm => (Padding::Symmetric, 1e-5),
-        Naming::Lukemelas => (Padding::Same, 1e-3),
+        Naming::Torchvision | Naming::Timm | Naming::Caffe => (Padding::Symmetric, 1e-5),
+        Naming::Lukemelas | Naming::Keras => (Padding::Same, 1e-3),
     };
     let dropout = match info.naming {
-        Naming::Torchvision => Some("classifier.0"),
+        Naming::Torchvision | Naming::Caffe => Some("classifier.0"),
         Naming::Lukemelas => Some("_dropout"),
-        Naming::Timm => None,
+        Naming::Timm | Naming::Keras => None,
     };
     let mut b = Build::new(info.size, padding, eps)?;
     active(&mut b, &stem(info.naming), Kernel { out: STEM, size: 3, stride: 2, groups: 1 })?;

@@ -9,11 +9,24 @@
 //! without an addition end in an `identity` for this. The input is called `image`.
 
 mod build;
+mod chain;
+mod convnext;
+mod densenet;
+mod excite;
+mod inception;
+mod keras;
 mod mobilenet;
+mod nasnet;
 mod resnet;
+mod source;
+mod table;
+mod vit;
 
 use regraft_net::card::{Interpolation, Preprocess};
-use regraft_net::{Card, Graph, nearest};
+use regraft_net::{Card, Graph, NetError, nearest};
+
+use build::Made;
+pub use source::SourceParam;
 
 use crate::ZooError;
 
@@ -28,6 +41,47 @@ pub enum Family {
     /// Tan and Le 2019 without squeeze-and-excitation and with `ReLU6`, as published with
     /// TensorFlow in 2020.
     EfficientNetLite,
+    /// Krizhevsky 2014, "One weird trick for parallelizing convolutional neural networks".
+    AlexNet,
+    /// Jia et al. 2014, "Caffe": Krizhevsky et al. 2012 with pools before norms.
+    CaffeNet,
+    /// Simonyan and Zisserman 2014, "Very Deep Convolutional Networks for Large-Scale Image
+    /// Recognition".
+    Vgg,
+    /// Iandola et al. 2016, "`SqueezeNet`: `AlexNet`-level accuracy with 50x fewer parameters".
+    SqueezeNet,
+    /// Huang et al. 2016, "Densely Connected Convolutional Networks".
+    DenseNet,
+    /// Szegedy et al. 2014, "Going Deeper with Convolutions".
+    GoogLeNet,
+    /// Szegedy et al. 2015, "Rethinking the Inception Architecture for Computer Vision".
+    InceptionV3,
+    /// Xie et al. 2016, "Aggregated Residual Transformations for Deep Neural Networks".
+    ResNeXt,
+    /// Zagoruyko and Komodakis 2016, "Wide Residual Networks".
+    WideResNet,
+    /// Howard et al. 2019, "Searching for `MobileNetV3`".
+    MobileNetV3,
+    /// Tan and Le 2019, "`EfficientNet`: Rethinking Model Scaling for Convolutional Neural Networks".
+    EfficientNet,
+    /// Liu et al. 2022, "A `ConvNet` for the 2020s".
+    ConvNext,
+    /// Dosovitskiy et al. 2020, "An Image is Worth 16x16 Words".
+    Vit,
+    /// Touvron et al. 2020, "Training data-efficient image transformers & distillation through
+    /// attention".
+    Deit,
+    /// Zoph et al. 2017, "Learning Transferable Architectures for Scalable Image Recognition".
+    NasNet,
+    /// He et al. 2016, "Identity Mappings in Deep Residual Networks".
+    ResNetV2,
+    /// Howard et al. 2017, "`MobileNets`: Efficient Convolutional Neural Networks for Mobile Vision
+    /// Applications".
+    MobileNet,
+    /// Chollet 2016, "Xception: Deep Learning with Depthwise Separable Convolutions".
+    Xception,
+    /// Oquab et al. 2023, "`DINOv2`: Learning Robust Visual Features without Supervision".
+    DinoV2,
 }
 
 impl Family {
@@ -37,6 +91,25 @@ impl Family {
             Self::ResNet => "ResNet",
             Self::MobileNetV2 => "MobileNetV2",
             Self::EfficientNetLite => "EfficientNet-Lite",
+            Self::AlexNet => "AlexNet",
+            Self::CaffeNet => "CaffeNet",
+            Self::Vgg => "VGG",
+            Self::SqueezeNet => "SqueezeNet",
+            Self::DenseNet => "DenseNet",
+            Self::GoogLeNet => "GoogLeNet",
+            Self::InceptionV3 => "Inception v3",
+            Self::ResNeXt => "ResNeXt",
+            Self::WideResNet => "Wide ResNet",
+            Self::MobileNetV3 => "MobileNetV3",
+            Self::EfficientNet => "EfficientNet",
+            Self::ConvNext => "ConvNeXt",
+            Self::Vit => "ViT",
+            Self::Deit => "DeiT",
+            Self::DinoV2 => "DINOv2",
+            Self::NasNet => "NASNet",
+            Self::ResNetV2 => "ResNet v2",
+            Self::MobileNet => "MobileNet",
+            Self::Xception => "Xception",
         }
     }
 }
@@ -51,6 +124,10 @@ pub enum Naming {
     Timm,
     /// `_blocks.0._depthwise_conv.weight`.
     Lukemelas,
+    /// `conv1`, `fc8`: layers of a prototxt.
+    Caffe,
+    /// `conv1_conv/kernel`.
+    Keras,
 }
 
 /// The numbers behind an architecture.
@@ -58,6 +135,26 @@ pub enum Naming {
 enum Plan {
     ResNet(resnet::Plan),
     Mobile(mobilenet::Plan),
+    AlexNet,
+    CaffeNet,
+    /// Convolutions in each stage, and whether norms follow them.
+    Vgg([usize; 5], bool),
+    /// Whether it is version 1.1.
+    SqueezeNet(bool),
+    DenseNet(densenet::Plan),
+    GoogLeNet,
+    InceptionV3,
+    MobileNetV3(excite::V3),
+    EfficientNet(excite::Efficient),
+    ConvNext(convnext::Plan),
+    Vit(vit::Plan),
+    NasNet(nasnet::Plan),
+    KerasResNet([usize; 4]),
+    KerasResNetV2([usize; 4]),
+    KerasVgg([usize; 5]),
+    KerasMobileNet,
+    KerasDenseNet(densenet::Plan),
+    Xception,
 }
 
 /// What is known of an architecture without building it.
@@ -79,25 +176,57 @@ pub struct ArchInfo {
 }
 
 impl ArchInfo {
-    /// Layers where a part of the network ends, in order: the stem, each residual block, and the
-    /// head convolution where there is one. Nothing goes around them: a split works at each.
+    /// Layers where a part of the network ends, in order: the stem, each block or module, and the
+    /// head convolution where there is one. Nothing goes around them, so a split works at each; but for
+    /// NASNet, each of whose cells also reads the one before the last.
     pub fn blocks(&self) -> Vec<String> {
-        match self.plan {
-            Plan::ResNet(plan) => resnet::blocks(self.naming, &plan),
-            Plan::Mobile(plan) => mobilenet::blocks(self.naming, &plan),
-        }
+        self.made(self.size).map(|made| made.blocks).unwrap_or_default()
     }
 
-    /// The graph with 1000 classes; input `image` is `[3, size, size]`.
+    /// The graph with 1000 classes (features only where the network has no head); input `image` is
+    /// `[3, size, size]`.
     ///
     /// # Errors
     /// Never for the architectures of [`architectures`]; a test builds each.
     pub fn graph(&self) -> Result<Graph, ZooError> {
-        let graph = match self.plan {
-            Plan::ResNet(plan) => resnet::graph(self, &plan),
-            Plan::Mobile(plan) => mobilenet::graph(self, &plan),
-        };
-        graph.map_err(ZooError::Net)
+        Ok(self.made(self.size).map_err(ZooError::Net)?.graph)
+    }
+
+    fn made(&self, size: usize) -> Result<Made, NetError> {
+        let ends = [self.penultimate, self.logits];
+        match &self.plan {
+            Plan::ResNet(plan) => {
+                let graph = resnet::graph(self, plan)?;
+                Ok(Made { graph, blocks: resnet::blocks(self.naming, plan) })
+            }
+            Plan::Mobile(plan) => {
+                let graph = mobilenet::graph(self, plan)?;
+                Ok(Made { graph, blocks: mobilenet::blocks(self.naming, plan) })
+            }
+            Plan::AlexNet => chain::alexnet(size),
+            Plan::CaffeNet => chain::caffenet(size),
+            Plan::Vgg(repeats, norm) => chain::vgg(size, *repeats, *norm),
+            Plan::SqueezeNet(newer) => chain::squeezenet(size, *newer),
+            Plan::DenseNet(plan) => densenet::made(size, plan, self.penultimate),
+            Plan::GoogLeNet => inception::googlenet(size),
+            Plan::InceptionV3 => inception::v3(self.naming, size, ends),
+            Plan::MobileNetV3(plan) => excite::mobilenet_v3(size, plan),
+            Plan::EfficientNet(plan) => excite::efficientnet(size, plan),
+            Plan::ConvNext(plan) => convnext::made(self.naming, size, plan),
+            Plan::Vit(plan) => vit::made(self.naming, size, plan),
+            Plan::NasNet(plan) => nasnet::made(self.naming, size, plan, ends),
+            Plan::KerasResNet(repeats) => keras::resnet(size, *repeats),
+            Plan::KerasResNetV2(repeats) => keras::resnet_v2(size, *repeats),
+            Plan::KerasVgg(repeats) => keras::vgg(size, *repeats),
+            Plan::KerasMobileNet => keras::mobilenet(size),
+            Plan::KerasDenseNet(plan) => keras::densenet(size, plan),
+            Plan::Xception => keras::xception(size),
+        }
+    }
+
+    /// Whether it ends with features, not with scores of classes.
+    pub fn headless(&self) -> bool {
+        self.logits == self.penultimate
     }
 
     /// A card for weights of which only the architecture is known: preprocessing as the framework
@@ -108,7 +237,9 @@ impl ArchInfo {
     pub fn card(&self, name: &str, origin: &str) -> Card {
         let resize = (self.size as f64 / 0.875).round() as usize;
         let preprocess = match self.naming {
-            Naming::Torchvision => Preprocess::imagenet(resize, self.size, Interpolation::Bilinear),
+            Naming::Torchvision | Naming::Caffe | Naming::Keras => {
+                Preprocess::imagenet(resize, self.size, Interpolation::Bilinear)
+            }
             Naming::Timm => Preprocess::imagenet(resize, self.size, Interpolation::Bicubic),
             Naming::Lukemelas => Preprocess {
                 mean: [127.0 / 255.0; 3],
@@ -125,67 +256,15 @@ impl ArchInfo {
             preprocess,
             labels: Vec::new(),
             cut: Some(self.penultimate.to_owned()),
-            logits: Some(self.logits.to_owned()),
+            logits: (!self.headless()).then(|| self.logits.to_owned()),
             blocks: self.blocks(),
         }
     }
 }
 
-const fn resnet(
-    name: &'static str,
-    naming: Naming,
-    block: resnet::Block,
-    repeats: [usize; 4],
-) -> ArchInfo {
-    let penultimate = match naming {
-        Naming::Torchvision | Naming::Lukemelas => "avgpool",
-        Naming::Timm => "global_pool",
-    };
-    let plan = Plan::ResNet(resnet::Plan { block, repeats });
-    ArchInfo { name, family: Family::ResNet, naming, size: 224, penultimate, logits: "fc", plan }
-}
-
-const fn mobile(
-    name: &'static str,
-    family: Family,
-    naming: Naming,
-    size: usize,
-    plan: mobilenet::Plan,
-) -> ArchInfo {
-    let (penultimate, logits) = match naming {
-        Naming::Torchvision => ("pool", "classifier.1"),
-        Naming::Timm => ("global_pool", "classifier"),
-        Naming::Lukemelas => ("_avg_pooling", "_fc"),
-    };
-    ArchInfo { name, family, naming, size, penultimate, logits, plan: Plan::Mobile(plan) }
-}
-
-const ARCHITECTURES: &[ArchInfo] = {
-    use Family::{EfficientNetLite, MobileNetV2};
-    use Naming::{Lukemelas, Timm, Torchvision};
-    use mobilenet::{LITE0, LITE1, LITE2, V2};
-    use resnet::Block::{Basic, Bottleneck};
-    &[
-        resnet("torchvision/resnet18", Torchvision, Basic, [2, 2, 2, 2]),
-        resnet("torchvision/resnet34", Torchvision, Basic, [3, 4, 6, 3]),
-        resnet("torchvision/resnet50", Torchvision, Bottleneck, [3, 4, 6, 3]),
-        resnet("timm/resnet18", Timm, Basic, [2, 2, 2, 2]),
-        resnet("timm/resnet34", Timm, Basic, [3, 4, 6, 3]),
-        resnet("timm/resnet50", Timm, Bottleneck, [3, 4, 6, 3]),
-        mobile("torchvision/mobilenet_v2", MobileNetV2, Torchvision, 224, V2),
-        mobile("timm/mobilenetv2_100", MobileNetV2, Timm, 224, V2),
-        mobile("timm/efficientnet_lite0", EfficientNetLite, Timm, 224, LITE0),
-        mobile("timm/efficientnet_lite1", EfficientNetLite, Timm, 240, LITE1),
-        mobile("timm/efficientnet_lite2", EfficientNetLite, Timm, 260, LITE2),
-        mobile("lukemelas/efficientnet-lite0", EfficientNetLite, Lukemelas, 224, LITE0),
-        mobile("lukemelas/efficientnet-lite1", EfficientNetLite, Lukemelas, 240, LITE1),
-        mobile("lukemelas/efficientnet-lite2", EfficientNetLite, Lukemelas, 260, LITE2),
-    ]
-};
-
 /// Every architecture there is.
 pub fn architectures() -> &'static [ArchInfo] {
-    ARCHITECTURES
+    table::ARCHITECTURES
 }
 
 /// The architecture of that name.
@@ -193,9 +272,9 @@ pub fn architectures() -> &'static [ArchInfo] {
 /// # Errors
 /// When there is none, with the nearest names.
 pub fn architecture(name: &str) -> Result<&'static ArchInfo, ZooError> {
-    ARCHITECTURES.iter().find(|a| a.name == name).ok_or_else(|| ZooError::NoArchitecture {
+    table::ARCHITECTURES.iter().find(|a| a.name == name).ok_or_else(|| ZooError::NoArchitecture {
         name: name.to_owned(),
-        near: nearest(name, ARCHITECTURES.iter().map(|a| a.name)),
+        near: nearest(name, table::ARCHITECTURES.iter().map(|a| a.name)),
     })
 }
 

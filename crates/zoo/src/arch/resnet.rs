@@ -20,6 +20,10 @@ pub(super) struct Plan {
     pub(super) block: Block,
     /// Blocks in each of the four stages.
     pub(super) repeats: [usize; 4],
+    /// Groups of the 3 x 3 convolution of a bottleneck (Xie et al. 2016, table 1).
+    pub(super) groups: usize,
+    /// Its channels in each group where the stage has 64 (`ResNeXt`: 4, wide: 128).
+    pub(super) base: usize,
 }
 
 const WIDTHS: [usize; 4] = [64, 128, 256, 512];
@@ -28,7 +32,7 @@ const EPS: f32 = 1e-5;
 /// torchvision says `relu`, timm says `act`.
 fn act_word(naming: Naming) -> &'static str {
     match naming {
-        Naming::Torchvision | Naming::Lukemelas => "relu",
+        Naming::Torchvision | Naming::Lukemelas | Naming::Caffe | Naming::Keras => "relu",
         Naming::Timm => "act",
     }
 }
@@ -52,7 +56,7 @@ pub(super) fn graph(info: &ArchInfo, plan: &Plan) -> Result<Graph, NetError> {
     let mut b = Build::new(info.size, Padding::Symmetric, EPS)?;
     b.conv_norm(["conv1", "bn1"], Kernel { out: 64, size: 7, stride: 2, groups: 1 })?;
     let stem = match info.naming {
-        Naming::Torchvision | Naming::Lukemelas => "relu",
+        Naming::Torchvision | Naming::Lukemelas | Naming::Caffe | Naming::Keras => "relu",
         Naming::Timm => "act1",
     };
     b.push(stem, Op::Relu)?;
@@ -63,7 +67,7 @@ pub(super) fn graph(info: &ArchInfo, plan: &Plan) -> Result<Graph, NetError> {
             let stride = if stage > 0 && i == 0 { 2 } else { 1 };
             let path = format!("layer{}.{i}", stage + 1);
             let place = Place { path, act, end: end(plan, stage, i) };
-            channels = block(&mut b, plan.block, &place, [channels, WIDTHS[stage]], stride)?;
+            channels = block(&mut b, plan, &place, [channels, WIDTHS[stage]], stride)?;
         }
     }
     b.push(info.penultimate, Op::GlobalAvgPool)?;
@@ -81,20 +85,22 @@ struct Place {
 /// One block from `channels` to the width of its stage; gives the channels it ends with.
 fn block(
     b: &mut Build,
-    kind: Block,
+    plan: &Plan,
     place: &Place,
     [channels, width]: [usize; 2],
     stride: usize,
 ) -> Result<usize, NetError> {
     let Place { path, act, end } = place;
     // Output channels, kernel and stride of each convolution.
-    let (convs, out): (&[[usize; 3]], _) = match kind {
+    let inner = width * plan.base / 64 * plan.groups;
+    let (convs, out): (&[[usize; 3]], _) = match plan.block {
         Block::Basic => (&[[width, 3, stride], [width, 3, 1]], width),
-        Block::Bottleneck => (&[[width, 1, 1], [width, 3, stride], [4 * width, 1, 1]], 4 * width),
+        Block::Bottleneck => (&[[inner, 1, 1], [inner, 3, stride], [4 * width, 1, 1]], 4 * width),
     };
     let start = b.here();
     for (n, [out, size, stride]) in (1..).zip(convs.iter().copied()) {
-        let kernel = Kernel { out, size, stride, groups: 1 };
+        let groups = if size == 3 { plan.groups } else { 1 };
+        let kernel = Kernel { out, size, stride, groups };
         b.conv_norm([&format!("{path}.conv{n}"), &format!("{path}.bn{n}")], kernel)?;
         if n < convs.len() {
             b.push(&format!("{path}.{act}{n}"), Op::Relu)?;

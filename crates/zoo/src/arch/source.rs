@@ -1,0 +1,263 @@
+//! What frameworks call the parameters that are named otherwise here, and how theirs lie.
+
+use std::collections::BTreeMap;
+
+use regraft_net::facts::Facts;
+use regraft_net::formula::{FormulaRules, formula_param};
+use regraft_net::{Graph, Network, Op, ParamSpec, Params, Role};
+use regraft_tensor::{Shape, Tensor};
+
+use super::{ArchInfo, Naming};
+use crate::ZooError;
+
+/// A parameter as the framework has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceParam {
+    /// Its name in files.
+    pub name: String,
+    /// Its shape there.
+    pub shape: Shape,
+    /// The place of each of our values among theirs; none where the order is the same.
+    order: Option<Order>,
+}
+
+/// How kernels and matrices lie in Keras.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// `[kh, kw, in, out]`.
+    Kernel([usize; 4]),
+    /// `[kh, kw, channels, 1]`.
+    Depthwise([usize; 4]),
+    /// `[in, out]`; the input was a map `[C, H, W]`, there `[H, W, C]`.
+    Matrix([usize; 2], [usize; 3]),
+}
+
+impl Order {
+    /// Where our value at `place` lies there.
+    fn of(self, place: usize) -> usize {
+        match self {
+            // Ours: `[out, in, kh, kw]`.
+            Self::Kernel([o, i, h, w]) | Self::Depthwise([o, i, h, w]) => {
+                let (x, rest) = (place % w, place / w);
+                let (y, rest) = (rest % h, rest / h);
+                let (input, out) = (rest % i, rest / i);
+                match self {
+                    Self::Depthwise(_) => (y * w + x) * o + out,
+                    Self::Kernel(_) | Self::Matrix(..) => ((y * w + x) * i + input) * o + out,
+                }
+            }
+            Self::Matrix([out, input], [c, h, w]) => {
+                let (row, column) = (place / input, place % input);
+                let (channel, pixel) = (column / (h * w), column % (h * w));
+                (pixel * c + channel) * out + row
+            }
+        }
+    }
+}
+
+impl SourceParam {
+    fn same(name: impl Into<String>, shape: impl Into<Shape>) -> Self {
+        Self { name: name.into(), shape: shape.into(), order: None }
+    }
+
+    /// Values in the framework's order as a tensor of ours.
+    fn ours(&self, values: &[f32], spec: &ParamSpec) -> Tensor {
+        let mut tensor = Tensor::zeros(spec.shape.clone());
+        match self.order {
+            None => tensor.data_mut().copy_from_slice(values),
+            Some(order) => {
+                for (place, value) in tensor.data_mut().iter_mut().enumerate() {
+                    *value = values[order.of(place)];
+                }
+            }
+        }
+        tensor
+    }
+}
+
+impl ArchInfo {
+    /// What the framework calls each parameter of the graph and how it lies there; none for those that
+    /// the framework does not have, which are ones.
+    ///
+    /// # Errors
+    /// When shapes do not fit along the graph.
+    pub fn sources(
+        &self,
+        graph: &Graph,
+    ) -> Result<Vec<(ParamSpec, Option<SourceParam>)>, ZooError> {
+        let facts = regraft_net::facts::facts(graph).map_err(ZooError::Net)?;
+        let mut all = Vec::new();
+        for (id, layer) in graph.layers() {
+            for spec in &facts.layer(id).params {
+                let source = if self.naming == Naming::Keras {
+                    let flat = flattened(graph, &facts, &layer.inputs);
+                    self.keras(spec, &layer.op, flat)
+                } else {
+                    Some(self.torch(spec))
+                };
+                all.push((spec.clone(), source));
+            }
+        }
+        Ok(all)
+    }
+
+    fn torch(&self, spec: &ParamSpec) -> SourceParam {
+        let (name, dims) = (spec.name.as_str(), spec.shape.dims());
+        let front = [&[1], dims].concat();
+        let timm = self.naming == Naming::Timm;
+        match spec.role {
+            Role::Token => SourceParam::same(if timm { "cls_token" } else { "class_token" }, front),
+            Role::Position => {
+                SourceParam::same(if timm { "pos_embed" } else { "encoder.pos_embedding" }, front)
+            }
+            Role::Weight if name.ends_with(".layer_scale.weight") => {
+                SourceParam::same(name.trim_end_matches(".weight"), [dims, &[1, 1]].concat())
+            }
+            Role::Weight if name.ends_with(".gamma.weight") => {
+                SourceParam::same(name.trim_end_matches(".weight"), dims.to_vec())
+            }
+            Role::Weight if name.ends_with(".ls1.weight") || name.ends_with(".ls2.weight") => {
+                SourceParam::same(name.replace(".weight", ".gamma"), dims.to_vec())
+            }
+            Role::Weight | Role::Bias if name.contains(".in_proj.") => {
+                SourceParam::same(name.replace(".in_proj.", ".in_proj_"), dims.to_vec())
+            }
+            Role::Weight | Role::Bias | Role::RunningMean | Role::RunningVar => {
+                SourceParam::same(name, dims.to_vec())
+            }
+        }
+    }
+
+    fn keras(&self, spec: &ParamSpec, op: &Op, flat: Option<[usize; 3]>) -> Option<SourceParam> {
+        let (layer, _) = spec.name.rsplit_once('.').unwrap_or((&spec.name, ""));
+        let dims = spec.shape.dims();
+        let norm = matches!(op, Op::BatchNorm { .. });
+        let word = match spec.role {
+            // Keras's Inception v3 has norms without a scale.
+            Role::Weight if norm && self.family == super::Family::InceptionV3 => return None,
+            Role::Weight if norm => "gamma",
+            Role::Bias if norm => "beta",
+            Role::RunningMean => "moving_mean",
+            Role::RunningVar => "moving_variance",
+            Role::Bias => "bias",
+            Role::Weight | Role::Token | Role::Position => {
+                return Some(kernel(layer, dims, op, flat));
+            }
+        };
+        Some(SourceParam::same(format!("{layer}/{word}"), dims.to_vec()))
+    }
+
+    /// Parameters of a file under the names and in the shapes of the graph. What the graph does not
+    /// know stays as it is.
+    ///
+    /// # Errors
+    /// When the graph cannot be built.
+    pub fn adopt(&self, mut tensors: BTreeMap<String, Tensor>) -> Result<Params, ZooError> {
+        for (spec, source) in self.sources(&self.graph()?)? {
+            let Some(source) = source else {
+                tensors.insert(spec.name.clone(), ones(&spec));
+                continue;
+            };
+            if source.name == spec.name {
+                continue;
+            }
+            if let Some(tensor) = tensors.remove(&source.name) {
+                let fits = *tensor.shape() == source.shape;
+                let tensor = if fits { source.ours(tensor.data(), &spec) } else { tensor };
+                tensors.insert(spec.name, tensor);
+            }
+        }
+        Ok(tensors.into_iter().collect())
+    }
+
+    /// The network with formula weights (see [`regraft_net::formula`]) by the framework's names: what
+    /// the framework computes with them is known.
+    ///
+    /// # Errors
+    /// When the graph cannot be built.
+    pub fn formula_network(&self) -> Result<Network, ZooError> {
+        let graph = self.graph()?;
+        let rules = match self.naming {
+            Naming::Keras => FormulaRules::Keras,
+            Naming::Torchvision | Naming::Timm | Naming::Lukemelas | Naming::Caffe => {
+                FormulaRules::Torch
+            }
+        };
+        let mut params = Params::default();
+        for (spec, source) in self.sources(&graph)? {
+            let tensor = if let Some(source) = source {
+                source.ours(&formula_param(rules, &source.name, &source.shape), &spec)
+            } else {
+                ones(&spec)
+            };
+            params.insert(spec.name, tensor);
+        }
+        let mut card = self.card(self.name, "formula weights");
+        "MIT OR Apache-2.0".clone_into(&mut card.licence);
+        Network::new(graph, &params, card).map_err(ZooError::Net)
+    }
+
+    /// The picture that goes with [`ArchInfo::formula_network`], `[1, 3, size, size]`: the stream
+    /// `input` in the framework's order, which is pixels first in Keras.
+    pub fn formula_picture(&self) -> Tensor {
+        let mut picture = regraft_net::formula::formula_input(self.size);
+        if self.naming == Naming::Keras {
+            let pixels = self.size * self.size;
+            let theirs = picture.data().to_vec();
+            for (place, value) in picture.data_mut().iter_mut().enumerate() {
+                *value = theirs[place % pixels * 3 + place / pixels];
+            }
+        }
+        picture
+    }
+}
+
+fn ones(spec: &ParamSpec) -> Tensor {
+    let mut ones = Tensor::zeros(spec.shape.clone());
+    ones.data_mut().fill(1.0);
+    ones
+}
+
+/// The map that a flattened input was.
+fn flattened(graph: &Graph, facts: &Facts, inputs: &[regraft_net::LayerId]) -> Option<[usize; 3]> {
+    let flatten = graph.layer(*inputs.first()?);
+    if !matches!(flatten.op, Op::Flatten) {
+        return None;
+    }
+    match *facts.layer(*flatten.inputs.first()?).shape.dims() {
+        [c, h, w] => Some([c, h, w]),
+        _ => None,
+    }
+}
+
+/// A kernel or matrix of Keras; ours is `dims`.
+fn kernel(layer: &str, dims: &[usize], op: &Op, flat: Option<[usize; 3]>) -> SourceParam {
+    let named = |name: String, shape: Vec<usize>, order: Order| SourceParam {
+        name,
+        shape: shape.into(),
+        order: Some(order),
+    };
+    match (dims, op) {
+        (&[o, 1, h, w], Op::Conv2d(conv)) if conv.groups == o => {
+            let name = match layer.strip_suffix(".depthwise") {
+                Some(layer) => format!("{layer}/depthwise_kernel"),
+                None => format!("{layer}/kernel"),
+            };
+            named(name, vec![h, w, o, 1], Order::Depthwise([o, 1, h, w]))
+        }
+        (&[o, i, h, w], _) => {
+            let name = match layer.strip_suffix(".pointwise") {
+                Some(layer) => format!("{layer}/pointwise_kernel"),
+                None => format!("{layer}/kernel"),
+            };
+            named(name, vec![h, w, i, o], Order::Kernel([o, i, h, w]))
+        }
+        (&[o, i], _) => {
+            // `MobileNet`'s scores come from a convolution of one pixel.
+            let shape = if layer == "conv_preds" { vec![1, 1, i, o] } else { vec![i, o] };
+            let map = flat.unwrap_or([i, 1, 1]);
+            named(format!("{layer}/kernel"), shape, Order::Matrix([o, i], map))
+        }
+        _ => SourceParam::same(format!("{layer}/kernel"), dims.to_vec()),
+    }
+}
