@@ -56,7 +56,7 @@ pub struct FormulaLogits {
     pub l2: f64,
     /// The place of the largest.
     pub argmax: usize,
-    /// Learned values.
+    /// Learned values that the framework has.
     pub parameters: u64,
 }
 
@@ -70,6 +70,8 @@ pub fn verify_formula(name: &str, precision: PrecisionChoice) -> Result<FormulaL
     let mut engine = Engine::compile_in(&network, &[info.logits], untried(precision))?;
     let picture = info.formula_picture();
     let logits = engine.forward(&picture, &[info.logits])?.swap_remove(0).into_data();
+    let sources = info.sources(network.graph())?;
+    let theirs = sources.iter().filter(|(spec, source)| spec.role.learned() && source.is_some());
     let wide = || logits.iter().map(|x| f64::from(*x));
     let argmax = (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b]));
     Ok(FormulaLogits {
@@ -80,7 +82,7 @@ pub fn verify_formula(name: &str, precision: PrecisionChoice) -> Result<FormulaL
         sum: wide().sum(),
         l2: wide().map(|x| x * x).sum::<f64>().sqrt(),
         argmax: argmax.unwrap_or_default(),
-        parameters: network.facts()?.learned(),
+        parameters: theirs.map(|(spec, _)| spec.shape.count() as u64).sum(),
     })
 }
 

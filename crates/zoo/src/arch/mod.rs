@@ -178,7 +178,7 @@ pub struct ArchInfo {
 impl ArchInfo {
     /// Layers where a part of the network ends, in order: the stem, each block or module, and the
     /// head convolution where there is one. Nothing goes around them, so a split works at each; but for
-    /// NASNet, each of whose cells also reads the one before the last.
+    /// `NASNet`, each of whose cells also reads the one before the last.
     pub fn blocks(&self) -> Vec<String> {
         self.made(self.size).map(|made| made.blocks).unwrap_or_default()
     }
