@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
 use regraft_kernels::{
     Clamp, Factors, LayerNorm, Map, Slice, SliceMut, Team, Tokens, accumulate, channel_products,
-    copy_channels, curve, curve_backward, moved, multiply, norm_forward, scale_channels,
-    tokens_backward,
+    curve, curve_backward, moved, norm_forward, product, scale_channels, tokens_backward,
 };
 use regraft_tensor::Tensor;
 
@@ -53,11 +53,11 @@ impl Tape {
                 moved(by, Slice::F32(x), from, SliceMut::F32(y), map);
             }),
             Plain::Mul => {
-                each(n, x, (&mut *y, map), |(x, from), y| {
-                    copy_channels(Slice::F32(x), from, SliceMut::F32(y), map, 0);
-                });
-                each(n, self.value(inputs[1]), (y, map), |(x, from), y| {
-                    multiply(Slice::F32(x), from, SliceMut::F32(y), map);
+                let (gate, small) = self.value(inputs[1]);
+                let maps = gate.par_chunks_exact(small.len()).zip(x.0.par_chunks_exact(x.1.len()));
+                y.par_chunks_exact_mut(map.len()).zip(maps).for_each(|(y, (gate, values))| {
+                    let gate = (Slice::F32(gate), small);
+                    product(alone, (Slice::F32(values), x.1), gate, SliceMut::F32(y), map);
                 });
             }
             Plain::Tokens { .. } => {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use regraft_kernels::{
     Affine, Attention, Clamp, Conv, Curve, Depthwise, Isa, Kind, Map, Pool, Residual, Slice,
     SliceMut, Team, Tokens, Winograd, add, clamp, copy_channels, curve, from_chw, lrn, moved,
-    multiply, softmax, to_chw,
+    product, softmax, to_chw,
 };
 
 use regraft_net::Op;
@@ -148,11 +148,7 @@ impl Step {
             Work::Curve(kind) => curve((isa, team), *kind, x, from, out, map),
             Work::LayerNorm(norm) => norm.as_kernel().run((isa, team), x, from, out, map),
             Work::Move(by) => moved(*by, x, from, out, map),
-            Work::Mul => {
-                copy_channels(x, from, out.reborrow(), map, 0);
-                let (gate, from) = value(self.inputs[1]);
-                multiply(gate, from, out, map);
-            }
+            Work::Mul => product((isa, team), (x, from), value(self.inputs[1]), out, map),
             Work::Tokens { first, position } => {
                 Tokens { first, position }.run(x, from, out, map);
             }

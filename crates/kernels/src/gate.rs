@@ -1,21 +1,85 @@
 //! Maps multiplied with one another, and maps moved under a new border.
 
-use crate::simd::Number;
+use std::borrow::Cow;
+
+use crate::dispatch::{Kernel, on};
+use crate::simd::{Number, Simd};
 use crate::slice::typed;
 use crate::team::{Out, Team};
-use crate::{LANES, Map, Slice, SliceMut};
+use crate::{Isa, LANES, Map, Slice, SliceMut};
 
-/// `y = y · x` value by value; an `x` of one pixel counts for all pixels of `y`.
+/// `y = x · gate` value by value; a `gate` of one pixel counts for all pixels of `x`.
 ///
 /// # Panics
 /// When slices or channels do not fit the maps.
-pub fn multiply(x: Slice<'_>, input: &Map, y: SliceMut<'_>, output: &Map) {
-    typed!(x, y, |x, y| times(x, input, y, output));
+pub fn product(
+    run_on: (Isa, Team<'_>),
+    x: (Slice<'_>, &Map),
+    gate: (Slice<'_>, &Map),
+    y: SliceMut<'_>,
+    output: &Map,
+) {
+    // A gate is small, or both are: as `f32` it has one kind.
+    let gate_values: Cow<'_, [f32]> = match gate.0 {
+        Slice::F32(values) => Cow::Borrowed(values),
+        Slice::Bf16(values) => Cow::Owned(values.iter().map(|v| v.value()).collect()),
+    };
+    let gate = (&*gate_values, gate.1);
+    typed!(x.0, y, |values, y| rows(run_on, (values, x.1), gate, y, output));
 }
 
-fn times<X: Number, Y: Number>(x: &[X], input: &Map, y: &mut [Y], output: &Map) {
-    assert_eq!(input.channels, output.channels, "the same channels");
+fn rows<X: Number, Y: Number>(
+    (isa, team): (Isa, Team<'_>),
+    (x, input): (&[X], &Map),
+    (gate, small): (&[f32], &Map),
+    y: &mut [Y],
+    output: &Map,
+) {
+    assert!(input.channels == output.channels && small.channels == output.channels, "channels");
+    assert_eq!((input.height, input.width), (output.height, output.width), "maps of one size");
+    let one = small.pixels() == 1;
+    assert!(one || (small.height, small.width) == (output.height, output.width), "a gate's size");
     assert_eq!((x.len(), y.len()), (input.len(), output.len()), "values fill their maps");
+    let out = Out::new(y);
+    team.run(output.height, &|row| {
+        let x = &x[input.at(row, 0)..][..input.width * input.stride];
+        let (from, step) = if one { (small.at(0, 0), 0) } else { (small.at(row, 0), small.stride) };
+        let len = output.width * output.stride;
+        // SAFETY: `at` saw the room; each row belongs to one part.
+        let y = unsafe { std::slice::from_raw_parts_mut(out.at(output.at(row, 0), len), len) };
+        let strides = [input.stride, output.stride];
+        on(isa, Product { x, gate: &gate[from..], step, y, strides, channels: output.channels });
+    });
+}
+
+struct Product<'a, X, Y> {
+    x: &'a [X],
+    gate: &'a [f32],
+    /// Numbers from one pixel of the gate to the next.
+    step: usize,
+    y: &'a mut [Y],
+    strides: [usize; 2],
+    channels: usize,
+}
+
+impl<X: Number, Y: Number> Kernel for Product<'_, X, Y> {
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let pixels = self.x.chunks_exact(self.strides[0]);
+        for (i, (x, y)) in pixels.zip(self.y.chunks_exact_mut(self.strides[1])).enumerate() {
+            let gate = &self.gate[i * self.step..];
+            let (own, spare) = y.split_at_mut(self.channels);
+            for ((y, x), g) in own.iter_mut().zip(x).zip(gate) {
+                *y = Y::of(x.value() * g);
+            }
+            spare.fill(Y::of(0.0));
+        }
+    }
+}
+
+/// `y = y · x` in place, as [`product`].
+fn times(x: &[f32], input: &Map, y: &mut [f32], output: &Map) {
+    assert_eq!(input.channels, output.channels, "the same channels");
     let one = input.pixels() == 1;
     let channels = input.channels;
     for row in 0..output.height {
@@ -23,7 +87,7 @@ fn times<X: Number, Y: Number>(x: &[X], input: &Map, y: &mut [Y], output: &Map) 
             let from = if one { input.at(0, 0) } else { input.at(row, column) };
             let to = output.at(row, column);
             let pairs = y[to..to + channels].iter_mut().zip(&x[from..from + channels]);
-            pairs.for_each(|(y, x)| *y = Y::of(y.value() * x.value()));
+            pairs.for_each(|(y, x)| *y *= x);
         }
     }
 }

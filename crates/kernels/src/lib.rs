@@ -45,7 +45,7 @@ pub use conv::{Conv, ConvSpec, Residual};
 pub use curve::{Curve, curve, curve_backward};
 pub use depthwise::Depthwise;
 pub use elementwise::{Affine, add, clamp, copy_channels, lrn, softmax};
-pub use gate::{Factors, channel_products, moved, multiply};
+pub use gate::{Factors, channel_products, moved, product};
 pub use isa::Isa;
 pub use layer_norm::{LayerNorm, LayerNormBackward};
 pub use layout::{from_chw, to_chw};
