@@ -13,6 +13,7 @@ mod chain;
 mod convnext;
 mod densenet;
 mod excite;
+mod habits;
 mod inception;
 mod keras;
 mod mobilenet;
@@ -22,7 +23,6 @@ mod source;
 mod table;
 mod vit;
 
-use regraft_net::card::{Interpolation, Preprocess};
 use regraft_net::{Card, Graph, NetError, nearest};
 
 use build::Made;
@@ -231,29 +231,19 @@ impl ArchInfo {
 
     /// A card for weights of which only the architecture is known: preprocessing as the framework
     /// usually does it, everything else `unknown`.
-    ///
-    /// torchvision: shorter side `size / 0.875`, bilinear, ImageNet's mean and deviation. timm: the
-    /// same, bicubic. lukemelas: bicubic, 127 and 128 of 255.
     pub fn card(&self, name: &str, origin: &str) -> Card {
-        let resize = (self.size as f64 / 0.875).round() as usize;
-        let preprocess = match self.naming {
-            Naming::Torchvision | Naming::Caffe | Naming::Keras => {
-                Preprocess::imagenet(resize, self.size, Interpolation::Bilinear)
-            }
-            Naming::Timm => Preprocess::imagenet(resize, self.size, Interpolation::Bicubic),
-            Naming::Lukemelas => Preprocess {
-                mean: [127.0 / 255.0; 3],
-                std: [128.0 / 255.0; 3],
-                ..Preprocess::imagenet(resize, self.size, Interpolation::Bicubic)
-            },
+        let framework = match self.naming {
+            Naming::Keras => "keras",
+            Naming::Caffe => "caffe",
+            Naming::Torchvision | Naming::Timm | Naming::Lukemelas => "pytorch",
         };
         Card {
             name: name.to_owned(),
-            framework: "pytorch".to_owned(),
+            framework: framework.to_owned(),
             dataset: "unknown".to_owned(),
             licence: "unknown".to_owned(),
             origin: origin.to_owned(),
-            preprocess,
+            preprocess: self.preprocess(),
             labels: Vec::new(),
             cut: Some(self.penultimate.to_owned()),
             logits: (!self.headless()).then(|| self.logits.to_owned()),

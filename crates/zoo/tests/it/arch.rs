@@ -241,6 +241,33 @@ fn a_file_with_the_names_of_the_framework_fills_the_graph() {
 }
 
 #[test]
+fn pictures_are_prepared_as_the_frameworks_do() {
+    use regraft_net::card::{Channels, Resize};
+    let of = |name: &str| architecture(name).unwrap().card("x", "y").preprocess;
+    for (name, side, mean) in [
+        ("torchvision/inception_v3", 342, 0.485),
+        ("torchvision/efficientnet_b3", 320, 0.485),
+        ("torchvision/convnext_tiny", 236, 0.485),
+        ("timm/vit_tiny_patch16_224", 249, 0.5),
+        ("timm/deit_tiny_patch16_224", 249, 0.485),
+        ("timm/resnet50", 236, 0.485),
+        ("timm/nasnetalarge", 363, 0.5),
+    ] {
+        assert_eq!(of(name).resize, Resize::Shorter(side), "{name}");
+        assert_eq!(of(name).mean[0], mean, "{name}");
+    }
+    for (name, channels, mean, scale) in [
+        ("keras/ResNet50", Channels::Bgr, 103.939, 1.0),
+        ("keras/ResNet50V2", Channels::Rgb, 0.5, 1.0 / 255.0),
+        ("keras/DenseNet121", Channels::Rgb, 0.485, 1.0 / 255.0),
+        ("caffe/caffenet", Channels::Bgr, 104.0, 1.0),
+    ] {
+        let p = of(name);
+        assert_eq!((p.channels, p.mean[0], p.scale), (channels, mean, scale), "{name}");
+    }
+}
+
+#[test]
 fn an_unknown_architecture_is_an_error_with_the_nearest_names() {
     let error = graph("torchvison/resnet18").unwrap_err();
     assert!(matches!(error, ZooError::NoArchitecture { .. }));
