@@ -170,11 +170,11 @@ impl Compiler<'_> {
         Ok((kept, maps))
     }
 
-    /// How each value is stored. Pictures and vectors stay `f32`: the first would lose what their
+    /// How each value is stored. Pictures, normalised or not, and vectors stay `f32`: the first would lose what their
     /// 256 levels say, the others are few and what everybody looks at.
     fn kinds(&self, kept: &[&Node], precision: Precision) -> Vec<Kind> {
         let kind = |node: &&Node| {
-            let picture = matches!(self.op(node.main), Op::Input { .. });
+            let picture = matches!(self.op(node.main), Op::Input { .. } | Op::Affine { .. });
             let vector = self.facts.layer(node.end).shape.dims().len() == 1;
             match precision {
                 Precision::Bf16 if !picture && !vector => Kind::Bf16,

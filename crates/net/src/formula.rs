@@ -30,8 +30,9 @@ pub fn formula_params(graph: &Graph) -> Result<Params, NetError> {
 }
 
 fn tensor(spec: &ParamSpec) -> Tensor {
-    let values = formula_param(FormulaRules::Torch, &spec.name, &spec.shape);
-    Tensor::new(spec.shape.clone(), values).expect("as many values as the shape holds")
+    let mut tensor = Tensor::zeros(spec.shape.clone());
+    tensor.data_mut().copy_from_slice(&formula_param(FormulaRules::Torch, &spec.name, &spec.shape));
+    tensor
 }
 
 /// How values in `[-1, 1)` are scaled, by what a framework calls its parameters.
@@ -90,8 +91,10 @@ fn keras(name: &str, shape: &Shape) -> [f64; 2] {
 
 /// The input that goes with formula weights, `[1, 3, size, size]` in `[-1, 1)`.
 pub fn formula_input(size: usize) -> Tensor {
-    let data = formula_values("input", 3 * size * size).map(|u| u as f32).collect();
-    Tensor::new([1, 3, size, size], data).expect("as many values as the shape holds")
+    let mut picture = Tensor::zeros([1, 3, size, size]);
+    let values = formula_values("input", 3 * size * size);
+    picture.data_mut().iter_mut().zip(values).for_each(|(x, u)| *x = u as f32);
+    picture
 }
 
 #[cfg(test)]

@@ -107,7 +107,6 @@ impl Tuning<'_> {
         let free = free_space(&folder);
         let kept = fitting(copies, once, free.map(|free| free / 2));
         let megabytes = |bytes: u64| format!("{:.0} MB", (bytes as f64 / 1e6).max(1.0));
-        let free = free.map_or_else(String::new, |free| format!(" of {} free", megabytes(free)));
         let rule = "the frozen part runs once for each copy, not once for each round; half of the free \
                     disk may go to it";
         if let Some(kept) = kept {
@@ -116,13 +115,15 @@ impl Tuning<'_> {
                 format!("keep the values at `{frontier}`, {kept} changed copies of each image"),
                 format!(
                     "nothing below it learns: {passes} passes through the frozen part for {rounds} rounds, \
-                     {} on disk{free}",
+                     {} on disk",
                     megabytes(once * passes as u64)
                 ),
                 rule,
                 "this program",
             );
         } else {
+            // Said only here: the plan of a fit that has room does not depend on the day.
+            let free = free.map_or_else(String::new, |n| format!(" of {} free", megabytes(n)));
             reasons.add(
                 "run the frozen part in every round".to_owned(),
                 format!(
