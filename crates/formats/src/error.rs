@@ -153,6 +153,12 @@ pub enum FormatError {
         /// What is wrong with it.
         fault: TensorFault,
     },
+    /// A protocol buffer message is damaged.
+    #[error(transparent)]
+    Wire(#[from] crate::WireFault),
+    /// What the file says makes no network.
+    #[error(transparent)]
+    Net(#[from] regraft_net::NetError),
     /// The safetensors header is damaged.
     #[error("safetensors header: {source}; the file may be cut short, fetch it again")]
     Safetensors {

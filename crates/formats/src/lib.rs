@@ -24,11 +24,13 @@
 
 mod dtype;
 mod error;
+mod model;
 mod pickle;
 pub mod safetensors;
 mod sniff;
 mod torch;
 mod view;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -38,6 +40,8 @@ use std::path::Path;
 use regraft_tensor::Tensor;
 
 pub use error::{FormatError, NotWeights, PickleFault, TensorFault};
+pub use model::Model;
+pub use wire::WireFault;
 
 /// Metadata key: the path of wrapper keys under which the tensors were found, for instance
 /// `state_dict`, or `checkpoint/model` when one wrapper held another.

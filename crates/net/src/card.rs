@@ -113,3 +113,23 @@ pub struct Card {
     /// known.
     pub blocks: Vec<String>,
 }
+
+impl Card {
+    /// A card of which nothing is known but the name: everything else is `unknown`, and pictures are
+    /// prepared as most ImageNet networks want them.
+    pub fn blank(name: &str) -> Self {
+        let unknown = || "unknown".to_owned();
+        Self {
+            name: name.to_owned(),
+            framework: unknown(),
+            dataset: unknown(),
+            licence: unknown(),
+            origin: unknown(),
+            preprocess: Preprocess::imagenet(256, 224, Interpolation::Bilinear),
+            labels: Vec::new(),
+            cut: None,
+            logits: None,
+            blocks: Vec::new(),
+        }
+    }
+}

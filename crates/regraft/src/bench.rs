@@ -5,11 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 use regraft_infer::{Engine, Precision, Scratch, StepInfo, Threads};
-use regraft_net::{Network, Params, facts, notation};
+use regraft_net::{Card, Network, Params, facts, notation};
 use regraft_tensor::Tensor;
 use serde::Serialize;
 
-use crate::network::blank_card;
 use crate::precision::untried;
 use crate::{Error, LoadOptions, Observer, PrecisionChoice, load};
 
@@ -333,7 +332,8 @@ impl Yardstick {
             let values = noise(spec.shape.count(), i as u64, width);
             params.insert(spec.name.clone(), Tensor::new(spec.shape.clone(), values)?);
         }
-        let bed = Bed::new(compile(&Network::new(graph, &params, blank_card("peak"))?, precision)?);
+        let bed =
+            Bed::new(compile(&Network::new(graph, &params, Card::blank("peak"))?, precision)?);
         let macs = bed.engine.steps().iter().map(|s| s.macs).sum();
         Ok(Self { bed, macs, best: [f64::INFINITY; 2], runs: 0 })
     }

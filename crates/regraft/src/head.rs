@@ -10,7 +10,6 @@ use regraft_run::{Plan, RunFile, RunFolder};
 use regraft_tensor::Tensor;
 
 use crate::Error;
-use crate::network::blank_card;
 use crate::plan::preprocess_of;
 
 /// Name of the layer that a linear head becomes.
@@ -40,7 +39,7 @@ pub(crate) fn grafted(
         classes = head.classes,
     );
     let card =
-        Card { labels: labels.to_vec(), logits: Some(HEAD.to_owned()), ..blank_card("head") };
+        Card { labels: labels.to_vec(), logits: Some(HEAD.to_owned()), ..Card::blank("head") };
     let crown = Network::new(notation::parse(&text)?, &head_params(head)?, card)?;
     Ok(trunk.graft(&crown)?)
 }
@@ -95,7 +94,7 @@ pub(crate) fn open(folder: &RunFolder, plan: &Plan) -> Result<Network, Error> {
         labels: plan.data.classes.clone(),
         cut: Some(plan.network.cut.clone()),
         logits: Some(HEAD.to_owned()),
-        ..blank_card(&plan.network.name)
+        ..Card::blank(&plan.network.name)
     };
     let network = Network::new(graph, &params, card)?;
     let head: PathBuf = folder.file(RunFile::Head);

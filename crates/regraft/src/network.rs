@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use regraft_net::{Card, Network};
+use regraft_net::Network;
 use regraft_zoo::{Cache, FetchEvent, FetchOptions, Fetched, Flow, NetworkSpec, fetch};
 
 use crate::{Error, Observer, Progress};
@@ -86,21 +86,4 @@ pub(crate) fn get(
 /// What a fit, `show` or `cut` may be given: also a run folder or a file of notation.
 pub(crate) fn is_path(name: &str) -> bool {
     !name.contains('@') && (Path::new(name).is_dir() || Path::new(name).is_file())
-}
-
-/// A card for a graph that came without one.
-pub(crate) fn blank_card(name: &str) -> Card {
-    use regraft_net::card::{Interpolation, Preprocess};
-    Card {
-        name: name.to_owned(),
-        framework: "unknown".to_owned(),
-        dataset: "unknown".to_owned(),
-        licence: "unknown".to_owned(),
-        origin: "unknown".to_owned(),
-        preprocess: Preprocess::imagenet(256, 224, Interpolation::Bilinear),
-        labels: Vec::new(),
-        cut: None,
-        logits: None,
-        blocks: Vec::new(),
-    }
 }

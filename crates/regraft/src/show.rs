@@ -8,7 +8,7 @@ use regraft_run::RunFolder;
 use regraft_zoo::NetworkSpec;
 use serde::Serialize;
 
-use crate::network::{blank_card, is_path};
+use crate::network::is_path;
 use crate::{Error, head};
 
 /// One layer, for tables.
@@ -87,7 +87,7 @@ pub(crate) fn graph(name: &str) -> Result<(Graph, Card), Error> {
         path: path.to_owned(),
         source,
     })?;
-    Ok((notation::parse(&text)?, blank_card(name)))
+    Ok((notation::parse(&text)?, Card::blank(name)))
 }
 
 fn shown(graph: &Graph, facts: &Facts, card: &Card) -> Shown {

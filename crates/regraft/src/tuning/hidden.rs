@@ -7,7 +7,6 @@ use regraft_tensor::Tensor;
 
 use crate::Error;
 use crate::head::HEAD;
-use crate::network::blank_card;
 
 /// A layer of a head below its last one.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -107,7 +106,7 @@ pub(super) fn with_random_head(
     linear(HEAD, width, labels.len(), 1.0 / (width.max(1) as f64).sqrt())?;
     let _ = writeln!(text, "{HEAD} = linear {below} out={}\n-> {HEAD}", labels.len());
     let card =
-        Card { labels: labels.to_vec(), logits: Some(HEAD.to_owned()), ..blank_card("head") };
+        Card { labels: labels.to_vec(), logits: Some(HEAD.to_owned()), ..Card::blank("head") };
     let crown = Network::new(notation::parse(&text)?, &params, card)?;
     Ok(trunk.graft(&crown)?)
 }
