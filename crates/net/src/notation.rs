@@ -207,6 +207,15 @@ pub fn parse(text: &str) -> Result<Graph, NetError> {
     if ended { Ok(graph) } else { Err(NetError::NoOutput) }
 }
 
+/// Whether a text means to be notation: its first line that is not empty or a comment has the form of
+/// one, `NAME = OP …` or `-> NAME…`.
+pub fn is_notation(text: &str) -> bool {
+    let mut lines = text.lines().map(|l| l.split('#').next().unwrap_or_default().trim());
+    let first = lines.find(|l| !l.is_empty()).unwrap_or_default();
+    first.starts_with("->")
+        || first.split_once(" = ").is_some_and(|(name, _)| !name.contains(char::is_whitespace))
+}
+
 fn shortened(line: &str) -> String {
     line.chars().take(60).collect()
 }

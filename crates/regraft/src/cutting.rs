@@ -1,11 +1,9 @@
 //! Cutting a network and keeping the lower part.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use regraft_formats::safetensors;
+use regraft_formats::write_model;
 use regraft_net::{notation, surgery};
-use regraft_tensor::Tensor;
 use serde::Serialize;
 
 use crate::show::graph;
@@ -35,7 +33,7 @@ pub struct CutSummary {
 }
 
 /// Cuts a network after `layer`. With `out`, its weights are loaded and the lower part is written
-/// there as safetensors, the graph in its metadata under `regraft.notation`.
+/// there as a file with its own graph ([`write_model`]).
 ///
 /// # Errors
 /// When there is no such network or layer (the nearest names are given), or the file cannot be
@@ -47,17 +45,14 @@ pub fn cut(
     options: &LoadOptions,
     observer: &dyn Observer,
 ) -> Result<CutSummary, Error> {
-    let (whole, _) = graph(name)?;
+    let (whole, _) = graph(name, options, observer)?;
     let before = regraft_net::facts::facts(&whole)?;
     let trunk = surgery::cut(&whole, layer)?;
     let facts = regraft_net::facts::facts(&trunk)?;
     let text = notation::print(&trunk);
     if let Some(path) = out {
         let network = load(name, options, observer)?.network.cut(layer)?;
-        let tensors: BTreeMap<String, Tensor> =
-            network.params().iter().map(|(n, t)| (n.to_owned(), Tensor::clone(t))).collect();
-        let metadata = BTreeMap::from([("regraft.notation".to_owned(), text.clone())]);
-        safetensors::write(path, &tensors, &metadata)?;
+        write_model(path, &network)?;
     }
     Ok(CutSummary {
         network: name.to_owned(),

@@ -186,6 +186,26 @@ pub enum Error {
         /// The first file or folder without a known name.
         first: String,
     },
+    /// A file to write whose ending says no format.
+    #[error("{}: the ending says the format to write; give one of .onnx, .safetensors", path.display())]
+    Target {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What was written computes something else than the network.
+    #[error(
+        "{}: not kept: read back, its outputs differ by {difference:.1e} of their size, {limit:.0e} is \
+         allowed; please report this with the network's name",
+        path.display()
+    )]
+    Converted {
+        /// The file.
+        path: PathBuf,
+        /// Difference of the outputs, relative.
+        difference: f64,
+        /// Largest allowed.
+        limit: f64,
+    },
     /// A file that cannot be read or written.
     #[error("cannot {what} {path}")]
     File {
@@ -269,8 +289,10 @@ impl Error {
                 | TrainError::Diverged { .. },
             )
             | Self::NoLogits { .. }
-            | Self::NoCut { .. } => ErrorKind::Network,
+            | Self::NoCut { .. }
+            | Self::Converted { .. } => ErrorKind::Network,
             Self::OtherRun { .. }
+            | Self::Target { .. }
             | Self::Options { .. }
             | Self::Memory { .. }
             | Self::NoSuchClass { .. }

@@ -15,6 +15,7 @@
 
 mod bench;
 mod compare;
+mod convert;
 mod cutting;
 mod demo;
 mod error;
@@ -39,6 +40,7 @@ pub use bench::{Bench, BenchOptions, LayerTime, MAX_BATCH, Peak, Speed, bench};
 pub use compare::{
     Benefit, ByImages, CompareOptions, ComparePlan, Comparison, Curve, PlanEnd, Reached, compare,
 };
+pub use convert::{Converted, Target, convert};
 pub use cutting::{CutSummary, cut};
 pub use demo::{DEMO, Demo, demo_data};
 pub use error::{Error, ErrorKind};

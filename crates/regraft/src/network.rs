@@ -3,9 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use regraft_net::Network;
-use regraft_zoo::{Cache, FetchEvent, FetchOptions, Fetched, Flow, NetworkSpec, fetch};
+use regraft_run::{RunFile, RunFolder};
+use regraft_zoo::{
+    ArchInfo, Cache, Checksum, FetchEvent, FetchOptions, Fetched, Flow, NetworkSpec, Source, fetch,
+};
 
-use crate::{Error, Observer, Progress};
+use crate::{Error, Observer, Progress, head};
 
 /// Where weights may come from.
 #[derive(Debug, Clone, Default)]
@@ -39,23 +42,67 @@ pub struct Loaded {
     pub unused: Vec<String>,
 }
 
-/// Loads a network: a catalogue name, or `ARCHITECTURE@SOURCE`.
+/// Loads a network: a catalogue name, `ARCHITECTURE@SOURCE`, a file with its own graph (a path or a
+/// `SOURCE`), or a run folder.
 ///
 /// # Errors
 /// When the name means nothing, the weights cannot be had or do not fit, or the observer stops.
 pub fn load(name: &str, options: &LoadOptions, observer: &dyn Observer) -> Result<Loaded, Error> {
-    let spec = NetworkSpec::parse(name)?;
+    if is_path(name) && Path::new(name).is_dir() {
+        return run(name);
+    }
+    let spec = spec(name)?;
     let fetched = get(&spec, options, observer)?;
-    let weights = regraft_formats::open(&fetched.path)?;
-    let params = spec.architecture().adopt(weights.tensors.into_iter().collect())?;
-    let graph = spec.architecture().graph()?;
+    let (network, unused) = match spec.architecture() {
+        Some(architecture) => fill(architecture, &spec, &fetched.path)?,
+        None => model(&fetched.path, observer)?,
+    };
+    Ok(Loaded { network, source: name.to_owned(), sha256: fetched.sha256.to_string(), unused })
+}
+
+/// What a name that is no run folder means.
+pub(crate) fn spec(name: &str) -> Result<NetworkSpec, Error> {
+    if is_path(name) {
+        return Ok(NetworkSpec::Model { source: Source::File { path: name.into() }, sha256: None });
+    }
+    Ok(NetworkSpec::parse(name)?)
+}
+
+/// The network of a finished run.
+fn run(name: &str) -> Result<Loaded, Error> {
+    let folder = RunFolder::open(Path::new(name))?;
+    let network = head::open(&folder, &folder.plan()?)?;
+    let path = folder.file(RunFile::Trunk);
+    let trunk =
+        std::fs::read(&path).map_err(|source| Error::File { what: "read", path, source })?;
+    let sha256 = Checksum::of(&trunk).to_string();
+    Ok(Loaded { network, source: name.to_owned(), sha256, unused: Vec::new() })
+}
+
+/// An architecture with the weights of a file, and what of them it does not use.
+fn fill(
+    architecture: &ArchInfo,
+    spec: &NetworkSpec,
+    path: &Path,
+) -> Result<(Network, Vec<String>), Error> {
+    let weights = regraft_formats::open(path)?;
+    let params = architecture.adopt(weights.tensors.into_iter().collect())?;
+    let graph = architecture.graph()?;
     // Counters of batches seen are bookkeeping of the source framework.
     let unused = regraft_net::unused(&graph, &params)?
         .into_iter()
         .filter(|n| !n.ends_with("num_batches_tracked"))
         .collect();
-    let network = Network::new(graph, &params, spec.card())?;
-    Ok(Loaded { network, source: name.to_owned(), sha256: fetched.sha256.to_string(), unused })
+    Ok((Network::new(graph, &params, spec.card())?, unused))
+}
+
+/// A network of a file with its own graph.
+fn model(path: &Path, observer: &dyn Observer) -> Result<(Network, Vec<String>), Error> {
+    let model = regraft_formats::open_model(path)?;
+    for note in &model.notes {
+        observer.tell(&Progress::Note(note));
+    }
+    Ok((model.network, model.unused))
 }
 
 /// Fetches the weights file of a spec.
@@ -83,7 +130,7 @@ pub(crate) fn get(
     Ok(fetch(spec, &cache, &fetch_options, &mut hear)?)
 }
 
-/// What a fit, `show` or `cut` may be given: also a run folder or a file of notation.
+/// Whether a network is named by its file or run folder.
 pub(crate) fn is_path(name: &str) -> bool {
     !name.contains('@') && (Path::new(name).is_dir() || Path::new(name).is_file())
 }

@@ -1,15 +1,19 @@
 //! What a network is made of.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use regraft_net::facts::{Facts, ReceptiveField};
 use regraft_net::{Card, Graph, notation};
-use regraft_run::RunFolder;
 use regraft_zoo::NetworkSpec;
 use serde::Serialize;
 
 use crate::network::is_path;
-use crate::{Error, head};
+use crate::{Error, LoadOptions, Observer, load};
+
+/// Longest file of notation, in bytes.
+const MAX_NOTATION: u64 = 16 << 20;
 
 /// One layer, for tables.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -59,35 +63,49 @@ pub struct Shown {
     pub notation: String,
 }
 
-/// Shows a network without its weights: a name of the zoo, an architecture, a run folder, or a file
-/// of notation.
+/// Shows a network without its weights: a name of the zoo, an architecture, a run folder, a file of
+/// notation, or a file with its own graph.
 ///
 /// # Errors
 /// When the name means nothing, or the file cannot be read.
-pub fn show(name: &str) -> Result<Shown, Error> {
-    let (graph, card) = graph(name)?;
+pub fn show(name: &str, options: &LoadOptions, observer: &dyn Observer) -> Result<Shown, Error> {
+    let (graph, card) = graph(name, options, observer)?;
     let facts = regraft_net::facts::facts(&graph)?;
     Ok(shown(&graph, &facts, &card))
 }
 
 /// The graph and card behind a name.
-pub(crate) fn graph(name: &str) -> Result<(Graph, Card), Error> {
-    if !is_path(name) {
-        let spec = NetworkSpec::parse(name)?;
-        return Ok((spec.architecture().graph()?, spec.card()));
-    }
+pub(crate) fn graph(
+    name: &str,
+    options: &LoadOptions,
+    observer: &dyn Observer,
+) -> Result<(Graph, Card), Error> {
     let path = Path::new(name);
-    if path.is_dir() {
-        let folder = RunFolder::open(path)?;
-        let network = head::open(&folder, &folder.plan()?)?;
-        return Ok((network.graph().clone(), network.card().clone()));
+    if is_path(name) && path.is_file() {
+        if let Some(graph) = notation_of(path)? {
+            return Ok((graph, Card::blank(name)));
+        }
+    } else if !is_path(name) {
+        let spec = NetworkSpec::parse(name)?;
+        if let Some(architecture) = spec.architecture() {
+            return Ok((architecture.graph()?, spec.card()));
+        }
     }
-    let text = std::fs::read_to_string(path).map_err(|source| Error::File {
-        what: "read",
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok((notation::parse(&text)?, Card::blank(name)))
+    let network = load(name, options, observer)?.network;
+    Ok((network.graph().clone(), network.card().clone()))
+}
+
+/// The graph of a file of notation; none when the file is of another kind.
+fn notation_of(path: &Path) -> Result<Option<Graph>, Error> {
+    let unread = |source| Error::File { what: "read", path: path.to_owned(), source };
+    let file = File::open(path).map_err(unread)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_NOTATION + 1).read_to_end(&mut bytes).map_err(unread)?;
+    let text = match String::from_utf8(bytes) {
+        Ok(text) if text.len() as u64 <= MAX_NOTATION && notation::is_notation(&text) => text,
+        Ok(_) | Err(_) => return Ok(None),
+    };
+    Ok(Some(notation::parse(&text)?))
 }
 
 fn shown(graph: &Graph, facts: &Facts, card: &Card) -> Shown {

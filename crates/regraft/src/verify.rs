@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use regraft_data::list_images;
 use regraft_infer::Engine;
 use regraft_net::Forward;
+use regraft_net::formula::formula_batch;
 use regraft_run::wilson;
 use regraft_train::{Flow, Trunk, extract};
-use regraft_zoo::labels;
+use regraft_zoo::{NetworkSpec, labels};
 use serde::Serialize;
 
 use crate::precision::untried;
@@ -39,13 +40,13 @@ pub struct Verified {
     pub unreadable: Vec<String>,
 }
 
-/// What an architecture computes with formula weights and a formula picture.
+/// What a network computes on a formula picture (see [`regraft_net::formula`]).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FormulaLogits {
-    /// The architecture.
+    /// The network.
     pub name: String,
     /// Height and width of the picture.
-    pub size: usize,
+    pub size: [usize; 2],
     /// The first three values of its output.
     pub logits: Vec<f32>,
     /// Values there are.
@@ -58,31 +59,52 @@ pub struct FormulaLogits {
     pub argmax: usize,
     /// Learned values that the framework has.
     pub parameters: u64,
+    /// All values of its output, when asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub all: Option<Vec<f32>>,
 }
 
-/// Runs an architecture with formula weights (see [`regraft_net::formula`]).
+/// Runs a network on a formula picture: an architecture with formula weights, anything else with its
+/// own.
 ///
 /// # Errors
-/// When there is no such architecture.
-pub fn verify_formula(name: &str, precision: PrecisionChoice) -> Result<FormulaLogits, Error> {
-    let info = regraft_zoo::architecture(name)?;
-    let network = info.formula_network()?;
-    let mut engine = Engine::compile_in(&network, &[info.logits], untried(precision))?;
-    let picture = info.formula_picture();
-    let logits = engine.forward(&picture, &[info.logits])?.swap_remove(0).into_data();
-    let sources = info.sources(network.graph())?;
-    let theirs = sources.iter().filter(|(spec, source)| spec.role.learned() && source.is_some());
+/// When there is no such network, or it cannot be loaded.
+pub fn verify_formula(
+    name: &str,
+    precision: PrecisionChoice,
+    options: &LoadOptions,
+    observer: &dyn Observer,
+) -> Result<FormulaLogits, Error> {
+    let spec = crate::network::spec(name)?;
+    let (network, picture, output, parameters) = if let NetworkSpec::Architecture(info) = &spec {
+        let network = info.formula_network()?;
+        let sources = info.sources(network.graph())?;
+        let theirs = sources.iter().filter(|(spec, from)| spec.role.learned() && from.is_some());
+        let parameters = theirs.map(|(spec, _)| spec.shape.count() as u64).sum();
+        (network, info.formula_picture(), info.logits.to_owned(), parameters)
+    } else {
+        let network = load(name, options, observer)?.network;
+        let facts = network.facts()?;
+        let graph = network.graph();
+        let picture = formula_batch(&facts.layer(graph.input()?).shape);
+        let output = graph.layer(graph.output()?).name.clone();
+        let parameters = facts.learned();
+        (network, picture, output, parameters)
+    };
+    let mut engine = Engine::compile_in(&network, &[&output], untried(precision))?;
+    let logits = engine.forward(&picture, &[&output])?.swap_remove(0).into_data();
     let wide = || logits.iter().map(|x| f64::from(*x));
     let argmax = (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b]));
     Ok(FormulaLogits {
-        name: info.name.to_owned(),
-        size: info.size,
+        name: name.to_owned(),
+        size: [picture.shape()[2], picture.shape()[3]],
         logits: logits.iter().copied().take(3).collect(),
         outputs: logits.len(),
         sum: wide().sum(),
         l2: wide().map(|x| x * x).sum::<f64>().sqrt(),
         argmax: argmax.unwrap_or_default(),
-        parameters: theirs.map(|(spec, _)| spec.shape.count() as u64).sum(),
+        parameters,
+        all: Some(logits),
     })
 }
 

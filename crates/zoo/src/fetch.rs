@@ -116,7 +116,7 @@ pub fn fetch(
             let wanted = Wanted { sha256: Some(entry.sha256), bytes: Some(entry.size_bytes) };
             (&entry.source, wanted)
         }
-        NetworkSpec::Weights { source, sha256, .. } => {
+        NetworkSpec::Weights { source, sha256, .. } | NetworkSpec::Model { source, sha256 } => {
             (source, Wanted { sha256: *sha256, bytes: None })
         }
         NetworkSpec::Architecture(a) => {

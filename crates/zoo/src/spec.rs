@@ -111,7 +111,7 @@ impl fmt::Display for Source {
 /// use regraft_zoo::NetworkSpec;
 ///
 /// let spec = NetworkSpec::parse("torchvision/resnet18@file:mine.pth")?;
-/// assert_eq!(spec.architecture().name, "torchvision/resnet18");
+/// assert_eq!(spec.architecture().map(|a| a.name), Some("torchvision/resnet18"));
 /// # Ok::<(), regraft_zoo::ZooError>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -131,6 +131,13 @@ pub enum NetworkSpec {
         /// beside the cached file and every later load must match it.
         sha256: Option<Checksum>,
     },
+    /// `SOURCE[#sha256=HEX]`: a file that brings its own graph.
+    Model {
+        /// Where it is.
+        source: Source,
+        /// What it must be, as for [`NetworkSpec::Weights`].
+        sha256: Option<Checksum>,
+    },
 }
 
 impl NetworkSpec {
@@ -145,14 +152,18 @@ impl NetworkSpec {
             Some((rest, sum)) => (rest, Some(sum)),
             None => (text, None),
         };
+        let checksum = |sum: &str| {
+            Checksum::parse(sum).ok_or_else(|| wrong(SpecProblem::Checksum(sum.to_owned())))
+        };
+        if ["file:", "hf:", "pypi:"].iter().any(|kind| text_only.starts_with(kind)) {
+            let source = Source::parse(text_only)?;
+            return Ok(Self::Model { source, sha256: sum.map(checksum).transpose()? });
+        }
         let Some((arch, place)) = text_only.split_once('@') else {
             return match sum {
                 None => bare(text_only),
                 Some(_) => Err(wrong(SpecProblem::ChecksumWithoutWeights)),
             };
-        };
-        let checksum = |sum: &str| {
-            Checksum::parse(sum).ok_or_else(|| wrong(SpecProblem::Checksum(sum.to_owned())))
         };
         Ok(Self::Weights {
             architecture: architecture(arch)?,
@@ -161,16 +172,19 @@ impl NetworkSpec {
         })
     }
 
-    /// The graph that is meant.
-    pub fn architecture(&self) -> &'static ArchInfo {
+    /// The graph that is meant; none where the file brings it.
+    pub fn architecture(&self) -> Option<&'static ArchInfo> {
         match self {
-            Self::Catalogue(entry) => entry.architecture,
-            Self::Architecture(architecture) | Self::Weights { architecture, .. } => architecture,
+            Self::Catalogue(entry) => Some(entry.architecture),
+            Self::Architecture(architecture) | Self::Weights { architecture, .. } => {
+                Some(architecture)
+            }
+            Self::Model { .. } => None,
         }
     }
 
     /// The card: the entry's, or for weights of the user's choice what the architecture's framework
-    /// usually does ([`ArchInfo::card`]).
+    /// usually does ([`ArchInfo::card`]). A blank one where the file brings its own.
     pub fn card(&self) -> Card {
         match self {
             Self::Catalogue(entry) => card(entry),
@@ -178,6 +192,7 @@ impl NetworkSpec {
             Self::Weights { architecture, source, .. } => {
                 architecture.card(architecture.name, &source.to_string())
             }
+            Self::Model { source, .. } => Card::blank(&source.to_string()),
         }
     }
 }
@@ -201,6 +216,10 @@ impl fmt::Display for NetworkSpec {
             Self::Architecture(a) => f.write_str(a.name),
             Self::Weights { architecture, source, sha256 } => {
                 write!(f, "{}@{source}", architecture.name)?;
+                sha256.iter().try_for_each(|s| write!(f, "#sha256={s}"))
+            }
+            Self::Model { source, sha256 } => {
+                write!(f, "{source}")?;
                 sha256.iter().try_for_each(|s| write!(f, "#sha256={s}"))
             }
         }

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod compare;
+pub(crate) mod convert;
 pub(crate) mod cut;
 pub(crate) mod demo;
 pub(crate) mod evaluate;

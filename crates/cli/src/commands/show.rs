@@ -2,12 +2,20 @@ use std::process::ExitCode;
 
 use regraft::{Error, Shown};
 
-use crate::args::ShowArgs;
+use super::load_options;
+use crate::args::{Common, ShowArgs};
+use crate::observer::Terminal;
 use crate::printer::{Printer, table};
 use crate::units::{bytes, count, shape};
 
-pub(crate) fn run(args: &ShowArgs, printer: &Printer) -> Result<ExitCode, Error> {
-    let shown = regraft::show(&args.network)?;
+pub(crate) fn run(
+    args: &ShowArgs,
+    common: &Common,
+    printer: &Printer,
+    terminal: &Terminal,
+) -> Result<ExitCode, Error> {
+    let shown = regraft::show(&args.network, &load_options(common), terminal)?;
+    terminal.finish();
     printer.result(&shown, || if args.notation { shown.notation.clone() } else { text(&shown) });
     Ok(ExitCode::SUCCESS)
 }

@@ -91,15 +91,30 @@ pub(crate) fn pull(
 
 pub(crate) fn verify_formula(
     name: &str,
+    all: bool,
     precision: Precision,
+    common: &Common,
     printer: &Printer,
+    terminal: &Terminal,
 ) -> Result<ExitCode, Error> {
-    let v = regraft::verify_formula(name, precision.into())?;
+    let mut v = regraft::verify_formula(name, precision.into(), &load_options(common), terminal)?;
+    terminal.finish();
+    v.all = v.all.filter(|_| all);
     printer.result(&v, || {
-        format!(
-            "{}: formula weights, {} x {} pixels, {} outputs\nfirst {:?}, sum {}, L2 {}, largest at {}\n",
-            v.name, v.size, v.size, v.outputs, v.logits, v.sum, v.l2, v.argmax
-        )
+        let mut text = format!(
+            "{}: formula picture of {} pixels, {} outputs\nfirst {:?}, sum {}, L2 {}, largest at {}\n",
+            v.name,
+            shape(&v.size),
+            v.outputs,
+            v.logits,
+            v.sum,
+            v.l2,
+            v.argmax
+        );
+        for value in v.all.iter().flatten() {
+            let _ = writeln!(text, "{value}");
+        }
+        text
     });
     Ok(ExitCode::SUCCESS)
 }

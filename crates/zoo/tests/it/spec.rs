@@ -21,9 +21,22 @@ fn what_people_type_is_understood_and_written_the_same_way() {
             let with_sum = format!("{text}#sha256={SUM}");
             assert_eq!(NetworkSpec::parse(&with_sum).unwrap().to_string(), with_sum);
             assert_eq!(spec.card().licence, "unknown");
-            assert_eq!(spec.card().cut.as_deref(), Some(spec.architecture().penultimate));
+            assert_eq!(spec.card().cut.as_deref(), spec.architecture().map(|a| a.penultimate));
         }
     }
+}
+
+#[test]
+fn a_source_alone_means_a_file_with_its_own_graph() {
+    for text in ["file:nets/mine.onnx", "hf:owner/name/model.onnx", "pypi:name==1.0/a/net.onnx"] {
+        for text in [text.to_owned(), format!("{text}#sha256={SUM}")] {
+            let spec = NetworkSpec::parse(&text).unwrap_or_else(|e| panic!("{e}"));
+            assert!(matches!(spec, NetworkSpec::Model { .. }), "{text}");
+            assert!(spec.architecture().is_none());
+            assert_eq!(spec.to_string(), text);
+        }
+    }
+    assert!(NetworkSpec::parse("hf:owner").is_err());
 }
 
 #[test]
