@@ -4,6 +4,7 @@
 #![allow(clippy::format_push_string, reason = "pages are short")]
 
 mod bench;
+mod convert;
 mod docs;
 mod fit;
 mod hostile;
