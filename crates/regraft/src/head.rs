@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use regraft_formats::safetensors;
 use regraft_net::{Card, Network, Params, notation};
 use regraft_probe::LinearHead;
-use regraft_run::{Plan, RunFile, RunFolder};
+use regraft_run::{Plan, Provenance, RunFile, RunFolder};
 use regraft_tensor::Tensor;
 
 use crate::Error;
@@ -89,7 +89,12 @@ pub(crate) fn open(folder: &RunFolder, plan: &Plan) -> Result<Network, Error> {
             params.insert(name, value);
         }
     }
+    let Provenance { framework, dataset, licence, origin } = plan.network.provenance.clone();
     let card = Card {
+        framework,
+        dataset,
+        licence,
+        origin,
         preprocess: preprocess_of(plan, &folder.file(RunFile::Plan))?,
         labels: plan.data.classes.clone(),
         cut: Some(plan.network.cut.clone()),

@@ -6,7 +6,8 @@ use std::path::Path;
 use regraft_data::{Dataset, Layout, Split, SplitOrigin};
 use regraft_net::card::{Channels, Interpolation, Preprocess, Resize};
 use regraft_run::{
-    DataPlan, EnginePlan, FORMAT, HeadPlan, NetworkPlan, Plan, PreprocessPlan, Reason, ResizePlan,
+    DataPlan, EnginePlan, FORMAT, HeadPlan, NetworkPlan, Plan, PreprocessPlan, Provenance, Reason,
+    ResizePlan,
 };
 
 use crate::features::Chosen;
@@ -55,6 +56,12 @@ pub(crate) fn plan(d: Decided<'_>) -> Plan {
             cut: d.chosen.cut.clone(),
             features: d.tuned.map_or(d.chosen.kind, |_| FeatureKind::Trunk).name().to_owned(),
             feature_len: d.tuned.map_or(d.chosen.columns.len(), |t| t.feature_len),
+            provenance: Provenance {
+                framework: card.framework.clone(),
+                dataset: card.dataset.clone(),
+                licence: card.licence.clone(),
+                origin: card.origin.clone(),
+            },
         },
         engine: d.engine,
         preprocess: preprocess_plan(&card.preprocess),

@@ -31,8 +31,8 @@ pub use event::{Event, EventLog, Events, Record, Seconds, Timings, parse_events}
 pub use folder::{RunFile, RunFolder};
 pub use metrics::{ClassMetrics, Metrics, RELIABILITY_BINS, ReliabilityBin, top_class, wilson};
 pub use plan::{
-    DataPlan, EnginePlan, HeadPlan, NetworkPlan, Plan, PreprocessPlan, Reason, ResizePlan,
-    TuningPlan,
+    DataPlan, EnginePlan, HeadPlan, NetworkPlan, Plan, PreprocessPlan, Provenance, Reason,
+    ResizePlan, TuningPlan,
 };
 pub use predictions::{Prediction, Predictions};
 pub use summary::{Loo, MetricsFile, Skipped, Summary, TrainFacts, TuningFacts};

@@ -111,6 +111,31 @@ pub struct NetworkPlan {
     pub features: String,
     /// Length of the feature vector.
     pub feature_len: usize,
+    /// Where the weights come from and what they may be used for.
+    #[serde(default)]
+    pub provenance: Provenance,
+}
+
+/// Where a network comes from; `unknown` where nobody says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// Framework that the weights were trained in.
+    pub framework: String,
+    /// Data set of the source task.
+    pub dataset: String,
+    /// SPDX expression.
+    pub licence: String,
+    /// Who made it and where it was published.
+    pub origin: String,
+}
+
+impl Default for Provenance {
+    /// Of plans that do not say.
+    fn default() -> Self {
+        let [framework, dataset, licence, origin] = std::array::from_fn(|_| "unknown".to_owned());
+        Self { framework, dataset, licence, origin }
+    }
 }
 
 /// The size a picture is brought to before the crop, in pixels.

@@ -6,7 +6,8 @@ use std::path::Path;
 use regraft_report::{NetworkFacts, PenaltyPoint, ReportInput};
 use regraft_run::{
     DataPlan, EnginePlan, FORMAT, HeadPlan, Loo, MetricsFile, NetworkPlan, Plan, Prediction,
-    Predictions, PreprocessPlan, Reason, ResizePlan, Seconds, Skipped, Timings, TrainFacts,
+    Predictions, PreprocessPlan, Provenance, Reason, ResizePlan, Seconds, Skipped, Timings,
+    TrainFacts,
 };
 
 /// Everything a page borrows from.
@@ -157,6 +158,7 @@ fn plan(classes: &[String], tested: usize) -> Plan {
             cut: "pool".into(),
             features: "trunk".into(),
             feature_len: 1280,
+            provenance: Provenance::default(),
         },
         engine: EnginePlan {
             precision: "bf16".into(),

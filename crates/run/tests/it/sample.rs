@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use regraft_run::{
     DataPlan, EnginePlan, FORMAT, HeadPlan, Loo, Metrics, MetricsFile, NetworkPlan, Plan,
-    PreprocessPlan, Reason, ResizePlan, Skipped, TrainFacts,
+    PreprocessPlan, Provenance, Reason, ResizePlan, Skipped, TrainFacts,
 };
 
 pub(crate) fn plan() -> Plan {
@@ -29,6 +29,7 @@ pub(crate) fn plan() -> Plan {
             cut: "pool".into(),
             features: "trunk".into(),
             feature_len: 1280,
+            provenance: Provenance::default(),
         },
         engine: EnginePlan {
             precision: "bf16".into(),
