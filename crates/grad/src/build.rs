@@ -114,7 +114,10 @@ impl Builder<'_> {
             Op::Relu | Op::Relu6 => Work::Clamp,
             Op::Activate(_)
             | Op::Affine { .. }
-            | Op::Scale
+            | Op::Scale { .. }
+            | Op::Prelu
+            | Op::Slice { .. }
+            | Op::Shuffle { .. }
             | Op::LayerNorm { .. }
             | Op::Pad { .. }
             | Op::Mul
@@ -239,7 +242,11 @@ fn borders(built: &mut Built) {
             Work::Norm(_)
             | Work::Clamp
             | Work::Plain(
-                Plain::Curve(_) | Plain::Affine { .. } | Plain::Scale | Plain::LayerNorm { .. },
+                Plain::Curve(_)
+                | Plain::Affine { .. }
+                | Plain::Scale { .. }
+                | Plain::Prelu
+                | Plain::LayerNorm { .. },
             )
             | Work::Lrn { .. }
             | Work::Add
@@ -252,7 +259,12 @@ fn borders(built: &mut Built) {
             }
             Work::Input
             | Work::Plain(
-                Plain::Move(_) | Plain::Tokens { .. } | Plain::Attention(_) | Plain::Token(_),
+                Plain::Move(_)
+                | Plain::Slice(_)
+                | Plain::Shuffle(_)
+                | Plain::Tokens { .. }
+                | Plain::Attention(_)
+                | Plain::Token(_),
             )
             | Work::Conv(_)
             | Work::MaxPool(_)
@@ -274,7 +286,10 @@ fn activation(op: &Op) -> Option<Clamp> {
         | Op::BatchNorm { .. }
         | Op::Activate(_)
         | Op::Affine { .. }
-        | Op::Scale
+        | Op::Scale { .. }
+        | Op::Prelu
+        | Op::Slice { .. }
+        | Op::Shuffle { .. }
         | Op::LayerNorm { .. }
         | Op::Pad { .. }
         | Op::Mul
@@ -299,7 +314,10 @@ fn plain(op: &Op) -> Plain {
     match op {
         Op::Activate(activation) => Plain::Curve(curve(*activation)),
         Op::Affine { scale, shift } => Plain::Affine { scale: padded(scale), shift: padded(shift) },
-        Op::Scale => Plain::Scale,
+        Op::Scale { bias } => Plain::Scale { bias: *bias },
+        Op::Prelu => Plain::Prelu,
+        Op::Slice { from, .. } => Plain::Slice(*from),
+        Op::Shuffle { groups } => Plain::Shuffle(*groups),
         Op::LayerNorm { eps } => Plain::LayerNorm { eps: *eps },
         Op::Pad { pad, crop } => {
             let offset = |pad: usize, crop: usize| pad as isize - crop as isize;
@@ -338,6 +356,8 @@ fn curve(activation: Activation) -> Curve {
         Activation::GeluTanh => Curve::GeluTanh,
         Activation::Tanh => Curve::Tanh,
         Activation::LeakyRelu { slope } => Curve::LeakyRelu(slope),
+        Activation::Elu { alpha } => Curve::Elu(alpha),
+        Activation::Clip { min, max } => Curve::Clip(Clamp { low: min, high: max }),
     }
 }
 

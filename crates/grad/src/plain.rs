@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use regraft_kernels::{
     Clamp, Factors, LayerNorm, Map, Slice, SliceMut, Team, Tokens, accumulate, channel_products,
-    curve, curve_backward, moved, norm_forward, product, scale_channels, tokens_backward,
+    channel_sums, copy_channels, curve, curve_backward, moved, norm_forward, prelu, prelu_backward,
+    product, scale_channels, shuffle_channels, slice_channels, tokens_backward,
 };
 use regraft_tensor::Tensor;
 
@@ -34,11 +35,27 @@ impl Tape {
             Plain::Affine { scale, shift } => {
                 norm_forward((self.isa, team()), n, (scale, shift, Clamp::NONE), x, (y, map));
             }
-            Plain::Scale => {
-                let mut scale = role("weight")?.to_vec();
+            Plain::Scale { bias } => {
+                let (mut scale, mut shift) = (role("weight")?.to_vec(), Vec::new());
+                if *bias {
+                    shift = role("bias")?.to_vec();
+                }
                 scale.resize(map.stride, 0.0);
-                scale_channels(team(), n, &scale, x, (y, map));
+                shift.resize(map.stride, 0.0);
+                norm_forward((self.isa, team()), n, (&scale, &shift, Clamp::NONE), x, (y, map));
             }
+            Plain::Prelu => {
+                let weight = role("weight")?;
+                each(n, x, (y, map), |(x, from), y| {
+                    prelu(alone, weight, Slice::F32(x), from, SliceMut::F32(y), map);
+                });
+            }
+            Plain::Slice(first) => each(n, x, (y, map), |(x, from), y| {
+                slice_channels(*first, Slice::F32(x), from, SliceMut::F32(y), map);
+            }),
+            Plain::Shuffle(groups) => each(n, x, (y, map), |(x, from), y| {
+                shuffle_channels(*groups, Slice::F32(x), from, SliceMut::F32(y), map);
+            }),
             Plain::LayerNorm { eps } => {
                 let norm = LayerNorm { weight: role("weight")?, bias: role("bias")?, eps: *eps };
                 each(n, x, (y, map), |(x, from), y| {
@@ -84,7 +101,11 @@ impl Tape {
     ) -> Result<(), GradError> {
         let (n, input) = (self.images, unit.inputs[0]);
         let mut dx = match plain {
-            Plain::Curve(_) | Plain::Affine { .. } | Plain::Scale | Plain::LayerNorm { .. } => {
+            Plain::Curve(_)
+            | Plain::Affine { .. }
+            | Plain::Scale { .. }
+            | Plain::Prelu
+            | Plain::LayerNorm { .. } => {
                 let dy = self.in_place(unit, plain, dy, params)?;
                 self.give(input, dy, gradients);
                 return Ok(());
@@ -93,9 +114,12 @@ impl Tape {
                 self.product_back(unit, dy, gradients);
                 return Ok(());
             }
-            Plain::Tokens { .. } | Plain::Move(_) | Plain::Token(_) | Plain::Attention(_) => {
-                self.buffers.take(&self.values[input].gradient, self.room)
-            }
+            Plain::Tokens { .. }
+            | Plain::Move(_)
+            | Plain::Slice(_)
+            | Plain::Shuffle(_)
+            | Plain::Token(_)
+            | Plain::Attention(_) => self.buffers.take(&self.values[input].gradient, self.room),
         };
         if let Plain::Tokens { first } = plain {
             let [token, position] = tokens_backward(n, *first, dy.of(n), dx.own(n));
@@ -107,24 +131,35 @@ impl Tape {
                 }
             }
         } else if let Some((dx, to)) = dx.own(n) {
-            if let Plain::Attention(attention) = plain {
-                let on = (self.isa, team());
-                attention.backward(on, n, self.value(input), dy.of(n), (dx, to));
-            } else {
-                let by = match plain {
-                    Plain::Move([down, right]) => [-down, -right],
-                    Plain::Token(index) => [*index as isize, 0],
-                    Plain::Curve(_)
-                    | Plain::Affine { .. }
-                    | Plain::Scale
-                    | Plain::LayerNorm { .. }
-                    | Plain::Mul
-                    | Plain::Tokens { .. }
-                    | Plain::Attention(_) => [0, 0],
-                };
+            let back = |by: [isize; 2], dx: &mut [f32]| {
                 each(n, dy.of(n), (dx, to), |(dy, from), dx| {
                     moved(by, Slice::F32(dy), from, SliceMut::F32(dx), to);
                 });
+            };
+            match plain {
+                Plain::Attention(attention) => {
+                    let on = (self.isa, team());
+                    attention.backward(on, n, self.value(input), dy.of(n), (dx, to));
+                }
+                Plain::Move([down, right]) => back([-down, -right], dx),
+                Plain::Token(index) => back([*index as isize, 0], dx),
+                Plain::Slice(first) => each(n, dy.of(n), (dx, to), |(dy, from), dx| {
+                    // The other channels pass nothing on.
+                    dx.fill(0.0);
+                    copy_channels(Slice::F32(dy), from, SliceMut::F32(dx), to, *first);
+                }),
+                Plain::Shuffle(groups) => each(n, dy.of(n), (dx, to), |(dy, from), dx| {
+                    let undo = to.channels / groups;
+                    shuffle_channels(undo, Slice::F32(dy), from, SliceMut::F32(dx), to);
+                }),
+                // The arms above and those that have their gradient already.
+                Plain::Curve(_)
+                | Plain::Affine { .. }
+                | Plain::Scale { .. }
+                | Plain::Prelu
+                | Plain::LayerNorm { .. }
+                | Plain::Mul
+                | Plain::Tokens { .. } => {}
             }
         }
         self.buffers.give(dy);
@@ -157,12 +192,24 @@ impl Tape {
                     }
                 }
             }
-            Plain::Scale => {
-                let mut scale = self.param(&role("weight"))?.to_vec();
+            Plain::Prelu => {
+                let weight = self.param(&role("weight"))?;
+                let got = prelu_backward(on, n, weight, x, (data, map));
                 if unit.tuned {
-                    let mut sums = channel_products(n, x, (data, map));
+                    insert(params, role("weight"), &[got.len()], got);
+                }
+            }
+            Plain::Scale { bias } => {
+                let mut scale = self.param(&role("weight"))?.to_vec();
+                let mut keep = |name: &str, mut sums: Vec<f32>| {
                     sums.truncate(scale.len());
-                    insert(params, role("weight"), &[scale.len()], sums);
+                    insert(params, role(name), &[scale.len()], sums);
+                };
+                if unit.tuned {
+                    keep("weight", channel_products(n, x, (data, map)));
+                }
+                if unit.tuned && *bias {
+                    keep("bias", channel_sums(n, (data, map)));
                 }
                 scale.resize(map.stride, 0.0);
                 let copy = data.to_vec();
@@ -173,6 +220,8 @@ impl Tape {
                 scale_channels(on.1, n, scale, (&copy, map), (data, map));
             }
             Plain::Move(_)
+            | Plain::Slice(_)
+            | Plain::Shuffle(_)
             | Plain::Mul
             | Plain::Tokens { .. }
             | Plain::Attention(_)

@@ -52,7 +52,14 @@ pub(crate) enum Plain {
         scale: Vec<f32>,
         shift: Vec<f32>,
     },
-    Scale,
+    Scale {
+        bias: bool,
+    },
+    Prelu,
+    /// Channels from this one.
+    Slice(usize),
+    /// In so many groups.
+    Shuffle(usize),
     LayerNorm {
         eps: f32,
     },
@@ -89,8 +96,10 @@ impl Work {
     pub(crate) fn roles(&self) -> &'static [&'static str] {
         match self {
             Self::Conv(conv) if conv.bias => &["weight", "bias"],
-            Self::Conv(_) | Self::Plain(Plain::Scale) => &["weight"],
-            Self::Norm(_) | Self::Plain(Plain::LayerNorm { .. }) => &["weight", "bias"],
+            Self::Conv(_) | Self::Plain(Plain::Scale { bias: false } | Plain::Prelu) => &["weight"],
+            Self::Norm(_) | Self::Plain(Plain::Scale { .. } | Plain::LayerNorm { .. }) => {
+                &["weight", "bias"]
+            }
             Self::Plain(Plain::Tokens { .. }) => &["token", "position"],
             Self::Input
             | Self::Clamp
@@ -99,6 +108,8 @@ impl Work {
                 | Plain::Affine { .. }
                 | Plain::Move(_)
                 | Plain::Mul
+                | Plain::Slice(_)
+                | Plain::Shuffle(_)
                 | Plain::Attention(_)
                 | Plain::Token(_),
             )

@@ -72,6 +72,9 @@ fn last_read(steps: &[Step], value: usize) -> usize {
             | Work::LayerNorm(_)
             | Work::Move(_)
             | Work::Mul
+            | Work::Prelu(_)
+            | Work::Slice(_)
+            | Work::Shuffle(_)
             | Work::Tokens { .. }
             | Work::Attention(_)
             | Work::Token(_)
@@ -207,18 +210,17 @@ impl Compiler<'_> {
                 };
                 self.conv(node, spec, lies(inputs[0]), lies(output))?
             }
-            Op::BatchNorm { .. } => {
-                let (scale, shift) = self.norm(node.main)?;
+            Op::BatchNorm { .. } | Op::Scale { .. } | Op::Affine { .. } => {
+                let (mut scale, mut shift) = self.factors(node.main)?;
+                self.fold(node, &mut scale, &mut shift)?;
                 Work::Affine(Affine::new(&to_f32(&scale), &to_f32(&shift), node.clamp))
             }
             Op::Relu => Work::Clamp(Clamp::RELU),
             Op::Relu6 => Work::Clamp(Clamp::RELU6),
             Op::Activate(activation) => Work::Curve(curve(*activation)),
-            Op::Affine { scale, shift } => Work::Affine(Affine::new(scale, shift, Clamp::NONE)),
-            Op::Scale => {
-                let scale = self.param(node.main, "weight")?;
-                Work::Affine(Affine::new(scale, &vec![0.0; scale.len()], Clamp::NONE))
-            }
+            Op::Prelu => Work::Prelu(self.param(node.main, "weight")?.to_vec()),
+            Op::Slice { from, .. } => Work::Slice(*from),
+            Op::Shuffle { groups } => Work::Shuffle(*groups),
             Op::LayerNorm { eps } => Work::LayerNorm(LayerNorm {
                 weight: self.param(node.main, "weight")?.to_vec(),
                 bias: self.param(node.main, "bias")?.to_vec(),
@@ -261,15 +263,25 @@ impl Compiler<'_> {
         }
     }
 
-    /// A batch norm as `x * scale + shift`.
-    fn norm(&self, id: LayerId) -> Result<(Vec<f64>, Vec<f64>), InferError> {
-        let Op::BatchNorm { eps } = self.op(id) else { unreachable!("asked for norms only") };
+    /// A batch norm, scale or affine layer as `x * scale + shift`.
+    fn factors(&self, id: LayerId) -> Result<(Vec<f64>, Vec<f64>), InferError> {
+        let eps = if let Op::BatchNorm { eps } = self.op(id) {
+            *eps
+        } else if let Op::Affine { scale, shift } = self.op(id) {
+            return Ok((to_f64(scale), to_f64(shift)));
+        } else {
+            let scale = to_f64(self.param(id, "weight")?);
+            let biased = matches!(self.op(id), Op::Scale { bias: true });
+            let shift =
+                if biased { to_f64(self.param(id, "bias")?) } else { vec![0.0; scale.len()] };
+            return Ok((scale, shift));
+        };
         let (gamma, beta) = (self.param(id, "weight")?, self.param(id, "bias")?);
         let (mean, var) = (self.param(id, "running_mean")?, self.param(id, "running_var")?);
         let scale: Vec<f64> = gamma
             .iter()
             .zip(var)
-            .map(|(g, v)| f64::from(*g) / (f64::from(*v) + f64::from(*eps)).sqrt())
+            .map(|(g, v)| f64::from(*g) / (f64::from(*v) + f64::from(eps)).sqrt())
             .collect();
         let shift = scale
             .iter()
@@ -277,6 +289,19 @@ impl Compiler<'_> {
             .map(|(s, (b, m))| f64::from(*b) - f64::from(*m) * s)
             .collect();
         Ok((scale, shift))
+    }
+
+    /// Takes what a node folds into its factors and offsets.
+    fn fold(&self, node: &Node, scale: &mut [f64], shift: &mut [f64]) -> Result<(), InferError> {
+        for id in &node.scales {
+            let (factor, offset) = self.factors(*id)?;
+            for ((s, t), (a, b)) in scale.iter_mut().zip(&mut *shift).zip(factor.iter().zip(offset))
+            {
+                *s *= a;
+                *t = *t * a + b;
+            }
+        }
+        Ok(())
     }
 
     fn conv(
@@ -291,16 +316,10 @@ impl Compiler<'_> {
         if let Op::Conv2d(Conv2d { bias: true, .. }) | Op::Linear { bias: true, .. } =
             self.op(node.main)
         {
-            bias = self.param(node.main, "bias")?.iter().map(|b| f64::from(*b)).collect();
+            bias = to_f64(self.param(node.main, "bias")?);
         }
         let mut scale = vec![1.0; spec.output];
-        if let Some(norm) = node.norm {
-            let shift;
-            (scale, shift) = self.norm(norm)?;
-            for ((b, s), t) in bias.iter_mut().zip(&scale).zip(shift) {
-                *b = *b * s + t;
-            }
-        }
+        self.fold(node, &mut scale, &mut bias)?;
         let (scale, bias) = (to_f32(&scale), to_f32(&bias));
         if spec.groups > 1 && Depthwise::fits(&spec) {
             let conv = Depthwise::new(self.isa, spec, weight, &scale, &bias, node.clamp);
@@ -331,7 +350,13 @@ fn curve(activation: Activation) -> Curve {
         Activation::GeluTanh => Curve::GeluTanh,
         Activation::Tanh => Curve::Tanh,
         Activation::LeakyRelu { slope } => Curve::LeakyRelu(slope),
+        Activation::Elu { alpha } => Curve::Elu(alpha),
+        Activation::Clip { min, max } => Curve::Clip(Clamp { low: min, high: max }),
     }
+}
+
+fn to_f64(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|v| f64::from(*v)).collect()
 }
 
 fn to_f32(values: &[f64]) -> Vec<f32> {

@@ -1,7 +1,8 @@
-//! Which layers become one step: a convolution takes in the batch norm, residual addition and
-//! activation behind it when nobody else wants the values in between.
+//! Which layers become one step: a convolution takes in the batch norms and scales, residual addition
+//! and activation behind it when nobody else wants the values in between.
 
 use regraft_kernels::Clamp;
+use regraft_net::op::Activation;
 use regraft_net::{Graph, LayerId, Op};
 
 /// Layers that run as one step.
@@ -9,8 +10,8 @@ use regraft_net::{Graph, LayerId, Op};
 pub(crate) struct Node {
     /// The layer that does the work.
     pub(crate) main: LayerId,
-    /// A batch norm folded into it.
-    pub(crate) norm: Option<LayerId>,
+    /// Batch norms and scales folded into it, the first first.
+    pub(crate) scales: Vec<LayerId>,
     /// What is added before the clamp.
     pub(crate) residual: Option<LayerId>,
     /// The activation.
@@ -21,7 +22,7 @@ pub(crate) struct Node {
 
 impl Node {
     fn plain(id: LayerId) -> Self {
-        Self { main: id, norm: None, residual: None, clamp: Clamp::NONE, end: id }
+        Self { main: id, scales: Vec::new(), residual: None, clamp: Clamp::NONE, end: id }
     }
 }
 
@@ -68,15 +69,18 @@ impl Chains<'_> {
         let mut node = Node::plain(id);
         let mut members = vec![id];
         let op = &self.graph.layer(id).op;
-        let (takes_norm, takes_residual) = match op {
-            Op::Conv2d(conv) => (true, conv.groups == 1),
-            Op::Linear { .. } | Op::BatchNorm { .. } => (false, false),
+        let takes_residual = match op {
+            Op::Conv2d(conv) => conv.groups == 1,
+            Op::Linear { .. } | Op::BatchNorm { .. } | Op::Scale { .. } | Op::Affine { .. } => {
+                false
+            }
             Op::Input { .. }
             | Op::Relu
             | Op::Relu6
             | Op::Activate(_)
-            | Op::Affine { .. }
-            | Op::Scale
+            | Op::Prelu
+            | Op::Slice { .. }
+            | Op::Shuffle { .. }
             | Op::LayerNorm { .. }
             | Op::Pad { .. }
             | Op::Mul
@@ -96,34 +100,33 @@ impl Chains<'_> {
         };
         while let Some(next) = self.only_user(node.end).filter(|n| !taken[n.index()]) {
             let layer = self.graph.layer(next);
+            if let Some(clamp) = limits(&layer.op) {
+                node.clamp = clamp;
+                node.end = next;
+                members.push(next);
+                break;
+            }
             match &layer.op {
-                Op::BatchNorm { .. }
-                    if takes_norm && node.norm.is_none() && node.residual.is_none() =>
+                Op::BatchNorm { .. } | Op::Scale { .. } | Op::Affine { .. }
+                    if node.residual.is_none() =>
                 {
-                    node.norm = Some(next);
+                    node.scales.push(next);
                 }
                 Op::Add if takes_residual && node.residual.is_none() => {
                     let [a, b] = layer.inputs[..] else { break };
                     node.residual = Some(if a == node.end { b } else { a });
                 }
-                Op::Relu => {
-                    node.clamp = Clamp::RELU;
-                    node.end = next;
-                    members.push(next);
-                    break;
-                }
-                Op::Relu6 => {
-                    node.clamp = Clamp::RELU6;
-                    node.end = next;
-                    members.push(next);
-                    break;
-                }
                 Op::Input { .. }
                 | Op::Conv2d(_)
                 | Op::BatchNorm { .. }
+                | Op::Relu
+                | Op::Relu6
                 | Op::Activate(_)
                 | Op::Affine { .. }
-                | Op::Scale
+                | Op::Scale { .. }
+                | Op::Prelu
+                | Op::Slice { .. }
+                | Op::Shuffle { .. }
                 | Op::LayerNorm { .. }
                 | Op::Pad { .. }
                 | Op::Mul
@@ -146,5 +149,43 @@ impl Chains<'_> {
             members.push(next);
         }
         (node, members)
+    }
+}
+
+/// The limits of an activation that the step before can keep. Zero lies between them, for spare
+/// channels stay zero.
+fn limits(op: &Op) -> Option<Clamp> {
+    match op {
+        Op::Relu => Some(Clamp::RELU),
+        Op::Relu6 => Some(Clamp::RELU6),
+        Op::Activate(Activation::Clip { min, max }) if *min <= 0.0 && *max >= 0.0 => {
+            Some(Clamp { low: *min, high: *max })
+        }
+        Op::Input { .. }
+        | Op::Conv2d(_)
+        | Op::BatchNorm { .. }
+        | Op::Activate(_)
+        | Op::Affine { .. }
+        | Op::Scale { .. }
+        | Op::Prelu
+        | Op::Slice { .. }
+        | Op::Shuffle { .. }
+        | Op::LayerNorm { .. }
+        | Op::Pad { .. }
+        | Op::Mul
+        | Op::Tokens { .. }
+        | Op::Attention { .. }
+        | Op::Token { .. }
+        | Op::MaxPool(_)
+        | Op::AvgPool { .. }
+        | Op::GlobalAvgPool
+        | Op::Linear { .. }
+        | Op::Lrn { .. }
+        | Op::Add
+        | Op::Concat
+        | Op::Flatten
+        | Op::Softmax
+        | Op::Dropout { .. }
+        | Op::Identity => None,
     }
 }

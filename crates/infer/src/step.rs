@@ -5,7 +5,7 @@ use std::ops::Range;
 use regraft_kernels::{
     Affine, Attention, Clamp, Conv, Curve, Depthwise, Isa, Kind, Map, Pool, Residual, Slice,
     SliceMut, Team, Tokens, Winograd, add, clamp, copy_channels, curve, from_chw, lrn, moved,
-    product, softmax, to_chw,
+    prelu, product, shuffle_channels, slice_channels, softmax, to_chw,
 };
 
 use regraft_net::Op;
@@ -73,6 +73,12 @@ pub(crate) enum Work {
     /// Moves the map down and to the right.
     Move([isize; 2]),
     Mul,
+    /// With a slope for each channel.
+    Prelu(Vec<f32>),
+    /// Channels from this one.
+    Slice(usize),
+    /// In so many groups.
+    Shuffle(usize),
     Tokens {
         first: Vec<f32>,
         position: Vec<f32>,
@@ -149,6 +155,9 @@ impl Step {
             Work::LayerNorm(norm) => norm.as_kernel().run((isa, team), x, from, out, map),
             Work::Move(by) => moved(*by, x, from, out, map),
             Work::Mul => product((isa, team), (x, from), value(self.inputs[1]), out, map),
+            Work::Prelu(weight) => prelu((isa, team), weight, x, from, out, map),
+            Work::Slice(first) => slice_channels(*first, x, from, out, map),
+            Work::Shuffle(groups) => shuffle_channels(*groups, x, from, out, map),
             Work::Tokens { first, position } => {
                 Tokens { first, position }.run(x, from, out, map);
             }

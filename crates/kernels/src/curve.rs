@@ -4,7 +4,7 @@ use crate::dispatch::{Kernel, on};
 use crate::simd::{Number, Simd};
 use crate::slice::typed;
 use crate::team::{Out, Team};
-use crate::{Isa, Map, Slice, SliceMut};
+use crate::{Clamp, Isa, Map, Slice, SliceMut};
 
 /// A function of one value.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,6 +25,10 @@ pub enum Curve {
     Tanh,
     /// `x` above zero, `slope · x` below (Maas et al. 2013).
     LeakyRelu(f32),
+    /// `x` above zero, this times `exp(x) - 1` below (Clevert et al. 2015).
+    Elu(f32),
+    /// `min(max(x, low), high)`; nothing passes back at an end itself.
+    Clip(Clamp),
 }
 
 /// `curve` of every value. Spare channels of `y` become zero.
@@ -112,6 +116,11 @@ impl<X: Number, Y: Number> Kernel for Forward<'_, X, Y> {
             Curve::GeluTanh => self.each(|x| 0.5 * x * (1.0 + tanh(inner(x)))),
             Curve::Tanh => self.each(tanh),
             Curve::LeakyRelu(slope) => self.each(|x| if x < 0.0 { slope * x } else { x }),
+            Curve::Elu(alpha) => self.each(|x| if x < 0.0 { alpha * exp_m1(x) } else { x }),
+            Curve::Clip(Clamp { low, high }) => self.each(|x| {
+                let x = if x < low { low } else { x };
+                if x > high { high } else { x }
+            }),
         }
     }
 }
@@ -168,6 +177,10 @@ impl Kernel for Backward<'_> {
                 1.0 - t * t
             }),
             Curve::LeakyRelu(slope) => self.each(|x| if x < 0.0 { slope } else { 1.0 }),
+            Curve::Elu(alpha) => self.each(|x| if x < 0.0 { alpha * exp(x) } else { 1.0 }),
+            Curve::Clip(Clamp { low, high }) => {
+                self.each(|x| if x > low && x < high { 1.0 } else { 0.0 });
+            }
         }
     }
 }
@@ -205,6 +218,20 @@ const SHIFT: f32 = 12_582_912.0;
 /// Moshier 1989, `expf`). Zero and infinity are not reached; NaN stays.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
+    let (less_one, power) = exp_parts(x);
+    (less_one + 1.0) * power
+}
+
+/// `e^x - 1`, exact near zero too.
+#[inline(always)]
+fn exp_m1(x: f32) -> f32 {
+    let (less_one, power) = exp_parts(x);
+    less_one * power + (power - 1.0)
+}
+
+/// `e^r - 1` and `2^n`, whose product (the first plus one) is `e^x`.
+#[inline(always)]
+fn exp_parts(x: f32) -> (f32, f32) {
     let x = if x < -87.3 { -87.3 } else { x };
     let x = if x > 88.3 { 88.3 } else { x };
     let shifted = x * std::f32::consts::LOG2_E + SHIFT;
@@ -214,8 +241,8 @@ pub(crate) fn exp(x: f32) -> f32 {
     for c in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
         p = p * r + c;
     }
-    let y = p * r * r + r + 1.0;
-    y * f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000))
+    let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000));
+    (p * r * r + r, power)
 }
 
 #[inline(always)]
@@ -288,6 +315,8 @@ mod tests {
                 let off = (f64::from(erf(x)) - erf64(wide)).abs();
                 assert!(off < 4e-7, "erf({x}): {off}");
             }
+            let off = (f64::from(exp_m1(x)) / wide.exp_m1() - 1.0).abs();
+            assert!(x == 0.0 || off < 3e-7, "exp_m1({x}): {off}");
             let off = (f64::from(tanh(x)) - wide.tanh()).abs();
             assert!(off < 2e-7, "tanh({x}): {off}");
         }
@@ -307,6 +336,8 @@ mod tests {
             Curve::GeluTanh,
             Curve::Tanh,
             Curve::LeakyRelu(0.2),
+            Curve::Elu(0.7),
+            Curve::Clip(Clamp { low: -3.0, high: 3.0 }),
         ];
         let map = Map::new(5, 1, 1);
         for isa in Isa::available() {

@@ -118,6 +118,37 @@ pub fn copy_channels(x: Slice<'_>, input: &Map, y: SliceMut<'_>, output: &Map, f
     });
 }
 
+/// Copies as many of `x`'s channels as `y` has, the first from `first`.
+///
+/// # Panics
+/// When slices or channels do not fit the maps.
+pub fn slice_channels(first: usize, x: Slice<'_>, input: &Map, y: SliceMut<'_>, output: &Map) {
+    let n = output.channels;
+    assert!(first + n <= input.channels, "channels fit");
+    each_pixel(x, input, y, output, |from, to| {
+        to[..n].copy_from_slice(&from[first..first + n]);
+        to[n..].fill(0.0);
+    });
+}
+
+/// Channels seen as `[groups, C / groups]` and transposed. With `C / groups` groups it is undone.
+///
+/// # Panics
+/// When slices or channels do not fit the maps, or the groups the channels.
+pub fn shuffle_channels(groups: usize, x: Slice<'_>, input: &Map, y: SliceMut<'_>, output: &Map) {
+    assert_eq!(input.channels, output.channels, "the same channels");
+    assert!(output.channels.is_multiple_of(groups), "groups of one size");
+    let each = output.channels / groups;
+    each_pixel(x, input, y, output, |from, to| {
+        let (own, spare) = to.split_at_mut(output.channels);
+        for (group, from) in from.chunks_exact(each).take(groups).enumerate() {
+            let places = own.iter_mut().skip(group).step_by(groups);
+            places.zip(from).for_each(|(y, x)| *y = *x);
+        }
+        spare.fill(0.0);
+    });
+}
+
 /// Local response normalisation over `size` channels (odd) around each.
 ///
 /// # Panics

@@ -26,6 +26,7 @@ mod layer_norm;
 mod layout;
 mod map;
 mod pool;
+mod prelu;
 mod simd;
 mod slice;
 mod team;
@@ -44,13 +45,16 @@ pub use backward::pixelwise::{
 pub use conv::{Conv, ConvSpec, Residual};
 pub use curve::{Curve, curve, curve_backward};
 pub use depthwise::Depthwise;
-pub use elementwise::{Affine, add, clamp, copy_channels, lrn, softmax};
+pub use elementwise::{
+    Affine, add, clamp, copy_channels, lrn, shuffle_channels, slice_channels, softmax,
+};
 pub use gate::{Factors, channel_products, moved, product};
 pub use isa::Isa;
 pub use layer_norm::{LayerNorm, LayerNormBackward};
 pub use layout::{from_chw, to_chw};
 pub use map::{Map, PadSides};
 pub use pool::Pool;
+pub use prelu::{prelu, prelu_backward};
 pub use slice::{Kind, Slice, SliceMut};
 pub use team::{Each, Team};
 pub use tokens::{Attention, Tokens, tokens_backward};

@@ -3,7 +3,7 @@
 
 use regraft_tensor::Shape;
 
-use crate::op::{Conv2d, Pad, Rounding, Window};
+use crate::op::{Activation, Conv2d, Pad, Rounding, Window};
 use crate::{Graph, LayerId, NetError, Op, ParamSpec, Role};
 
 /// The patch of the input that one value of a layer sees.
@@ -156,6 +156,13 @@ impl At<'_> {
         ParamSpec { name: format!("{}.{}", self.name, role.suffix()), shape: shape.into(), role }
     }
 
+    /// Facts of a layer that keeps the shape and has parameters `[C]`.
+    fn by_channel(&self, roles: &[Role]) -> LayerFacts {
+        let c = self.inputs[0].shape.first().copied().unwrap_or_default();
+        let params = roles.iter().map(|role| self.param(*role, [c])).collect();
+        LayerFacts { params, ..self.plain(self.inputs[0].shape.clone()) }
+    }
+
     fn plain(&self, shape: Shape) -> LayerFacts {
         LayerFacts { shape, params: Vec::new(), macs: 0, field: self.inputs[0].field }
     }
@@ -190,11 +197,11 @@ fn one(name: &str, op: &Op, inputs: &[&LayerFacts]) -> Result<LayerFacts, NetErr
             }
             Ok(at.plain(inputs[0].shape.clone()))
         }
-        Op::Scale => {
-            let c = inputs[0].shape.first().copied().unwrap_or_default();
-            let params = vec![at.param(Role::Weight, [c])];
-            Ok(LayerFacts { params, ..at.plain(inputs[0].shape.clone()) })
-        }
+        Op::Scale { bias: true } => Ok(at.by_channel(&[Role::Weight, Role::Bias])),
+        Op::Scale { bias: false } | Op::Prelu => Ok(at.by_channel(&[Role::Weight])),
+        Op::Slice { from, to } => slice(&at, *from, *to),
+        Op::Shuffle { groups } => shuffle(&at, *groups),
+        Op::Activate(activation) => activate(&at, *activation),
         Op::LayerNorm { eps } => layer_norm(&at, *eps),
         Op::Pad { pad, crop } => padded(&at, *pad, *crop),
         Op::Mul => mul(&at),
@@ -204,12 +211,9 @@ fn one(name: &str, op: &Op, inputs: &[&LayerFacts]) -> Result<LayerFacts, NetErr
             &[d, t, 1] if *index < t => Ok(LayerFacts { field: None, ..at.plain([d].into()) }),
             _ => Err(at.wants(format!("a sequence [D, T, 1] of more than {index} tokens"))),
         },
-        Op::Relu
-        | Op::Relu6
-        | Op::Activate(_)
-        | Op::Softmax
-        | Op::Dropout { .. }
-        | Op::Identity => Ok(at.plain(inputs[0].shape.clone())),
+        Op::Relu | Op::Relu6 | Op::Softmax | Op::Dropout { .. } | Op::Identity => {
+            Ok(at.plain(inputs[0].shape.clone()))
+        }
     }
 }
 
@@ -355,9 +359,48 @@ fn layer_norm(at: &At<'_>, eps: f32) -> Result<LayerFacts, NetError> {
     if !(eps >= 0.0 && eps.is_finite()) {
         return Err(at.wants(format!("a finite eps of at least 0, not {eps}")));
     }
-    let c = at.inputs[0].shape.first().copied().unwrap_or_default();
-    let params = [Role::Weight, Role::Bias].into_iter().map(|r| at.param(r, [c])).collect();
-    Ok(LayerFacts { params, ..at.plain(at.inputs[0].shape.clone()) })
+    Ok(at.by_channel(&[Role::Weight, Role::Bias]))
+}
+
+fn slice(at: &At<'_>, from: usize, to: usize) -> Result<LayerFacts, NetError> {
+    let mut dims = at.inputs[0].shape.to_vec();
+    match dims.first_mut() {
+        Some(c) if from < to && to <= *c => *c = to - from,
+        _ => return Err(at.wants(format!("channels {from} to {to} to be some of them"))),
+    }
+    Ok(at.plain(dims.into()))
+}
+
+fn shuffle(at: &At<'_>, groups: usize) -> Result<LayerFacts, NetError> {
+    match at.inputs[0].shape.first() {
+        Some(c) if groups > 0 && c.is_multiple_of(groups) => {
+            Ok(at.plain(at.inputs[0].shape.clone()))
+        }
+        _ => Err(at.wants(format!("channels in {groups} groups"))),
+    }
+}
+
+fn activate(at: &At<'_>, activation: Activation) -> Result<LayerFacts, NetError> {
+    match activation {
+        Activation::Clip { min, max } if min >= max || min.is_nan() || max.is_nan() => {
+            Err(at.wants(format!("a min ({min}) below max ({max})")))
+        }
+        Activation::Elu { alpha: factor } | Activation::LeakyRelu { slope: factor }
+            if !factor.is_finite() =>
+        {
+            Err(at.wants(format!("a finite factor below zero, not {factor}")))
+        }
+        Activation::Clip { .. }
+        | Activation::Elu { .. }
+        | Activation::LeakyRelu { .. }
+        | Activation::Sigmoid
+        | Activation::HardSigmoid
+        | Activation::HardSwish
+        | Activation::Silu
+        | Activation::Gelu
+        | Activation::GeluTanh
+        | Activation::Tanh => Ok(at.plain(at.inputs[0].shape.clone())),
+    }
 }
 
 fn padded(at: &At<'_>, pad: Pad, crop: Pad) -> Result<LayerFacts, NetError> {

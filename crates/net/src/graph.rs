@@ -189,7 +189,10 @@ fn check_arity(layer: &str, op: &Op, got: usize) -> Result<(), NetError> {
         | Op::Relu6
         | Op::Activate(_)
         | Op::Affine { .. }
-        | Op::Scale
+        | Op::Scale { .. }
+        | Op::Prelu
+        | Op::Slice { .. }
+        | Op::Shuffle { .. }
         | Op::LayerNorm { .. }
         | Op::Pad { .. }
         | Op::Tokens { .. }

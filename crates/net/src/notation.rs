@@ -13,7 +13,7 @@
 //! Windows are `size=3` or `size=3x5` (height x width), likewise `stride` and `dilation`; `pad=1` or
 //! `pad=0,0,1,1` (top, left, bottom, right). Settings at their defaults are not printed:
 //! `stride=1 pad=0 dilation=1 groups=1 rounding=floor`, `bias=no` for `conv2d`, `bias=yes` for
-//! `linear`, `count_pad=yes`. `parse(print(graph)) == graph` for every graph.
+//! `linear`, `count_pad=yes`, no `min` or `max` for `clip`. `parse(print(graph)) == graph` for every graph.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -25,7 +25,7 @@ use crate::op::{Activation, Conv2d, Pad, Rounding, Window};
 use crate::{Graph, LayerId, NetError, Op, nearest};
 
 /// Every operation's word.
-pub const OPS: [&str; 32] = [
+pub const OPS: [&str; 37] = [
     "input",
     "conv2d",
     "batch_norm",
@@ -39,8 +39,13 @@ pub const OPS: [&str; 32] = [
     "gelu_tanh",
     "tanh",
     "leaky_relu",
+    "elu",
+    "clip",
     "affine",
     "scale",
+    "prelu",
+    "slice",
+    "shuffle",
     "layer_norm",
     "pad",
     "mul",
@@ -111,6 +116,16 @@ fn settings(op: &Op, text: &mut String) {
         }
         Op::Dropout { rate } => write!(text, " rate={rate}"),
         Op::Activate(Activation::LeakyRelu { slope }) => write!(text, " slope={slope}"),
+        Op::Activate(Activation::Elu { alpha }) => write!(text, " alpha={alpha}"),
+        Op::Activate(Activation::Clip { min, max }) => {
+            for (key, limit) in [("min", min), ("max", max)].iter().filter(|(_, x)| x.is_finite()) {
+                let _ = write!(text, " {key}={limit}");
+            }
+            Ok(())
+        }
+        Op::Scale { bias } => text.write_str(if *bias { " bias=yes" } else { "" }),
+        Op::Slice { from, to } => write!(text, " from={from} to={to}"),
+        Op::Shuffle { groups } => write!(text, " groups={groups}"),
         Op::Affine { scale, shift } => write!(text, " scale={} shift={}", List(scale), List(shift)),
         Op::Pad { pad, crop } => {
             padding(text, "pad", *pad);
@@ -121,7 +136,7 @@ fn settings(op: &Op, text: &mut String) {
         Op::Attention { heads } => write!(text, " heads={heads}"),
         Op::Token { index } => write!(text, " index={index}"),
         Op::Activate(_)
-        | Op::Scale
+        | Op::Prelu
         | Op::Mul
         | Op::Relu
         | Op::Relu6
@@ -272,8 +287,16 @@ fn operation(word: &str, keys: &mut Keys<'_>, plain: &mut Vec<&str>) -> Result<O
         "leaky_relu" => {
             Op::Activate(Activation::LeakyRelu { slope: keys.float("slope", Some(0.01))? })
         }
+        "elu" => Op::Activate(Activation::Elu { alpha: keys.float("alpha", Some(1.0))? }),
+        "clip" => Op::Activate(Activation::Clip {
+            min: keys.float("min", Some(f32::NEG_INFINITY))?,
+            max: keys.float("max", Some(f32::INFINITY))?,
+        }),
         "affine" => Op::Affine { scale: keys.list("scale")?, shift: keys.list("shift")? },
-        "scale" => Op::Scale,
+        "scale" => Op::Scale { bias: keys.yes("bias", false)? },
+        "prelu" => Op::Prelu,
+        "slice" => Op::Slice { from: keys.number("from", Some(0))?, to: keys.number("to", None)? },
+        "shuffle" => Op::Shuffle { groups: keys.number("groups", None)? },
         "layer_norm" => Op::LayerNorm { eps: keys.float("eps", None)? },
         "pad" => Op::Pad { pad: keys.sides("pad")?, crop: keys.sides("crop")? },
         "mul" => Op::Mul,

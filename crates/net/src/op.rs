@@ -143,7 +143,7 @@ impl Window {
     }
 }
 
-/// A function of one value that is more than a clamp.
+/// A function of one value, other than the two common clamps.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Activation {
     /// `1 / (1 + exp(-x))`.
@@ -165,6 +165,18 @@ pub enum Activation {
         /// Slope below zero.
         slope: f32,
     },
+    /// `x` above zero, `alpha · (exp(x) - 1)` below (Clevert et al. 2015).
+    Elu {
+        /// What it comes to, negated, far below zero.
+        alpha: f32,
+    },
+    /// `min(max(x, min), max)` with limits other than 0 and 6; infinite for none.
+    Clip {
+        /// Smallest value that comes out.
+        min: f32,
+        /// Largest value that comes out.
+        max: f32,
+    },
 }
 
 impl Activation {
@@ -179,6 +191,8 @@ impl Activation {
             Self::GeluTanh => "gelu_tanh",
             Self::Tanh => "tanh",
             Self::LeakyRelu { .. } => "leaky_relu",
+            Self::Elu { .. } => "elu",
+            Self::Clip { .. } => "clip",
         }
     }
 }
@@ -244,8 +258,27 @@ pub enum Op {
         /// Offset of each channel.
         shift: Vec<f32>,
     },
-    /// `x · weight` for each channel, weight `[C]` (layer scale, Touvron et al. 2021, section 2).
-    Scale,
+    /// `x · weight + bias` for each channel, weight and bias `[C]`: Caffe's Scale, and without a bias
+    /// the layer scale of Touvron et al. 2021, section 2.
+    Scale {
+        /// Whether there is a bias.
+        bias: bool,
+    },
+    /// `x` above zero, `weight · x` below, weight `[C]` (He et al. 2015, section 2.1).
+    Prelu,
+    /// Channels `from` to `to` (not included) of a map or vector.
+    Slice {
+        /// The first that is kept, from 0.
+        from: usize,
+        /// The first behind it that is not.
+        to: usize,
+    },
+    /// Channels seen as `[groups, C / groups]` and transposed, so that each group behind it sees all
+    /// before it (Zhang et al. 2017, section 3.1).
+    Shuffle {
+        /// Groups; divides the channels.
+        groups: usize,
+    },
     /// `(x - mean) / sqrt(var + eps) · weight + bias` over the channels of each pixel, or over a vector
     /// (Ba et al. 2016).
     LayerNorm {
@@ -308,7 +341,10 @@ impl Op {
             Op::Relu6 => "relu6",
             Op::Activate(activation) => activation.name(),
             Op::Affine { .. } => "affine",
-            Op::Scale => "scale",
+            Op::Scale { .. } => "scale",
+            Op::Prelu => "prelu",
+            Op::Slice { .. } => "slice",
+            Op::Shuffle { .. } => "shuffle",
             Op::LayerNorm { .. } => "layer_norm",
             Op::Pad { .. } => "pad",
             Op::Mul => "mul",

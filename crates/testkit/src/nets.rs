@@ -150,6 +150,37 @@ const NETWORKS: &[(&str, &str)] = &[
          head = linear norm out=5
          -> head",
     ),
+    (
+        "shuffled groups, slices, scales behind convolutions and norms, learned slopes, limits",
+        "image = input 3x14x11
+         even = affine image scale=0.5,2,1.5 shift=0.1,-0.2,0
+         brighter = scale even bias=yes
+         stem = conv2d brighter out=24 size=3 stride=2 pad=1
+         bn = batch_norm stem eps=0.001
+         sc = scale bn bias=yes
+         act = prelu sc
+         left = slice act to=10
+         right = slice act from=10 to=24
+         g1 = conv2d right out=14 size=1 groups=2 bias=yes
+         s1 = scale g1
+         lim = clip s1 min=-0.75 max=0.5
+         dw = conv2d lim out=14 size=3 pad=1 groups=14
+         s2 = scale dw bias=yes
+         high = clip s2 min=0.25
+         both = concat left high
+         mixed = shuffle both groups=4
+         bn2 = batch_norm mixed eps=0.001
+         sc2 = scale bn2 bias=yes
+         low = clip sc2 min=-1.5 max=1.25
+         curve = elu low alpha=0.75
+         mean = global_avg_pool curve
+         vector = slice mean from=3 to=19
+         order = shuffle vector groups=2
+         slope = prelu order
+         fc = linear slope out=6
+         last = scale fc bias=yes
+         -> last",
+    ),
 ];
 
 /// Every small network with its name and formula weights.

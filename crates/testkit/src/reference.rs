@@ -155,25 +155,26 @@ impl Reference {
             Op::Affine { scale, shift } => {
                 per_channel(inputs[0], |c, x| x * f64::from(scale[c]) + f64::from(shift[c]))
             }
-            Op::Scale => {
+            Op::Scale { bias } => {
                 let weight = self.param(name, "weight");
-                per_channel(inputs[0], |c, x| x * weight[c])
+                let bias = bias.then(|| self.param(name, "bias"));
+                per_channel(inputs[0], |c, x| x * weight[c] + bias.map_or(0.0, |b| b[c]))
+            }
+            Op::Prelu => {
+                let weight = self.param(name, "weight");
+                per_channel(inputs[0], |c, x| if x > 0.0 { x } else { weight[c] * x })
+            }
+            Op::Slice { from, .. } => picked(inputs[0], |c| from + c, out),
+            Op::Shuffle { groups } => {
+                let each = out[0] / groups;
+                picked(inputs[0], |c| c % groups * each + c / groups, out)
             }
             Op::LayerNorm { eps } => {
                 let [weight, bias] = ["weight", "bias"].map(|role| self.param(name, role));
                 tokens::layer_norm(inputs[0], weight, bias, f64::from(*eps))
             }
             Op::Pad { pad, crop } => tokens::padded(inputs[0], *pad, *crop, out),
-            Op::Mul => {
-                let gate = inputs[1];
-                let [_, h, w] = inputs[0].chw();
-                let one = gate.data.len() * h * w == inputs[0].data.len();
-                let mut value = inputs[0].clone();
-                for (i, x) in value.data.iter_mut().enumerate() {
-                    *x *= gate.data[if one { i / (h * w) } else { i }];
-                }
-                value
-            }
+            Op::Mul => product(inputs[0], inputs[1]),
             Op::Tokens { first } => {
                 let [token, position] = ["token", "position"].map(|role| self.param(name, role));
                 tokens::sequence(inputs[0], *first, token, position, out)
@@ -191,13 +192,7 @@ impl Reference {
                 let count = if *count_pad { padded } else { values.len() };
                 values.iter().sum::<f64>() / count as f64
             }),
-            Op::GlobalAvgPool => {
-                let [c, h, w] = inputs[0].chw();
-                let mean = |c| {
-                    inputs[0].data[c * h * w..(c + 1) * h * w].iter().sum::<f64>() / (h * w) as f64
-                };
-                Value { shape: out.clone(), data: (0..c).map(mean).collect() }
-            }
+            Op::GlobalAvgPool => means(inputs[0], out),
             Op::Linear { out: n, bias } => {
                 let weight = self.param(name, "weight");
                 let zeros = vec![0.0; *n];
@@ -238,6 +233,29 @@ fn per_channel(x: &Value, f: impl Fn(usize, f64) -> f64) -> Value {
     Value { shape: x.shape.clone(), data }
 }
 
+/// Channel `source(c)` in place of each channel `c`.
+fn picked(x: &Value, source: impl Fn(usize) -> usize, out: &Shape) -> Value {
+    let [_, h, w] = x.chw();
+    let data = (0..out[0]).map(source).flat_map(|c| x.data[c * h * w..(c + 1) * h * w].to_vec());
+    Value { shape: out.clone(), data: data.collect() }
+}
+
+fn product(x: &Value, gate: &Value) -> Value {
+    let [_, h, w] = x.chw();
+    let one = gate.data.len() * h * w == x.data.len();
+    let mut value = x.clone();
+    for (i, x) in value.data.iter_mut().enumerate() {
+        *x *= gate.data[if one { i / (h * w) } else { i }];
+    }
+    value
+}
+
+fn means(x: &Value, out: &Shape) -> Value {
+    let [_, h, w] = x.chw();
+    let mean = |map: &[f64]| map.iter().sum::<f64>() / (h * w) as f64;
+    Value { shape: out.clone(), data: x.data.chunks_exact(h * w).map(mean).collect() }
+}
+
 fn activate(activation: Activation, x: f64) -> f64 {
     let sigmoid = 1.0 / (1.0 + (-x).exp());
     let hard = (x + 3.0).clamp(0.0, 6.0) / 6.0;
@@ -253,6 +271,9 @@ fn activate(activation: Activation, x: f64) -> f64 {
         }
         Activation::Tanh => x.tanh(),
         Activation::LeakyRelu { slope } => x.max(0.0) + f64::from(slope) * x.min(0.0),
+        Activation::Elu { alpha } if x < 0.0 => f64::from(alpha) * x.exp_m1(),
+        Activation::Elu { .. } => x,
+        Activation::Clip { min, max } => x.clamp(f64::from(min), f64::from(max)),
     }
 }
 

@@ -28,6 +28,11 @@ fn shapes_follow_padding_stride_dilation_and_rounding() {
         ("4x5x7", "tokens x first=2", "4x37x1"),
         ("12x5x1", "attention x heads=2", "4x5x1"),
         ("12x5x1", "token x index=4", "12"),
+        ("12x5x2", "slice x from=3 to=12", "9x5x2"),
+        ("12", "slice x to=1", "1"),
+        ("12x5x2", "shuffle x groups=3", "12x5x2"),
+        ("12x5x2", "scale x bias=yes", "12x5x2"),
+        ("12", "prelu x", "12"),
     ];
     for (input, line, wanted) in cases {
         let text = format!("x = input {input}\ny = {line}\n-> y");
@@ -47,6 +52,11 @@ fn a_shape_that_does_not_fit_names_layer_shapes_and_what_is_wanted() {
         ("3x4x4", "pad x crop=2", "a map larger than what is cut off it"),
         ("12x4x1", "attention x heads=3", "a sequence [3·D, T, 1] with D in 3 heads"),
         ("4x2x1", "token x index=2", "of more than 2 tokens"),
+        ("3x4x4", "slice x from=2 to=4", "channels 2 to 4 to be some of them"),
+        ("3x4x4", "slice x from=2 to=2", "channels 2 to 2 to be some of them"),
+        ("3x4x4", "shuffle x groups=2", "channels in 2 groups"),
+        ("3x4x4", "shuffle x groups=0", "channels in 0 groups"),
+        ("3x4x4", "clip x min=1 max=1", "a min (1) below max (1)"),
         ("3x4x4", "layer_norm x eps=-1", "a finite eps of at least 0"),
         ("3x4x4", "conv2d x out=4 size=9", "wants a map of at least the kernel's size 9x9"),
         ("3x4x4", "conv2d x out=4 size=1 groups=2", "channels in (3) and out (4) in 2 groups"),
@@ -89,6 +99,10 @@ fn receptive_field_cost_and_parameters_of_a_known_stack() {
     assert_eq!(of("c1").macs, 8 * 16 * 16 * 27);
     assert_eq!(of("fc").macs, 160);
     assert_eq!(of("n1").param_count(), 32);
+    let text = "x = input 6x3x3\ns = scale x bias=yes\np = prelu s\nc = slice p to=2\n-> c";
+    let few = regraft_net::facts::facts(&notation::parse(text).unwrap()).unwrap();
+    assert_eq!((few.learned(), few.macs()), (6 + 6 + 6, 0));
+    assert_eq!(few.output().field.unwrap().size, [1, 1]);
     assert_eq!(facts.learned(), 8 * 27 + 16 + (16 * 72 + 16) + 170);
     // The picture and the first map are alive together: more than any later pair.
     assert_eq!(facts.peak_bytes(), 4 * (3 * 32 * 32 + 8 * 16 * 16));

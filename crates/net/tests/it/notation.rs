@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use regraft_net::op::{Conv2d, Pad, Rounding, Window};
+use regraft_net::op::{Activation, Conv2d, Pad, Rounding, Window};
 use regraft_net::{Graph, NetError, Op, notation};
 use regraft_testkit::small_networks;
 
@@ -19,11 +19,21 @@ fn defaults_are_not_printed_and_settings_are() {
     let conv = Conv2d { dilation: [2, 1], ..Conv2d::new(4, 3).stride(2).pad(pad) };
     let y = graph.push("c", Op::Conv2d(conv), &[x]).unwrap();
     graph.push("n", Op::BatchNorm { eps: 1e-5 }, &[y]).unwrap();
+    let clip = |min, max| Op::Activate(Activation::Clip { min, max });
+    let below = graph.push("a", clip(f32::NEG_INFINITY, 1.5), &[y]).unwrap();
+    graph.push("b", clip(-1.0, f32::INFINITY), &[below]).unwrap();
+    graph.push("s", Op::Scale { bias: false }, &[y]).unwrap();
+    graph.push("t", Op::Scale { bias: true }, &[y]).unwrap();
     let text = "x = input 3x8x8\n\
                 c = conv2d x out=4 size=3 stride=2 pad=0,0,1,1 dilation=2x1\n\
                 n = batch_norm c eps=0.00001\n\
-                -> n\n";
+                a = clip c max=1.5\n\
+                b = clip a min=-1\n\
+                s = scale c\n\
+                t = scale c bias=yes\n\
+                -> t\n";
     assert_eq!(notation::print(&graph), text);
+    assert_eq!(notation::parse(text).unwrap(), graph);
 }
 
 #[test]

@@ -63,7 +63,7 @@ pub(super) fn made(naming: Naming, size: usize, plan: &Plan) -> Result<Made, Net
             b.push(&up, linear(4 * width))?;
             b.push(&curve, Op::Activate(Activation::Gelu))?;
             b.push(&down, linear(width))?;
-            b.push(&scale, Op::Scale)?;
+            b.push(&scale, Op::Scale { bias: false })?;
             b.add(&path, from)?;
             b.mark();
         }

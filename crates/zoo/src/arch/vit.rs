@@ -69,7 +69,7 @@ pub(super) fn made(naming: Naming, size: usize, plan: &Plan) -> Result<Made, Net
         b.push(&mix[2], Op::Attention { heads: plan.heads })?;
         b.push(&mix[3], linear(width))?;
         if plan.scaled {
-            b.push(&format!("{path}.ls1"), Op::Scale)?;
+            b.push(&format!("{path}.ls1"), Op::Scale { bias: false })?;
         }
         b.add(&format!("{path}.mixed"), from)?;
         let from = b.at();
@@ -78,7 +78,7 @@ pub(super) fn made(naming: Naming, size: usize, plan: &Plan) -> Result<Made, Net
         b.push(&change[2], Op::Activate(Activation::Gelu))?;
         b.push(&change[3], linear(width))?;
         if plan.scaled {
-            b.push(&format!("{path}.ls2"), Op::Scale)?;
+            b.push(&format!("{path}.ls2"), Op::Scale { bias: false })?;
         }
         b.add(&path, from)?;
         b.mark();
