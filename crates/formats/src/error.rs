@@ -162,6 +162,9 @@ pub enum FormatError {
     /// A protocol buffer message is damaged.
     #[error(transparent)]
     Wire(#[from] crate::WireFault),
+    /// A network that an ONNX file cannot hold.
+    #[error("cannot write ONNX: {0}")]
+    OnnxWrite(#[from] crate::onnx::WriteFault),
     /// What the file says makes no network.
     #[error(transparent)]
     Net(#[from] regraft_net::NetError),

@@ -26,6 +26,7 @@ pub mod card;
 mod dtype;
 mod error;
 mod model;
+pub mod onnx;
 mod pickle;
 pub mod safetensors;
 mod sniff;
