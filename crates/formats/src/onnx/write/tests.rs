@@ -170,6 +170,7 @@ fn names_that_clash_get_a_number_and_a_result_is_never_a_sequence() {
     assert!(names.contains(&"t.position/2".to_owned()), "{names:?}");
     let made = nodes(&file);
     let mut outputs: Vec<&str> = made.iter().map(|n| n.rsplit(' ').next().unwrap()).collect();
+    assert!(outputs.contains(&"t") && outputs.contains(&"t/sequence"), "{made:?}");
     outputs.sort_unstable();
     outputs.dedup();
     assert_eq!(outputs.len(), made.len(), "{made:?}");
