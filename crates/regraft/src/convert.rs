@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use regraft_formats::{open_model, safetensors, write_model};
+use regraft_formats::{FormatError, open_model, safetensors, write_model};
 use regraft_infer::Engine;
 use regraft_net::formula::formula_batch;
 use regraft_net::{Forward, Network, Op};
+use regraft_run::atomic_write;
 use serde::Serialize;
 
 use crate::network::is_path;
@@ -20,11 +21,14 @@ const TOLERANCE: f64 = 1e-4;
 pub enum Target {
     /// safetensors, with graph and card in its metadata.
     Safetensors,
+    /// ONNX, the card in its metadata.
+    Onnx,
 }
 
 impl Target {
     /// Endings and what they mean.
-    const ENDINGS: [(&'static str, Self); 1] = [("safetensors", Self::Safetensors)];
+    const ENDINGS: [(&'static str, Self); 2] =
+        [("safetensors", Self::Safetensors), ("onnx", Self::Onnx)];
 
     /// The format that a file's name asks for.
     ///
@@ -70,7 +74,7 @@ pub fn convert(
     let target = Target::of(to)?;
     let network = match load(name, options, observer) {
         Err(Error::Format(error)) if is_path(name) && error.is_no_graph() => {
-            return weights(name, to);
+            return weights(name, to, target, error);
         }
         loaded => loaded?.network,
     };
@@ -78,6 +82,7 @@ pub fn convert(
     let beside = beside(to)?;
     match target {
         Target::Safetensors => write_model(&beside, &network)?,
+        Target::Onnx => atomic_write(&beside, &regraft_formats::onnx::write(&network)?)?,
     }
     let difference = difference(&network, &open_model(&beside)?.network)?;
     if !(difference <= TOLERANCE) {
@@ -98,9 +103,16 @@ fn beside(to: &Path) -> Result<tempfile::TempPath, Error> {
     Ok(file.into_temp_path())
 }
 
-/// Weights that have no graph, under their own names.
-fn weights(name: &str, to: &Path) -> Result<Converted, Error> {
-    let Target::Safetensors = Target::of(to)?;
+/// Weights that have no graph, under their own names; `error` where the format wants a graph.
+fn weights(
+    name: &str,
+    to: &Path,
+    target: Target,
+    error: FormatError,
+) -> Result<Converted, Error> {
+    if target == Target::Onnx {
+        return Err(error.into());
+    }
     let read = regraft_formats::open(Path::new(name))?;
     safetensors::write(to, &read.tensors, &read.metadata)?;
     let unread = |source| Error::File { what: "read", path: to.to_owned(), source };
