@@ -2,8 +2,8 @@
 //!
 //! A [`Network`] is a [`Graph`] of named layers, a map from parameter name to tensor ([`Params`]) and
 //! a [`Card`]. Everything else is a function over it: [`facts`] (shapes, cost, receptive field),
-//! [`surgery`] (cut, graft, split), [`notation`] (the graph as text, both ways). Nothing here runs a
-//! network; executors implement [`Forward`].
+//! [`surgery`] (cut, graft, split), [`notation`] (the graph as text, both ways), [`lint`] (is it sound?).
+//! Nothing here runs a network; executors implement [`Forward`].
 //!
 //! ```
 //! use regraft_net::{facts::facts, notation, surgery};
@@ -27,6 +27,7 @@ pub mod facts;
 pub mod formula;
 mod forward;
 mod graph;
+pub mod lint;
 mod near;
 mod network;
 pub mod notation;

@@ -7,5 +7,6 @@ mod catalogue;
 mod dataset;
 mod fetch;
 mod hub;
+mod lint;
 mod pip;
 mod spec;
