@@ -70,6 +70,8 @@ pub(crate) enum Command {
     Cut(CutArgs),
     /// Write a network in another format, and check what was written.
     Convert(ConvertArgs),
+    /// Check whether a network is sound: structure, weights, and what it does on pictures.
+    Lint(LintArgs),
     /// Measure how fast a network runs on this machine, and where the time goes.
     Bench(BenchArgs),
     /// Pretrained networks: list, show, pull, verify.
@@ -390,6 +392,24 @@ pub(crate) struct ConvertArgs {
     /// End with probabilities, not with scores of classes.
     #[arg(long)]
     pub(crate) softmax: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 sound, with notes at most; 4 problems or warnings were found."
+)]
+pub(crate) struct LintArgs {
+    /// A name of `zoo list`, ARCHITECTURE@SOURCE, a run folder or a model file; or an architecture or a
+    /// file of notation, of which only the structure is checked.
+    pub(crate) network: String,
+    /// Pictures to run it on, best of the kind it was trained on; where their names or folders say the
+    /// class, accuracy tells whether the preprocessing is right.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) images: Option<PathBuf>,
+    /// List all layers with the scale of their values, instead of the ends of blocks. JSON has all in
+    /// any case.
+    #[arg(long, requires = "images")]
+    pub(crate) layers: bool,
 }
 
 #[derive(Debug, Args)]

@@ -44,6 +44,7 @@ fn run(cli: &Cli, printer: &Printer, terminal: &Terminal) -> Result<ExitCode, re
         Command::Show(args) => commands::show::run(args, common, printer, terminal),
         Command::Cut(args) => commands::cut::run(args, common, printer, terminal),
         Command::Convert(args) => commands::convert::run(args, common, printer, terminal),
+        Command::Lint(args) => commands::lint::run(args, common, printer, terminal),
         Command::Bench(args) => commands::bench::run(args, common, printer, terminal),
         Command::Zoo(ZooCommand::List) => commands::zoo::list(printer),
         Command::Zoo(ZooCommand::Show { name }) => commands::zoo::show(name, printer),

@@ -96,7 +96,7 @@ pub(crate) fn graph(
 }
 
 /// The graph of a file of notation; none when the file is of another kind.
-fn notation_of(path: &Path) -> Result<Option<Graph>, Error> {
+pub(crate) fn notation_of(path: &Path) -> Result<Option<Graph>, Error> {
     let unread = |source| Error::File { what: "read", path: path.to_owned(), source };
     let file = File::open(path).map_err(unread)?;
     let mut bytes = Vec::new();

@@ -170,7 +170,7 @@ pub fn verify(
 }
 
 /// The source class of each file.
-fn truths(folder: &Path, files: &[PathBuf]) -> Result<Vec<usize>, Error> {
+pub(crate) fn truths(folder: &Path, files: &[PathBuf]) -> Result<Vec<usize>, Error> {
     let labels = labels("imagenet-1k")?;
     let mut by_word: BTreeMap<String, usize> = BTreeMap::new();
     for (i, label) in labels.iter().enumerate() {

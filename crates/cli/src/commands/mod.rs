@@ -7,6 +7,7 @@ pub(crate) mod cut;
 pub(crate) mod demo;
 pub(crate) mod evaluate;
 pub(crate) mod fit;
+pub(crate) mod lint;
 pub(crate) mod predict;
 pub(crate) mod show;
 pub(crate) mod zoo;

@@ -31,6 +31,7 @@ fn the_command_reference_is_what_the_program_says() {
         &["demo"],
         &["show"],
         &["cut"],
+        &["lint"],
         &["bench"],
         &["zoo"],
         &["zoo", "list"],

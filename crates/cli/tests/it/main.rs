@@ -9,6 +9,7 @@ mod docs;
 mod fit;
 mod hostile;
 mod interrupt;
+mod lint;
 mod support;
 mod tune;
 mod zoo;

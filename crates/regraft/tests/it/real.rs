@@ -4,11 +4,12 @@
 use std::path::PathBuf;
 
 use regraft::{
-    Error, ErrorKind, FeatureKind, FitOptions, LoadOptions, Loaded, PrecisionChoice, Quiet,
-    evaluate, fit, load, verify,
+    Card, Error, ErrorKind, FeatureKind, FitOptions, LoadOptions, Loaded, Network, PrecisionChoice,
+    Quiet, evaluate, fit, lint_network, load, verify,
 };
 use regraft_infer::{Engine, Precision};
 use regraft_net::Forward;
+use regraft_net::card::{Channels, Preprocess};
 use regraft_testkit::{formula_input, relative_l2};
 use regraft_train::{Flow, Trunk, extract};
 use serde_json::Value;
@@ -135,4 +136,35 @@ fn hand_signs_unlike_the_source_take_features_from_several_depths() {
     let logits = FitOptions { features: FeatureKind::Logits, ..options(data, &out) };
     let summary = fit(&logits, &Quiet).unwrap();
     assert!(summary.metrics.test.top1 > 0.5, "ten classes from the source's probabilities");
+}
+
+#[test]
+fn trained_networks_are_sound_and_their_preprocessing_is_right() {
+    let Some(folder) = pictures("imagenet-samples") else { return };
+    for name in ["efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2"] {
+        let Some(loaded) = network(name) else { return };
+        let lint = lint_network(&loaded.network, Some(&folder), &Quiet).unwrap();
+        assert!(lint.sound(), "{name}: {:#?}", lint.findings);
+        let verdict = lint.preprocessing_verdict.unwrap();
+        assert!(verdict.starts_with("right"), "{name}: {verdict}");
+    }
+}
+
+#[test]
+fn a_card_with_another_networks_normalisation_is_called_wrong() {
+    let Some(folder) = pictures("imagenet-samples") else { return };
+    let Some(loaded) = network("efficientnet-lite0") else { return };
+    let whole = &loaded.network;
+    let ours = whole.card().preprocess;
+    let imagenet = Preprocess { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], ..ours };
+    let raw = Preprocess { scale: 1.0, mean: [0.0; 3], std: [1.0; 3], ..ours };
+    let blue = Preprocess { channels: Channels::Bgr, ..ours };
+    for wrong in [imagenet, raw, blue] {
+        let card = Card { preprocess: wrong, ..whole.card().clone() };
+        let network = Network::new(whole.graph().clone(), whole.params(), card).unwrap();
+        let lint = lint_network(&network, Some(&folder), &Quiet).unwrap();
+        let found = lint.findings.iter().find(|f| f.check == "preprocessing");
+        let found = found.unwrap_or_else(|| panic!("{:?}", lint.preprocessing_verdict));
+        assert!(found.severity != "note", "{found:?}");
+    }
 }
