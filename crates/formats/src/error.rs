@@ -275,12 +275,12 @@ pub enum NotWeights {
     )]
     TorchScript,
     /// Some other zip archive.
-    #[error("this zip archive has no `data.pkl`, so it is not a PyTorch checkpoint")]
+    #[error("this zip archive has neither `data.pkl` nor `.npy` members, so it is no PyTorch checkpoint and no .npz")]
     OtherZip,
     /// Some other pickle.
     #[error(
-        "this is a pickle, but not one that `torch.save` wrote; load it where it was made and save \
-         the state_dict with `torch.save`"
+        "this is a pickle, but neither one that `torch.save` wrote nor one of NumPy arrays; load it \
+         where it was made and save the state_dict with `torch.save`"
     )]
     OtherPickle,
     /// Nothing known.

@@ -1,4 +1,5 @@
-//! Weight files to named tensors and back: `PyTorch` checkpoints (read, never run), safetensors.
+//! Weight files to named tensors and back: `PyTorch` checkpoints and pickles of `NumPy` arrays (read,
+//! never run), `.npz`, safetensors.
 //!
 //! One door in, [`open`], and one out, [`safetensors::write`]. The format is known by the bytes of
 //! the file, never by its name. Whatever number type a file holds, the tensors are `f32`.
@@ -12,7 +13,8 @@
 //! can build values and cannot call anything. The rule for names (`module.name`) in it:
 //!
 //! * A short fixed list is understood: `OrderedDict`, the functions of `torch._utils` that rebuild
-//!   tensors and parameters, storage classes, dtypes, `torch.Size`, builtin collections.
+//!   tensors and parameters, storage classes, dtypes, `torch.Size`, builtin collections, and what
+//!   `NumPy` writes of an array (`_reconstruct`, `_frombuffer`, `scalar`, `dtype`).
 //! * The result of calling any other name is an inert object that remembers the name. If the
 //!   weights can be reached without it, the file opens, and [`Weights::skipped`] says what was left
 //!   aside (`args (argparse.Namespace)`). If the weights are inside it (a whole pickled model), the
@@ -27,6 +29,7 @@ mod dtype;
 mod error;
 mod model;
 pub mod onnx;
+mod numpy;
 mod pickle;
 pub mod safetensors;
 mod sniff;
@@ -68,6 +71,12 @@ pub enum Format {
     TorchLegacy,
     /// `torch.save` before 0.1.10: a tar archive.
     TorchTar,
+    /// A pickle of `NumPy` arrays.
+    NumpyPickle,
+    /// `numpy.savez`: a zip archive of arrays.
+    Npz,
+    /// `numpy.save` of a dict or list of arrays.
+    Npy,
 }
 
 impl Format {
@@ -78,6 +87,9 @@ impl Format {
             Self::TorchZip => "torch-zip",
             Self::TorchLegacy => "torch-legacy",
             Self::TorchTar => "torch-tar",
+            Self::NumpyPickle => "numpy-pickle",
+            Self::Npz => "npz",
+            Self::Npy => "npy",
         }
     }
 }
@@ -116,8 +128,9 @@ pub fn open(path: &Path) -> Result<Weights, FormatError> {
 pub fn from_bytes(bytes: &[u8]) -> Result<Weights, FormatError> {
     let mut weights = match sniff::format(bytes)? {
         Format::Safetensors => safetensors::parse(bytes)?,
-        Format::TorchZip => torch::parse_zip(bytes)?,
-        Format::TorchLegacy => torch::parse_legacy(bytes)?,
+        Format::TorchZip | Format::Npz => torch::parse_zip(bytes)?,
+        Format::TorchLegacy | Format::NumpyPickle => torch::parse_legacy(bytes)?,
+        Format::Npy => numpy::parse_npy(bytes)?,
         Format::TorchTar => torch::parse_tar(bytes)?,
     };
     strip_prefixes(&mut weights);

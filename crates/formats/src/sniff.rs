@@ -8,11 +8,10 @@ const HEAD: usize = 512;
 const TAR_MAGIC_AT: usize = 257;
 
 /// Leading bytes of files that people give by mistake.
-const STRANGERS: [(&[u8], NotWeights); 4] = [
+const STRANGERS: [(&[u8], NotWeights); 3] = [
     (b"version https://git-lfs", NotWeights::GitLfsPointer),
     (b"\x89HDF\r\n\x1a\n", NotWeights::Hdf5),
     (b"\x1f\x8b", NotWeights::Gzip),
-    (b"\x93NUMPY", NotWeights::Numpy),
 ];
 
 /// The container, by content.
@@ -25,6 +24,9 @@ pub(crate) fn format(bytes: &[u8]) -> Result<Format, FormatError> {
             return Err(FormatError::NotWeights(kind));
         }
     }
+    if bytes.starts_with(b"\x93NUMPY") {
+        return Ok(Format::Npy);
+    }
     if bytes.starts_with(b"PK\x03\x04") {
         return Ok(Format::TorchZip);
     }
@@ -34,7 +36,7 @@ pub(crate) fn format(bytes: &[u8]) -> Result<Format, FormatError> {
     if is_safetensors(bytes) {
         return Ok(Format::Safetensors);
     }
-    if bytes[0] == 0x80 {
+    if bytes[0] == 0x80 || is_text_pickle(bytes) {
         return Ok(Format::TorchLegacy);
     }
     Err(FormatError::NotWeights(stranger(bytes)))
@@ -44,6 +46,12 @@ pub(crate) fn format(bytes: &[u8]) -> Result<Format, FormatError> {
 fn is_safetensors(bytes: &[u8]) -> bool {
     let Some((length, rest)) = bytes.split_first_chunk::<8>() else { return false };
     rest.first() == Some(&b'{') && u64::from_le_bytes(*length) >= 2
+}
+
+/// Protocols 0 and 1 have no mark of their own: a dict, list or class at the front, a stop at the end.
+fn is_text_pickle(bytes: &[u8]) -> bool {
+    const FRONTS: [&[u8]; 6] = [b"(dp", b"(lp", b"}q", b"]q", b"ccollections\n", b"cnumpy"];
+    bytes.ends_with(b".") && FRONTS.iter().any(|front| bytes.starts_with(front))
 }
 
 fn stranger(bytes: &[u8]) -> NotWeights {

@@ -14,6 +14,17 @@ pub(crate) enum Rebuild {
     ByDtype,
 }
 
+/// How `NumPy` makes an array: the order of the arguments of the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Make {
+    /// Empty at first; the state that follows is `(1, shape, dtype, is_fortran, data)`.
+    Reconstruct,
+    /// `(data, dtype, shape, order)` (protocol 5).
+    FromBuffer,
+    /// `(dtype, data)`: one value.
+    Scalar,
+}
+
 /// A name that is understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Known {
@@ -25,12 +36,18 @@ pub(crate) enum Known {
     OrderedDict,
     /// A dict that starts empty, whatever the arguments.
     EmptyDict,
+    /// Makes an array of `NumPy`.
+    Array(Make),
+    /// `numpy.dtype(code, ...)`; byte order follows as state.
+    NumberType,
+    /// `_codecs.encode(text, "latin1")`: how protocols before 3 write bytes of Python 3.
+    Encode,
     /// A value that no tensor is made of.
     Inert,
 }
 
 /// Names understood, `(module, name, meaning)`.
-const KNOWN: [(&str, &str, Known); 21] = [
+const KNOWN: [(&str, &str, Known); 29] = [
     ("collections", "OrderedDict", Known::OrderedDict),
     ("collections", "defaultdict", Known::EmptyDict),
     ("collections", "Counter", Known::Inert),
@@ -44,6 +61,14 @@ const KNOWN: [(&str, &str, Known); 21] = [
     ("torch.autograd.variable", "Variable", Known::First),
     ("torch", "Size", Known::First),
     ("torch", "device", Known::Inert),
+    ("numpy.core.multiarray", "_reconstruct", Known::Array(Make::Reconstruct)),
+    ("numpy._core.multiarray", "_reconstruct", Known::Array(Make::Reconstruct)),
+    ("numpy.core.numeric", "_frombuffer", Known::Array(Make::FromBuffer)),
+    ("numpy._core.numeric", "_frombuffer", Known::Array(Make::FromBuffer)),
+    ("numpy.core.multiarray", "scalar", Known::Array(Make::Scalar)),
+    ("numpy._core.multiarray", "scalar", Known::Array(Make::Scalar)),
+    ("numpy", "dtype", Known::NumberType),
+    ("_codecs", "encode", Known::Encode),
     ("builtins", "set", Known::Inert),
     ("builtins", "frozenset", Known::Inert),
     ("builtins", "list", Known::Inert),

@@ -94,8 +94,17 @@ impl<'a> Machine<'a> {
 
     /// The bytes up to the end of the line, without it.
     pub(super) fn line(&mut self) -> Step<&'a [u8]> {
+        self.line_within(MAX_LINE)
+    }
+
+    /// The same for texts, which may be as long as the file.
+    pub(super) fn long_line(&mut self) -> Step<&'a [u8]> {
+        self.line_within(usize::MAX)
+    }
+
+    fn line_within(&mut self, limit: usize) -> Step<&'a [u8]> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let head = &rest[..rest.len().min(MAX_LINE)];
+        let head = &rest[..rest.len().min(limit)];
         let Some(n) = head.iter().position(|&b| b == b'\n') else {
             return Err(PickleFault::Truncated { wanted: rest.len() as u64 + 1, left: rest.len() });
         };
@@ -186,8 +195,13 @@ impl<'a> Machine<'a> {
             | Node::Int(_)
             | Node::Long(_)
             | Node::Str(_)
+            | Node::Bytes(_)
+            | Node::Escaped { .. }
+            | Node::Latin1(_)
             | Node::Seq(_)
             | Node::Dict(_)
+            | Node::Array { .. }
+            | Node::NumberType { .. }
             | Node::Tensor { .. } => None,
         }
     }
@@ -216,11 +230,23 @@ impl<'a> Machine<'a> {
             Some(Known::First) => self.push_first(first, global),
             Some(Known::OrderedDict) => self.push_ordered(first),
             Some(Known::EmptyDict) => self.push(Node::Dict(Vec::new())),
+            Some(Known::Array(make)) => {
+                self.push(Node::Array { make, args, state: None, global, offset: self.op_at })
+            }
+            Some(Known::NumberType) => self.push(Node::NumberType { args, state: None }),
+            Some(Known::Encode) => self.push(first.map_or(Node::Inert, Node::Latin1)),
             Some(Known::Inert) => self.push(Node::Inert),
             None => {
                 let global = self.behind_copyreg(module, first).unwrap_or(global);
                 self.push(Node::Foreign { global, offset: self.op_at })
             }
+        }
+    }
+
+    /// Keeps the state of an array or number type; that of all other objects means nothing here.
+    pub(super) fn set_state(&mut self, of: Id, to: Id) {
+        if let Node::Array { state, .. } | Node::NumberType { state, .. } = self.node_mut(of) {
+            *state = Some(to);
         }
     }
 

@@ -6,13 +6,16 @@
 //! Values live in one flat list and point at each other by number: sharing and cycles cost
 //! nothing, and neither reading nor dropping recurses.
 
+mod escape;
 mod globals;
 mod machine;
 mod ops;
 
+use std::borrow::Cow;
+
 use crate::{FormatError, PickleFault};
 
-pub(crate) use globals::{Rebuild, dtype, full_name, storage_dtype};
+pub(crate) use globals::{Make, Rebuild, dtype, full_name, storage_dtype};
 
 /// Number of a value in its [`Pickle`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,13 +24,23 @@ pub(crate) struct Id(u32);
 /// An inert value.
 #[derive(Debug)]
 pub(crate) enum Node<'a> {
-    /// None, floats, bytes, numbers and texts that no checkpoint needs.
+    /// None, floats, numbers and texts that no checkpoint needs.
     Inert,
     Bool(bool),
     Int(i64),
     /// A whole number of more than eight bytes, little-endian two's complement.
     Long(&'a [u8]),
     Str(&'a str),
+    /// Bytes, or a text of Python 2 that is no UTF-8.
+    Bytes(&'a [u8]),
+    /// A text of protocol 0 with `\` in it, as it stands in the file. In quotes it was one of Python 2,
+    /// whose escapes stand for bytes; else they stand for characters.
+    Escaped {
+        quoted: bool,
+        text: &'a [u8],
+    },
+    /// A text whose characters stand for bytes.
+    Latin1(Id),
     /// A tuple, list or set.
     Seq(Vec<Id>),
     /// A dict, in the order of insertion; of equal keys the last one holds.
@@ -49,6 +62,19 @@ pub(crate) enum Node<'a> {
     Tensor {
         rebuild: Rebuild,
         args: Id,
+    },
+    /// An array of `NumPy`: the call that made it, and the state it got afterwards.
+    Array {
+        make: Make,
+        args: Id,
+        state: Option<Id>,
+        global: Id,
+        offset: usize,
+    },
+    /// A number type of `NumPy`, likewise.
+    NumberType {
+        args: Id,
+        state: Option<Id>,
     },
 }
 
@@ -86,6 +112,24 @@ impl<'a> Pickle<'a> {
         if let Node::Int(n) = self.node(id) { Some(*n) } else { None }
     }
 
+    /// The bytes that a value stands for.
+    pub(crate) fn bytes(&self, id: Id) -> Option<Cow<'a, [u8]>> {
+        match self.node(id) {
+            Node::Bytes(bytes) => Some(Cow::Borrowed(bytes)),
+            // Texts of Python 2 were bytes.
+            Node::Str(text) => Some(Cow::Borrowed(text.as_bytes())),
+            Node::Escaped { quoted: true, text } => escape::bytes(text).map(Cow::Owned),
+            Node::Latin1(inner) => match self.node(*inner) {
+                Node::Str(text) => escape::latin1(text.chars()).map(Cow::Owned),
+                Node::Escaped { quoted: false, text } => {
+                    escape::latin1(escape::characters(text)?.into_iter()).map(Cow::Owned)
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// A whole number that is not negative.
     pub(crate) fn size(&self, id: Id) -> Option<usize> {
         self.int(id).and_then(|n| usize::try_from(n).ok())
@@ -113,16 +157,20 @@ impl<'a> Pickle<'a> {
     /// `module.name` and offset of what a value is made of, when that is not understood here.
     pub(crate) fn foreign(&self, id: Id) -> Option<(String, usize)> {
         let (global, offset) = match self.node(id) {
-            Node::Foreign { global, offset } => (*global, *offset),
+            Node::Foreign { global, offset } | Node::Array { global, offset, .. } => (*global, *offset),
             Node::Global { offset, .. } => (id, *offset),
             Node::Inert
             | Node::Bool(_)
             | Node::Int(_)
             | Node::Long(_)
             | Node::Str(_)
+            | Node::Bytes(_)
+            | Node::Escaped { .. }
+            | Node::Latin1(_)
             | Node::Seq(_)
             | Node::Dict(_)
             | Node::Persistent(_)
+            | Node::NumberType { .. }
             | Node::Tensor { .. } => return None,
         };
         let (module, name) = self.global(global)?;

@@ -5,14 +5,16 @@ use super::machine::{MAX_VALUES, Machine, Step};
 use super::{Id, Node};
 use crate::PickleFault;
 
-/// A text when the bytes are UTF-8, else nothing that a checkpoint needs.
+/// A text when the bytes are UTF-8.
 fn text(bytes: &[u8]) -> Node<'_> {
-    std::str::from_utf8(bytes).map_or(Node::Inert, Node::Str)
+    std::str::from_utf8(bytes).map_or(Node::Bytes(bytes), Node::Str)
 }
 
-/// A text of protocol 0 when it needs no unescaping, else nothing that a checkpoint needs.
-fn plain(bytes: &[u8]) -> Node<'_> {
-    if bytes.contains(&b'\\') { Node::Inert } else { text(bytes) }
+/// A text of protocol 0.
+fn plain(bytes: &[u8], quoted: bool) -> Node<'_> {
+    // Without quotes a byte is a character, never a part of UTF-8.
+    let escaped = bytes.contains(&b'\\') || !quoted && !bytes.is_ascii();
+    if escaped { Node::Escaped { quoted, text: bytes } } else { text(bytes) }
 }
 
 /// A whole number, little-endian two's complement.
@@ -88,15 +90,15 @@ impl Machine<'_> {
             b'T' | b'X' | b'B' => u64::from(u32::from_le_bytes(self.array()?)),
             0x8d | 0x8e | 0x96 => u64::from_le_bytes(self.array()?),
             b'V' => {
-                let line = self.line()?;
-                return self.push(plain(line)).map(|()| true);
+                let line = self.long_line()?;
+                return self.push(plain(line, false)).map(|()| true);
             }
             b'S' => {
-                let line = self.line()?.trim_ascii();
+                let line = self.long_line()?.trim_ascii();
                 let quoted = line.split_first().zip(line.split_last());
                 let node = match quoted {
                     Some(((open, _), (close, _))) if line.len() >= 2 && open == close => {
-                        plain(&line[1..line.len() - 1])
+                        plain(&line[1..line.len() - 1], true)
                     }
                     _ => return Err(PickleFault::Kind { wanted: "a text in quotes" }),
                 };
@@ -107,7 +109,7 @@ impl Machine<'_> {
         let bytes = self.take(length)?;
         // Bytes of Python 3 (`B`, `C`, 0x8e, 0x96) are never names; those of Python 2 are.
         let is_text = matches!(opcode, b'U' | b'T' | b'X' | 0x8c | 0x8d);
-        self.push(if is_text { text(bytes) } else { Node::Inert }).map(|()| true)
+        self.push(if is_text { text(bytes) } else { Node::Bytes(bytes) }).map(|()| true)
     }
 
     /// Tuples, lists, sets, dicts.
@@ -282,8 +284,9 @@ impl Machine<'_> {
             }
             b'b' => {
                 // State of an object: `_metadata` of a state dict, fields of a foreign object.
-                self.pop()?;
-                self.top()?;
+                let state = self.pop()?;
+                let of = self.top()?;
+                self.set_state(of, state);
             }
             b'P' => {
                 let id = text(self.line()?);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::{Storages, gather_all, locate, locate_all, select};
 use crate::pickle::{Id, Node, Pickle};
 use crate::view::Budget;
-use crate::{Format, FormatError, NotWeights, Weights};
+use crate::{Format, FormatError, Weights};
 
 /// `0x1950a86a20f9469cfc6c`, little-endian.
 const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
@@ -16,9 +16,9 @@ const PROTOCOL: i64 = 1001;
 
 /// Reads a checkpoint of this kind.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Weights, FormatError> {
-    let magic = Pickle::read(bytes, 0, "magic number")?;
+    let magic = Pickle::read(bytes, 0, "pickle")?;
     if !matches!(magic.node(magic.root), Node::Long(number) if **number == MAGIC) {
-        return Err(NotWeights::OtherPickle.into());
+        return crate::numpy::parse_pickle(bytes);
     }
     let protocol = Pickle::read(bytes, magic.end, "protocol")?;
     if protocol.int(protocol.root) != Some(PROTOCOL) {

@@ -18,7 +18,7 @@ use locate::{Located, Lookup};
 use select::Selection;
 pub(crate) use select::WRAPPERS;
 pub(crate) use tar::parse as parse_tar;
-pub(crate) use zip::parse as parse_zip;
+pub(crate) use zip::{Archive, parse as parse_zip};
 
 /// Bytes of each storage, by key.
 type Storages<'a> = BTreeMap<String, Cow<'a, [u8]>>;

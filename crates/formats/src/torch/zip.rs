@@ -20,7 +20,12 @@ const PICKLE: &str = "/data.pkl";
 /// Reads a checkpoint of this kind.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Weights, FormatError> {
     let mut archive = Archive::open(bytes)?;
-    let root = archive.root()?;
+    let root = match archive.root() {
+        Err(FormatError::NotWeights(NotWeights::OtherZip)) if archive.has_suffix(".npy") => {
+            return crate::numpy::parse_npz(archive);
+        }
+        root => root?,
+    };
     if archive.has(&format!("{root}/constants.pkl")) {
         return Err(NotWeights::TorchScript.into());
     }
@@ -44,7 +49,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Weights, FormatError> {
     gather_all(Format::TorchZip, selection, &tensors, &storages, &mut archive.budget)
 }
 
-struct Archive<'a> {
+pub(crate) struct Archive<'a> {
     bytes: &'a [u8],
     zip: ZipArchive<Cursor<&'a [u8]>>,
     budget: Budget,
@@ -58,6 +63,28 @@ impl<'a> Archive<'a> {
             return Err(FormatError::TooManyMembers { members: zip.len(), limit: MAX_MEMBERS });
         }
         Ok(Self { bytes, zip, budget: Budget::of_file(bytes.len()) })
+    }
+
+    /// Bytes of the file.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn has_suffix(&self, suffix: &str) -> bool {
+        self.zip.file_names().any(|name| name.is_ok_and(|name| name.ends_with(suffix)))
+    }
+
+    /// Names of the members that end so, sorted.
+    pub(crate) fn names_with(&self, suffix: &str) -> Result<Vec<String>, FormatError> {
+        let mut names = Vec::new();
+        for name in self.zip.file_names() {
+            let name = name.map_err(|source| FormatError::Zip { source })?;
+            if name.ends_with(suffix) {
+                names.push(name.to_string());
+            }
+        }
+        names.sort();
+        Ok(names)
     }
 
     fn has(&self, name: &str) -> bool {
@@ -80,7 +107,7 @@ impl<'a> Archive<'a> {
     }
 
     /// The bytes of a member: a slice of the file when it is stored as torch stores it.
-    fn member(&mut self, name: &str) -> Result<Cow<'a, [u8]>, FormatError> {
+    pub(crate) fn member(&mut self, name: &str) -> Result<Cow<'a, [u8]>, FormatError> {
         let missing = || FormatError::MissingMember { member: name.to_string() };
         let broken = |source| FormatError::Member { member: name.to_string(), source };
         let index = self.zip.index_for_name(name).ok_or_else(missing)?;

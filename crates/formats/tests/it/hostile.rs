@@ -154,7 +154,7 @@ fn files_that_are_no_weights_are_called_what_they_are() {
         (b"{\"weight_map\": {\"a\": \"model-00001.safetensors\"}}".into(), NotWeights::Json),
         (b"\x89HDF\r\n\x1a\n\0\0\0".into(), NotWeights::Hdf5),
         (b"\x1f\x8b\x08\0\0".into(), NotWeights::Gzip),
-        (b"\x93NUMPY\x01\0".into(), NotWeights::Numpy),
+        (std::fs::read(fixture("bare.npy")).unwrap(), NotWeights::Numpy),
         (b"\x80\x04K\x01.".into(), NotWeights::OtherPickle),
         (archive(&[("readme.txt", b"hello")], stored), NotWeights::OtherZip),
         (archive(&[("model.weights.h5", b"x")], stored), NotWeights::KerasArchive),
@@ -275,4 +275,36 @@ fn a_dict_without_tensors_says_which_keys_it_has() {
     let pickle = [b"}".to_vec(), text("epoch"), b"K\x01s.".to_vec()].concat();
     let error = from_bytes(&checkpoint(&pickle, &[])).unwrap_err().to_string();
     assert!(error.contains("keys found: `epoch`"), "{error}");
+}
+
+#[test]
+fn a_pickle_of_arrays_that_wants_to_run_code_is_refused_whole() {
+    let error = message("numpy_evil.pkl");
+    assert!(error.contains("system`, which runs code; nothing was run"), "{error}");
+}
+
+#[test]
+fn an_array_with_fewer_bytes_than_its_shape_says_is_refused() {
+    let mut bytes = std::fs::read(fixture("numpy_python2.pkl")).unwrap();
+    let at = bytes.windows(3).position(|w| w == b"K\x03\x85").unwrap();
+    bytes[at + 1] = 200;
+    let error = from_bytes(&bytes).unwrap_err().to_string();
+    assert!(error.contains("tensor `w`: shape 200 with strides [1] from 0 leaves"), "{error}");
+}
+
+#[test]
+fn lists_that_share_lists_do_not_multiply_work() {
+    // A list of lists of lists ..., each holding the one below a thousand times.
+    let mut bytes = b"\x80\x02]q\x00".to_vec();
+    for level in 0..6u8 {
+        bytes.extend([b']', b'q', level + 1, b'(']);
+        for _ in 0..1000 {
+            bytes.extend([b'h', level]);
+        }
+        bytes.push(b'e');
+    }
+    bytes.push(b'.');
+    let start = std::time::Instant::now();
+    from_bytes(&bytes).unwrap_err();
+    assert!(start.elapsed().as_secs() < 5);
 }

@@ -1,6 +1,7 @@
 //! Tests of the formats against values that torch and safetensors themselves gave.
 //!
-//! The fixtures and `expected.json` are made by `fixtures/make/torch_checkpoints.py`.
+//! The fixtures, `expected.json` and `expected_numpy.json` are made by
+//! `fixtures/make/torch_checkpoints.py` and `numpy_arrays.py`.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "any other error fails the test")]
