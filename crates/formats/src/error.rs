@@ -165,6 +165,9 @@ pub enum FormatError {
     /// A network that an ONNX file cannot hold.
     #[error("cannot write ONNX: {0}")]
     OnnxWrite(#[from] crate::onnx::WriteFault),
+    /// The index of a checkpoint in several files is wrong.
+    #[error(transparent)]
+    Shards(#[from] crate::ShardFault),
     /// What the file says makes no network.
     #[error(transparent)]
     Net(#[from] regraft_net::NetError),
@@ -275,7 +278,9 @@ pub enum NotWeights {
     )]
     TorchScript,
     /// Some other zip archive.
-    #[error("this zip archive has neither `data.pkl` nor `.npy` members, so it is no PyTorch checkpoint and no .npz")]
+    #[error(
+        "this zip archive has neither `data.pkl` nor `.npy` members, so it is no PyTorch checkpoint and no .npz"
+    )]
     OtherZip,
     /// Some other pickle.
     #[error(

@@ -25,13 +25,15 @@
 //!   safety does not rest on it.
 
 pub mod card;
+mod config;
 mod dtype;
 mod error;
 mod model;
-pub mod onnx;
 mod numpy;
+pub mod onnx;
 mod pickle;
 pub mod safetensors;
+mod shards;
 mod sniff;
 mod torch;
 mod view;
@@ -44,8 +46,10 @@ use std::path::Path;
 
 use regraft_tensor::Tensor;
 
+pub use config::{FolderConfig, folder_config};
 pub use error::{FormatError, NotWeights, PickleFault, TensorFault};
 pub use model::{Model, NOTATION_KEY, open_model, write_model};
+pub use shards::ShardFault;
 pub use wire::WireFault;
 
 /// Metadata key: the path of wrapper keys under which the tensors were found, for instance
@@ -109,7 +113,8 @@ pub struct Weights {
     pub skipped: Vec<String>,
 }
 
-/// Reads a weight file; the format is known by its content.
+/// Reads a weight file; the format is known by its content. A file called `*.index.json` is the index
+/// of a checkpoint in several files, which lie beside it (`model.safetensors.index.json`).
 ///
 /// Prefixes of training wrappers (`module.`, `_orig_mod.`) are taken off when every name carries
 /// them; [`PREFIX_KEY`] says which.
@@ -118,7 +123,15 @@ pub struct Weights {
 /// [`FormatError::InFile`] with the path and the reason: the file cannot be read, is no weight
 /// file, is damaged, or hides code in its pickle.
 pub fn open(path: &Path) -> Result<Weights, FormatError> {
-    read_file(path).and_then(|bytes| from_bytes(&bytes)).map_err(|fault| fault.in_file(path))
+    let read = || {
+        if shards::is_index(path) {
+            let mut weights = shards::open(path)?;
+            strip_prefixes(&mut weights);
+            return Ok(weights);
+        }
+        from_bytes(&read_file(path)?)
+    };
+    read().map_err(|fault: FormatError| fault.in_file(path))
 }
 
 /// [`open`] for a file that is already in memory.
@@ -126,15 +139,20 @@ pub fn open(path: &Path) -> Result<Weights, FormatError> {
 /// # Errors
 /// As [`open`], without the path.
 pub fn from_bytes(bytes: &[u8]) -> Result<Weights, FormatError> {
-    let mut weights = match sniff::format(bytes)? {
+    let mut weights = parse(bytes)?;
+    strip_prefixes(&mut weights);
+    Ok(weights)
+}
+
+/// Reads a weight file, names as they are in it.
+fn parse(bytes: &[u8]) -> Result<Weights, FormatError> {
+    Ok(match sniff::format(bytes)? {
         Format::Safetensors => safetensors::parse(bytes)?,
         Format::TorchZip | Format::Npz => torch::parse_zip(bytes)?,
         Format::TorchLegacy | Format::NumpyPickle => torch::parse_legacy(bytes)?,
         Format::Npy => numpy::parse_npy(bytes)?,
         Format::TorchTar => torch::parse_tar(bytes)?,
-    };
-    strip_prefixes(&mut weights);
-    Ok(weights)
+    })
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, FormatError> {

@@ -104,12 +104,7 @@ fn beside(to: &Path) -> Result<tempfile::TempPath, Error> {
 }
 
 /// Weights that have no graph, under their own names; `error` where the format wants a graph.
-fn weights(
-    name: &str,
-    to: &Path,
-    target: Target,
-    error: FormatError,
-) -> Result<Converted, Error> {
+fn weights(name: &str, to: &Path, target: Target, error: FormatError) -> Result<Converted, Error> {
     if target == Target::Onnx {
         return Err(error.into());
     }

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use regraft_net::Network;
+use regraft_formats::FolderConfig;
+use regraft_net::card::Preprocess;
+use regraft_net::{Card, Network};
 use regraft_run::{RunFile, RunFolder};
 use regraft_zoo::{
     ArchInfo, Cache, Checksum, FetchEvent, FetchOptions, Fetched, Flow, NetworkSpec, Source, fetch,
@@ -54,7 +56,7 @@ pub fn load(name: &str, options: &LoadOptions, observer: &dyn Observer) -> Resul
     let spec = spec(name)?;
     let fetched = get(&spec, options, observer)?;
     let (network, unused) = match spec.architecture() {
-        Some(architecture) => fill(architecture, &spec, &fetched.path)?,
+        Some(architecture) => fill(architecture, &spec, &fetched.path, observer)?,
         None => model(&fetched.path, observer)?,
     };
     Ok(Loaded { network, source: name.to_owned(), sha256: fetched.sha256.to_string(), unused })
@@ -84,16 +86,35 @@ fn fill(
     architecture: &ArchInfo,
     spec: &NetworkSpec,
     path: &Path,
+    observer: &dyn Observer,
 ) -> Result<(Network, Vec<String>), Error> {
     let weights = regraft_formats::open(path)?;
-    let params = architecture.adopt(weights.tensors.into_iter().collect())?;
-    let graph = architecture.graph()?;
+    let fitted = architecture.fitted(weights.tensors)?;
+    let mut card = spec.card();
+    if !fitted.prefix.is_empty() {
+        let note =
+            format!("names in the weights file begin with `{}`, left out here", fitted.prefix);
+        observer.tell(&Progress::Note(&note));
+    }
+    if let Some(classes) = fitted.classes {
+        card.labels.clear();
+        let note = format!("the weights have {classes} classes, and so has the network");
+        observer.tell(&Progress::Note(&note));
+    }
+    if let NetworkSpec::Weights { .. } = spec
+        && let Some(config) = regraft_formats::folder_config(path)
+    {
+        // 1000 where the file does not say otherwise.
+        let classes = fitted.classes.unwrap_or(1000);
+        describe(&mut card, config, (architecture, classes), observer);
+    }
+    let (graph, params) = (fitted.graph, fitted.params);
     // Counters of batches seen are bookkeeping of the source framework.
     let unused = regraft_net::unused(&graph, &params)?
         .into_iter()
         .filter(|n| !n.ends_with("num_batches_tracked"))
         .collect();
-    Ok((Network::new(graph, &params, spec.card())?, unused))
+    Ok((Network::new(graph, &params, card)?, unused))
 }
 
 /// A network of a file with its own graph.
@@ -103,6 +124,43 @@ fn model(path: &Path, observer: &dyn Observer) -> Result<(Network, Vec<String>),
         observer.tell(&Progress::Note(note));
     }
     Ok((model.network, model.unused))
+}
+
+/// Puts what lies beside the weights into the card: it knows better than the habits of the framework.
+fn describe(
+    card: &mut Card,
+    config: FolderConfig,
+    (architecture, classes): (&ArchInfo, usize),
+    observer: &dyn Observer,
+) {
+    let note = |text: String| observer.tell(&Progress::Note(&text));
+    config.notes.into_iter().for_each(note);
+    let bare = |name: &str| name.split('.').next().unwrap_or(name).to_owned();
+    if let Some(said) = config.architecture.filter(|said| said.starts_with("timm/"))
+        && bare(&said) != architecture.name
+    {
+        note(format!("config.json says `{said}`, you said `{}`", architecture.name));
+    }
+    if let Some(preprocess) = config.preprocess {
+        if preprocess.crop == card.preprocess.crop {
+            card.preprocess = preprocess;
+        } else {
+            let [height, width] = preprocess.crop;
+            let size = architecture.size;
+            note(format!(
+                "config.json wants pictures of {height}x{width}, the network is built for {size}x{size}: \
+                 its colours are taken, sizes stay as usual"
+            ));
+            let usual = card.preprocess;
+            card.preprocess = Preprocess { resize: usual.resize, crop: usual.crop, ..preprocess };
+        }
+    }
+    if config.labels.len() == classes {
+        card.labels = config.labels;
+    }
+    if let Some(licence) = config.licence {
+        card.licence = licence;
+    }
 }
 
 /// Fetches the weights file of a spec.

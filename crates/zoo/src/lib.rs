@@ -17,14 +17,16 @@ mod dataset;
 mod error;
 mod error_text;
 mod fetch;
+mod folder;
 mod hub;
 #[cfg(feature = "hub")]
 mod hub_download;
 mod labels;
 mod pip;
+mod sdist;
 mod spec;
 
-pub use arch::{ArchInfo, Family, Naming, SourceParam, architecture, architectures, graph};
+pub use arch::{ArchInfo, Family, Fitted, Naming, SourceParam, architecture, architectures, graph};
 pub use cache::Cache;
 pub use catalogue::{DEFAULT, Entry, card, catalogue, catalogue_files, find};
 pub use checksum::Checksum;

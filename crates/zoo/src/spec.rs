@@ -26,13 +26,14 @@ pub enum Source {
         /// Path in the repository.
         file: String,
     },
-    /// A file in a wheel on the Python package index: `pypi:NAME==VERSION/MEMBER`.
+    /// A file in a package on the Python package index: `pypi:NAME==VERSION/MEMBER`.
     Pypi {
         /// The package.
         package: String,
         /// Its exact version.
         version: String,
-        /// Path in the wheel.
+        /// Path in the wheel; in the source package if it begins with `NAME-VERSION/`, which no wheel
+        /// has.
         member: String,
     },
 }

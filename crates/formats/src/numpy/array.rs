@@ -115,7 +115,11 @@ pub(super) fn found(
         View::dense_strides(&shape)
     };
     let shape = Shape::new(shape);
-    Lookup::Found { view: View { storage: String::new(), dtype, offset: 0, shape, strides }, data, big }
+    Lookup::Found {
+        view: View { storage: String::new(), dtype, offset: 0, shape, strides },
+        data,
+        big,
+    }
 }
 
 /// The number type of a code, `f4`, or with its byte order, `<f4`; and whether that is big end first.

@@ -97,7 +97,8 @@ impl Out {
         self.walk(&pickle, name, pickle.root, 0)?;
         if self.weights.tensors.len() == before && name.is_empty() {
             let values = pickle.dict(pickle.root).unwrap_or_default().iter().map(|(_, v)| *v);
-            let found = std::iter::once(pickle.root).chain(values).find_map(|id| pickle.foreign(id));
+            let found =
+                std::iter::once(pickle.root).chain(values).find_map(|id| pickle.foreign(id));
             if let Some((global, offset)) = found {
                 let member = member.to_owned();
                 return Err(FormatError::ForeignObject { member, offset, global });

@@ -157,7 +157,9 @@ impl<'a> Pickle<'a> {
     /// `module.name` and offset of what a value is made of, when that is not understood here.
     pub(crate) fn foreign(&self, id: Id) -> Option<(String, usize)> {
         let (global, offset) = match self.node(id) {
-            Node::Foreign { global, offset } | Node::Array { global, offset, .. } => (*global, *offset),
+            Node::Foreign { global, offset } | Node::Array { global, offset, .. } => {
+                (*global, *offset)
+            }
             Node::Global { offset, .. } => (id, *offset),
             Node::Inert
             | Node::Bool(_)

@@ -7,6 +7,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "any other error fails the test")]
 
 mod damage;
+mod folders;
 mod hostile;
 mod values;
 mod writing;

@@ -41,7 +41,9 @@ pub(super) fn kind(op: &Op) -> Kind {
         Op::BatchNorm { .. } => Kind::BatchNorm,
         Op::LayerNorm { .. } => Kind::LayerNorm,
         Op::Affine { .. }
-        | Op::Scale
+        | Op::Scale { .. }
+        | Op::Slice { .. }
+        | Op::Shuffle { .. }
         | Op::Pad { .. }
         | Op::Tokens { .. }
         | Op::Token { .. }
@@ -50,7 +52,7 @@ pub(super) fn kind(op: &Op) -> Kind {
         | Op::Flatten
         | Op::Dropout { .. }
         | Op::Identity => Kind::Pass,
-        Op::Relu | Op::Relu6 | Op::Activate(_) => Kind::Curve,
+        Op::Relu | Op::Relu6 | Op::Prelu | Op::Activate(_) => Kind::Curve,
         Op::MaxPool(_) | Op::Lrn { .. } | Op::Softmax | Op::Attention { .. } => Kind::Bend,
         Op::Add => Kind::Add,
         Op::Concat => Kind::Concat,

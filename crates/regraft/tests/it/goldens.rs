@@ -16,6 +16,7 @@ fn architectures_reproduce_the_logits_of_their_frameworks() {
     let cases = [
         include_str!("../../../../fixtures/logits.json"),
         include_str!("../../../../fixtures/keras_logits.json"),
+        include_str!("../../../../fixtures/transformers_logits.json"),
     ]
     .map(|text| serde_json::from_str::<Vec<Value>>(text).unwrap())
     .concat();

@@ -93,6 +93,39 @@ pub(super) fn vgg(size: usize, repeats: [usize; 5], norm: bool) -> Result<Made, 
 const FIRES: [[usize; 2]; 8] =
     [[16, 64], [16, 64], [32, 128], [32, 128], [48, 192], [48, 192], [64, 256], [64, 256]];
 
+/// `SqueezeNet` 1.1 in the names of its prototxt: `fire2/expand3x3`.
+pub(super) fn caffe_squeezenet(size: usize) -> Result<Made, NetError> {
+    let mut b = Build::new(size, Padding::Symmetric, 0.0)?;
+    b.push("conv1", conv(64, 3, 2, 0))?;
+    b.push("relu_conv1", Op::Relu)?;
+    b.push("pool1", Op::MaxPool(CEIL))?;
+    b.mark();
+    for (n, [squeeze, expand]) in (2..).zip(FIRES) {
+        let path = format!("fire{n}");
+        b.push(&format!("{path}/squeeze1x1"), conv(squeeze, 1, 1, 0))?;
+        b.push(&format!("{path}/relu_squeeze1x1"), Op::Relu)?;
+        let from = b.at();
+        let mut ends = Vec::new();
+        for (size, pad) in [(1, 0), (3, 1)] {
+            b.to(from);
+            b.push(&format!("{path}/expand{size}x{size}"), conv(expand, size, 1, pad))?;
+            b.push(&format!("{path}/relu_expand{size}x{size}"), Op::Relu)?;
+            ends.push(b.at());
+        }
+        b.join(&format!("{path}/concat"), Op::Concat, &ends)?;
+        if n == 3 || n == 5 {
+            b.push(&format!("pool{n}"), Op::MaxPool(CEIL))?;
+        }
+        b.mark();
+    }
+    b.side("features_pool", Op::GlobalAvgPool)?;
+    b.push("drop9", Op::Dropout { rate: 0.5 })?;
+    b.push("conv10", conv(1000, 1, 1, 0))?;
+    b.push("relu_conv10", Op::Relu)?;
+    b.push("pool10", Op::GlobalAvgPool)?;
+    Ok(b.made())
+}
+
 /// Version 1.0, or 1.1 when `newer`: other pools, a smaller stem.
 pub(super) fn squeezenet(size: usize, newer: bool) -> Result<Made, NetError> {
     let mut b = Build::new(size, Padding::Symmetric, 0.0)?;

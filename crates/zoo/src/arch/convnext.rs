@@ -29,7 +29,7 @@ fn names(timm: bool, path: &str) -> [String; 6] {
 }
 
 pub(super) fn made(naming: Naming, size: usize, plan: &Plan) -> Result<Made, NetError> {
-    let timm = naming == Naming::Timm;
+    let timm = naming.is_timm();
     let mut b = Build::new(size, Padding::Symmetric, 1e-6)?;
     let patches = |out, size| Op::Conv2d(Conv2d::new(out, size).stride(size).bias());
     let [stem, norm] = if timm { ["stem.0", "stem.1"] } else { ["features.0.0", "features.0.1"] };
@@ -74,7 +74,9 @@ pub(super) fn made(naming: Naming, size: usize, plan: &Plan) -> Result<Made, Net
         ["avgpool", "classifier.0", "classifier.2"]
     };
     b.push(pool, Op::GlobalAvgPool)?;
-    b.push(norm, NORM)?;
+    // Transformers has another epsilon in this one norm.
+    let eps = if naming == Naming::Transformers { 1e-12 } else { 1e-6 };
+    b.push(norm, Op::LayerNorm { eps })?;
     b.push(head, linear(1000))?;
     Ok(b.made())
 }

@@ -1,5 +1,5 @@
 //! Inverted residuals with squeeze-and-excitation: `MobileNetV3` (Howard et al. 2019, tables 1 and 2) and
-//! `EfficientNet` (Tan and Le 2019, tables 1 and section 3.3), in torchvision's names.
+//! `EfficientNet` (Tan and Le 2019, tables 1 and section 3.3), in the names of torchvision and timm.
 
 use regraft_net::op::{Activation, Conv2d, Pad, Window};
 use regraft_net::{NetError, Op};
@@ -27,6 +27,10 @@ struct Style {
     gate: Activation,
     /// Of the squeeze; none for `ReLU`.
     squeeze: Option<Activation>,
+    /// Whether names are timm's.
+    timm: bool,
+    /// Whether convolutions are padded as `TensorFlow` does it.
+    same: bool,
 }
 
 /// The nearest multiple of 8 that loses less than a tenth.
@@ -35,32 +39,109 @@ pub(super) fn rounded(wanted: f64) -> usize {
     if (near as f64) < 0.9 * wanted { near + 8 } else { near }
 }
 
+/// Convolution, norm, activation.
+type Unit = [String; 3];
+
+/// Names of the layers of one block.
+struct Names {
+    expand: Unit,
+    depthwise: Unit,
+    squeeze: Squeeze,
+    project: [String; 2],
+    end: String,
+}
+
+/// Mean, layer, activation, layer, gate; and the product.
+struct Squeeze {
+    parts: [String; 5],
+    end: String,
+}
+
+fn unit(path: &str, names: [&str; 3]) -> Unit {
+    names.map(|name| format!("{path}{name}"))
+}
+
+impl Names {
+    /// `place` is the block's own path.
+    fn new(timm: bool, place: &str, end: &str, [expands, squeezed]: [bool; 2]) -> Self {
+        let end = end.to_owned();
+        if timm {
+            let path = format!("{place}.");
+            let first = |conv| unit(&path, [conv, "bn1", "bn1.act"]);
+            let words = ["pool", "conv_reduce", "act1", "conv_expand", "gate"];
+            let squeeze = Squeeze {
+                parts: words.map(|word| format!("{path}se.{word}")),
+                end: format!("{path}se"),
+            };
+            let (depthwise, project) = if expands {
+                (unit(&path, ["conv_dw", "bn2", "bn2.act"]), ["conv_pwl", "bn3"])
+            } else {
+                (first("conv_dw"), ["conv_pw", "bn2"])
+            };
+            let project = project.map(|word| format!("{path}{word}"));
+            return Self { expand: first("conv_pw"), depthwise, squeeze, project, end };
+        }
+        let mut n = 0;
+        let mut next = |there: bool| {
+            n += usize::from(there);
+            format!("{place}.block.{}", n.max(1) - 1)
+        };
+        let three = |path: String| unit(&path, [".0", ".1", ".2"]);
+        let (expand, depthwise) = (three(next(expands)), three(next(true)));
+        let path = next(squeezed);
+        let words = ["avgpool", "fc1", "activation", "fc2", "scale_activation"];
+        let squeeze =
+            Squeeze { parts: words.map(|word| format!("{path}.{word}")), end: path.clone() };
+        let path = next(true);
+        let project = [".0", ".1"].map(|word| format!("{path}{word}"));
+        Self { expand, depthwise, squeeze, project, end }
+    }
+}
+
 fn conv(
     b: &mut Build,
-    path: &str,
+    [name, norm]: [&str; 2],
     (out, kernel, stride, groups): (usize, usize, usize, usize),
-    eps: f32,
+    style: &Style,
 ) -> Result<(), NetError> {
-    let spec = Conv2d::new(out, kernel).stride(stride).pad(Pad::all(kernel / 2)).groups(groups);
-    b.push(&format!("{path}.0"), Op::Conv2d(spec))?;
-    b.push(&format!("{path}.1"), Op::BatchNorm { eps })
+    let pad = if style.same {
+        let extent = b.shape()?[1];
+        Pad::same([extent; 2], [kernel; 2], [stride; 2], [1, 1])
+    } else {
+        Pad::all(kernel / 2)
+    };
+    let spec = Conv2d::new(out, kernel).stride(stride).pad(pad).groups(groups);
+    b.push(name, Op::Conv2d(spec))?;
+    b.push(norm, Op::BatchNorm { eps: style.eps })
 }
 
 fn activation(curve: Option<Activation>) -> Op {
     curve.map_or(Op::Relu, Op::Activate)
 }
 
+/// Convolution, norm and activation.
+fn active(
+    b: &mut Build,
+    [name, norm, act]: &Unit,
+    kernel: (usize, usize, usize, usize),
+    (style, curve): (&Style, Op),
+) -> Result<(), NetError> {
+    conv(b, [name, norm], kernel, style)?;
+    b.push(act, curve)
+}
+
 /// Mean over the map, two small layers, and the product of what they say with the map.
-fn excite(b: &mut Build, path: &str, block: &Block, style: &Style) -> Result<(), NetError> {
+fn excite(b: &mut Build, names: &Squeeze, block: &Block, style: &Style) -> Result<(), NetError> {
     let from = b.at();
     let extent = b.shape()?[1];
     let window = Window::new(extent, 1, 0);
-    b.push(&format!("{path}.avgpool"), Op::AvgPool { window, count_pad: true })?;
-    b.push(&format!("{path}.fc1"), Op::Conv2d(Conv2d::new(block.squeeze, 1).bias()))?;
-    b.push(&format!("{path}.activation"), activation(style.squeeze))?;
-    b.push(&format!("{path}.fc2"), Op::Conv2d(Conv2d::new(block.wide, 1).bias()))?;
-    b.push(&format!("{path}.scale_activation"), Op::Activate(style.gate))?;
-    b.join(path, Op::Mul, &[from, b.at()])
+    let [pool, reduce, act, expand, gate] = &names.parts;
+    b.push(pool, Op::AvgPool { window, count_pad: true })?;
+    b.push(reduce, Op::Conv2d(Conv2d::new(block.squeeze, 1).bias()))?;
+    b.push(act, activation(style.squeeze))?;
+    b.push(expand, Op::Conv2d(Conv2d::new(block.wide, 1).bias()))?;
+    b.push(gate, Op::Activate(style.gate))?;
+    b.join(&names.end, Op::Mul, &[from, b.at()])
 }
 
 /// `place` is the block's own path, `end` the name of its last layer.
@@ -71,29 +152,37 @@ fn block(
     style: &Style,
 ) -> Result<(), NetError> {
     let channels = b.channels()?;
-    let (from, mut n) = (b.at(), 0);
-    let mut next = || {
-        n += 1;
-        format!("{place}.block.{}", n - 1)
-    };
+    let from = b.at();
+    let (expands, squeezed) = (spec.wide != channels, spec.squeeze > 0);
+    let names = Names::new(style.timm, place, end, [expands, squeezed]);
     let act = activation(spec.curved.then_some(style.curve));
-    if spec.wide != channels {
-        let path = next();
-        conv(b, &path, (spec.wide, 1, 1, 1), style.eps)?;
-        b.push(&format!("{path}.2"), act.clone())?;
+    if expands {
+        active(b, &names.expand, (spec.wide, 1, 1, 1), (style, act.clone()))?;
     }
-    let path = next();
-    conv(b, &path, (spec.wide, spec.kernel, spec.stride, spec.wide), style.eps)?;
-    b.push(&format!("{path}.2"), act)?;
-    if spec.squeeze > 0 {
-        excite(b, &next(), spec, style)?;
+    let depthwise = (spec.wide, spec.kernel, spec.stride, spec.wide);
+    active(b, &names.depthwise, depthwise, (style, act))?;
+    if squeezed {
+        excite(b, &names.squeeze, spec, style)?;
     }
-    conv(b, &next(), (spec.out, 1, 1, 1), style.eps)?;
+    let [project, norm] = &names.project;
+    conv(b, [project, norm], (spec.out, 1, 1, 1), style)?;
     if spec.stride == 1 && channels == spec.out {
-        b.add(end, from)?;
+        b.add(&names.end, from)?;
     } else {
-        b.push(end, Op::Identity)?;
+        b.push(&names.end, Op::Identity)?;
     }
+    b.mark();
+    Ok(())
+}
+
+/// The stem of both families.
+fn stem(b: &mut Build, out: usize, style: &Style) -> Result<(), NetError> {
+    let names = if style.timm {
+        unit("", ["conv_stem", "bn1", "bn1.act"])
+    } else {
+        unit("features.0", [".0", ".1", ".2"])
+    };
+    active(b, &names, (out, 3, 2, 1), (style, Op::Activate(style.curve)))?;
     b.mark();
     Ok(())
 }
@@ -104,6 +193,8 @@ type Row = (usize, usize, usize, bool, bool, usize);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct V3 {
     rows: &'static [Row],
+    /// Rows in each of timm's stages.
+    stages: &'static [usize],
     hidden: usize,
 }
 
@@ -125,6 +216,7 @@ pub(super) const LARGE: V3 = V3 {
         (5, 960, 160, true, true, 1),
         (5, 960, 160, true, true, 1),
     ],
+    stages: &[1, 2, 3, 4, 2, 3],
     hidden: 1280,
 };
 
@@ -142,32 +234,69 @@ pub(super) const SMALL: V3 = V3 {
         (5, 576, 96, true, true, 1),
         (5, 576, 96, true, true, 1),
     ],
+    stages: &[1, 2, 3, 2, 3],
     hidden: 1024,
 };
 
-pub(super) fn mobilenet_v3(size: usize, plan: &V3) -> Result<Made, NetError> {
+/// Place of a row among timm's stages: stage, place in it, whether it is the last there.
+fn staged(stages: &[usize], row: usize) -> (usize, usize, bool) {
+    let mut before = 0;
+    for (stage, rows) in stages.iter().enumerate() {
+        if row < before + rows {
+            return (stage, row - before, row + 1 == before + rows);
+        }
+        before += rows;
+    }
+    (stages.len(), 0, true)
+}
+
+/// Place and end of a block in timm: the stage has the name of its last block's end.
+fn timm_place(stage: usize, i: usize, last: bool) -> [String; 2] {
+    let place = format!("blocks.{stage}.{i}");
+    let end = if last { format!("blocks.{stage}") } else { place.clone() };
+    [place, end]
+}
+
+pub(super) fn mobilenet_v3(timm: bool, size: usize, plan: &V3) -> Result<Made, NetError> {
     let style = Style {
-        eps: 1e-3,
+        // Not in the weights: torchvision's were trained with one, timm's with the other.
+        eps: if timm { 1e-5 } else { 1e-3 },
         curve: Activation::HardSwish,
         gate: Activation::HardSigmoid,
         squeeze: None,
+        timm,
+        same: false,
     };
     let mut b = Build::new(size, Padding::Symmetric, style.eps)?;
-    conv(&mut b, "features.0", (16, 3, 2, 1), style.eps)?;
-    b.push("features.0.2", Op::Activate(style.curve))?;
-    b.mark();
+    stem(&mut b, 16, &style)?;
     let mut last = 16;
-    for (i, (kernel, wide, out, squeezed, curved, stride)) in (1..).zip(plan.rows.iter().copied()) {
+    for (i, (kernel, wide, out, squeezed, curved, stride)) in plan.rows.iter().copied().enumerate()
+    {
         let squeeze = if squeezed { rounded(wide as f64 / 4.0) } else { 0 };
         let spec = Block { kernel, stride, wide, out, squeeze, curved };
-        let place = format!("features.{i}");
-        block(&mut b, [&place, &place], &spec, &style)?;
+        let [place, end] = if timm {
+            let (stage, i, last) = staged(plan.stages, i);
+            timm_place(stage, i, last)
+        } else {
+            [format!("features.{}", i + 1), format!("features.{}", i + 1)]
+        };
+        block(&mut b, [&place, &end], &spec, &style)?;
         last = out;
     }
-    let path = format!("features.{}", plan.rows.len() + 1);
-    conv(&mut b, &path, (6 * last, 1, 1, 1), style.eps)?;
-    b.push(&format!("{path}.2"), Op::Activate(style.curve))?;
+    let names = if timm {
+        unit(&format!("blocks.{}.0", plan.stages.len()), [".conv", ".bn1", ".bn1.act"])
+    } else {
+        unit(&format!("features.{}", plan.rows.len() + 1), [".0", ".1", ".2"])
+    };
+    active(&mut b, &names, (6 * last, 1, 1, 1), (&style, Op::Activate(style.curve)))?;
     b.mark();
+    if timm {
+        b.push("global_pool", Op::GlobalAvgPool)?;
+        b.push("conv_head", Op::Linear { out: plan.hidden, bias: true })?;
+        b.push("act2", Op::Activate(style.curve))?;
+        b.push("classifier", Op::Linear { out: 1000, bias: true })?;
+        return Ok(b.made());
+    }
     b.push("avgpool", Op::GlobalAvgPool)?;
     b.push("classifier.0", Op::Linear { out: plan.hidden, bias: true })?;
     b.push("classifier.1", Op::Activate(style.curve))?;
@@ -193,21 +322,23 @@ pub(super) struct Efficient {
     pub(super) depth: f64,
     pub(super) dropout: f32,
     pub(super) eps: f32,
+    /// Whether convolutions are padded as `TensorFlow` does it.
+    pub(super) same: bool,
 }
 
-pub(super) fn efficientnet(size: usize, plan: &Efficient) -> Result<Made, NetError> {
+pub(super) fn efficientnet(timm: bool, size: usize, plan: &Efficient) -> Result<Made, NetError> {
     let style = Style {
         eps: plan.eps,
         curve: Activation::Silu,
         gate: Activation::Sigmoid,
         squeeze: Some(Activation::Silu),
+        timm,
+        same: plan.same,
     };
     let mut b = Build::new(size, Padding::Symmetric, style.eps)?;
     let scaled = |channels: usize| rounded(channels as f64 * plan.width);
-    conv(&mut b, "features.0", (scaled(32), 3, 2, 1), style.eps)?;
-    b.push("features.0.2", Op::Activate(style.curve))?;
-    b.mark();
-    for (stage, [expand, kernel, stride, _, out, repeats]) in (1..).zip(STAGES) {
+    stem(&mut b, scaled(32), &style)?;
+    for (stage, [expand, kernel, stride, _, out, repeats]) in STAGES.into_iter().enumerate() {
         let repeats = (repeats as f64 * plan.depth).ceil() as usize;
         for i in 0..repeats {
             let channels = b.channels()?;
@@ -220,15 +351,30 @@ pub(super) fn efficientnet(size: usize, plan: &Efficient) -> Result<Made, NetErr
                 squeeze: (channels / 4).max(1),
                 curved: true,
             };
-            let place = format!("features.{stage}.{i}");
-            let stage = format!("features.{stage}");
-            let end = if i + 1 == repeats { &stage } else { &place };
-            block(&mut b, [&place, end], &spec, &style)?;
+            let last = i + 1 == repeats;
+            let [place, end] = if timm {
+                timm_place(stage, i, last)
+            } else {
+                let stage = format!("features.{}", stage + 1);
+                let place = format!("{stage}.{i}");
+                [place.clone(), if last { stage } else { place }]
+            };
+            block(&mut b, [&place, &end], &spec, &style)?;
         }
     }
-    conv(&mut b, "features.8", (4 * scaled(320), 1, 1, 1), style.eps)?;
-    b.push("features.8.2", Op::Activate(style.curve))?;
+    let names = if timm {
+        unit("", ["conv_head", "bn2", "bn2.act"])
+    } else {
+        unit("features.8", [".0", ".1", ".2"])
+    };
+    let head = (4 * scaled(320), 1, 1, 1);
+    active(&mut b, &names, head, (&style, Op::Activate(style.curve)))?;
     b.mark();
+    if timm {
+        b.push("global_pool", Op::GlobalAvgPool)?;
+        b.push("classifier", Op::Linear { out: 1000, bias: true })?;
+        return Ok(b.made());
+    }
     b.push("avgpool", Op::GlobalAvgPool)?;
     b.push("classifier.0", Op::Dropout { rate: plan.dropout })?;
     b.push("classifier.1", Op::Linear { out: 1000, bias: true })?;

@@ -17,6 +17,7 @@ impl ArchInfo {
         match self.naming {
             Naming::Torchvision => self.torchvision(),
             Naming::Timm => self.timm(),
+            Naming::Transformers => self.of_transformers(),
             Naming::Keras => self.keras_mode(),
             Naming::Caffe => Preprocess {
                 resize: Resize::Exact([256, 256]),
@@ -57,9 +58,38 @@ impl ArchInfo {
         Preprocess::imagenet(side, self.size, Interpolation::Bilinear)
     }
 
+    /// As the `preprocessor_config.json` of the first weights of each family says.
+    fn of_transformers(&self) -> Preprocess {
+        let is = |families: &[Family]| families.contains(&self.family);
+        if is(&[Family::Vit]) {
+            let usual = self.shorter(1.0, Interpolation::Bilinear);
+            let resize = Resize::Exact([self.size; 2]);
+            return Preprocess { resize, mean: HALF, std: HALF, ..usual };
+        }
+        self.shorter(0.875, Interpolation::Bicubic)
+    }
+
+    /// The crop's share of `EfficientNet`s in timm, where it is not the usual one.
+    fn timm_share(&self) -> Option<f64> {
+        Some(match self.name {
+            "timm/efficientnet_b1" => 0.9,
+            "timm/efficientnet_b5" => 1.0,
+            "timm/efficientnet_b6" | "timm/tf_efficientnet_b6" => 0.942,
+            "timm/efficientnet_b7" | "timm/tf_efficientnet_b7" => 0.949,
+            "timm/tf_efficientnet_b1" => 0.882,
+            "timm/tf_efficientnet_b2" => 0.89,
+            "timm/tf_efficientnet_b3" => 0.904,
+            "timm/tf_efficientnet_b4" => 0.922,
+            "timm/tf_efficientnet_b5" => 0.934,
+            _ => return None,
+        })
+    }
+
     fn timm(&self) -> Preprocess {
         let is = |families: &[Family]| families.contains(&self.family);
-        let share = if is(&[Family::ResNet, Family::ResNeXt, Family::ConvNext]) {
+        let share = if let Some(share) = self.timm_share() {
+            share
+        } else if is(&[Family::ResNet, Family::ResNeXt, Family::ConvNext]) {
             0.95
         } else if is(&[Family::Vit, Family::Deit]) {
             0.9

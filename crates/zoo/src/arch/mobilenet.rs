@@ -102,7 +102,7 @@ fn unit(path: &str, names: [&str; 3]) -> Unit {
 fn stem(naming: Naming) -> Unit {
     match naming {
         Naming::Torchvision | Naming::Caffe => unit("features.0", [".0", ".1", ".2"]),
-        Naming::Timm => unit("", ["conv_stem", "bn1", "bn1.act"]),
+        Naming::Timm | Naming::Transformers => unit("", ["conv_stem", "bn1", "bn1.act"]),
         Naming::Lukemelas => unit("", ["_conv_stem", "_bn0", "_swish0"]),
         Naming::Keras => unit("", ["Conv1", "bn_Conv1", "Conv1_relu"]),
     }
@@ -114,7 +114,7 @@ fn head(naming: Naming, blocks: usize) -> Unit {
         Naming::Torchvision | Naming::Caffe => {
             unit(&format!("features.{}", blocks + 1), [".0", ".1", ".2"])
         }
-        Naming::Timm => unit("", ["conv_head", "bn2", "bn2.act"]),
+        Naming::Timm | Naming::Transformers => unit("", ["conv_head", "bn2", "bn2.act"]),
         Naming::Lukemelas => unit("", ["_conv_head", "_bn1", "_swish1"]),
         Naming::Keras => unit("", ["Conv_1", "Conv_1_bn", "out_relu"]),
     }
@@ -124,8 +124,10 @@ fn head(naming: Naming, blocks: usize) -> Unit {
 fn end(naming: Naming, plan: &Plan, (stage, i, n): (usize, usize, usize)) -> String {
     match naming {
         Naming::Torchvision | Naming::Caffe => format!("features.{}", n + 1),
-        Naming::Timm if i + 1 == plan.repeats(stage) => format!("blocks.{stage}"),
-        Naming::Timm => format!("blocks.{stage}.{i}"),
+        Naming::Timm | Naming::Transformers if i + 1 == plan.repeats(stage) => {
+            format!("blocks.{stage}")
+        }
+        Naming::Timm | Naming::Transformers => format!("blocks.{stage}.{i}"),
         Naming::Lukemelas => format!("_blocks.{n}"),
         Naming::Keras if n == 0 => "expanded_conv".to_owned(),
         Naming::Keras => format!("block_{n}"),
@@ -146,7 +148,7 @@ fn names(naming: Naming, plan: &Plan, at: (usize, usize, usize)) -> Names {
                 (expand.clone(), expand, pair(&p, ["1", "2"]))
             }
         }
-        Naming::Timm => {
+        Naming::Timm | Naming::Transformers => {
             let p = format!("blocks.{stage}.{i}.");
             let first = |conv| unit(&p, [conv, "bn1", "bn1.act"]);
             if expands {
@@ -186,13 +188,15 @@ pub(super) fn blocks(naming: Naming, plan: &Plan) -> Vec<String> {
 pub(super) fn graph(info: &ArchInfo, plan: &Plan) -> Result<Graph, NetError> {
     // TensorFlow's epsilon and padding came along with its weights.
     let (padding, eps) = match info.naming {
-        Naming::Torchvision | Naming::Timm | Naming::Caffe => (Padding::Symmetric, 1e-5),
+        Naming::Torchvision | Naming::Timm | Naming::Transformers | Naming::Caffe => {
+            (Padding::Symmetric, 1e-5)
+        }
         Naming::Lukemelas | Naming::Keras => (Padding::Same, 1e-3),
     };
     let dropout = match info.naming {
         Naming::Torchvision | Naming::Caffe => Some("classifier.0"),
         Naming::Lukemelas => Some("_dropout"),
-        Naming::Timm | Naming::Keras => None,
+        Naming::Timm | Naming::Transformers | Naming::Keras => None,
     };
     let mut b = Build::new(info.size, padding, eps)?;
     active(&mut b, &stem(info.naming), Kernel { out: STEM, size: 3, stride: 2, groups: 1 })?;

@@ -13,19 +13,23 @@ mod chain;
 mod convnext;
 mod densenet;
 mod excite;
+mod fit;
 mod habits;
 mod inception;
 mod keras;
+mod listed;
 mod mobilenet;
 mod nasnet;
 mod resnet;
 mod source;
 mod table;
+mod transformers;
 mod vit;
 
 use regraft_net::{Card, Graph, NetError, nearest};
 
 use build::Made;
+pub use fit::Fitted;
 pub use source::SourceParam;
 
 use crate::ZooError;
@@ -122,12 +126,22 @@ pub enum Naming {
     Torchvision,
     /// `blocks.0.0.conv_dw.weight`.
     Timm,
+    /// `vit.encoder.layer.0.attention.attention.query.weight`, as in the files of Hugging Face's
+    /// transformers; layers are called as in timm.
+    Transformers,
     /// `_blocks.0._depthwise_conv.weight`.
     Lukemelas,
     /// `conv1`, `fc8`: layers of a prototxt.
     Caffe,
     /// `conv1_conv/kernel`.
     Keras,
+}
+
+impl Naming {
+    /// Whether layers are called as in timm.
+    fn is_timm(self) -> bool {
+        matches!(self, Self::Timm | Self::Transformers)
+    }
 }
 
 /// The numbers behind an architecture.
@@ -141,6 +155,7 @@ enum Plan {
     Vgg([usize; 5], bool),
     /// Whether it is version 1.1.
     SqueezeNet(bool),
+    CaffeSqueezeNet,
     DenseNet(densenet::Plan),
     GoogLeNet,
     InceptionV3,
@@ -207,11 +222,12 @@ impl ArchInfo {
             Plan::CaffeNet => chain::caffenet(size),
             Plan::Vgg(repeats, norm) => chain::vgg(size, *repeats, *norm),
             Plan::SqueezeNet(newer) => chain::squeezenet(size, *newer),
+            Plan::CaffeSqueezeNet => chain::caffe_squeezenet(size),
             Plan::DenseNet(plan) => densenet::made(size, plan, self.penultimate),
             Plan::GoogLeNet => inception::googlenet(size),
             Plan::InceptionV3 => inception::v3(self.naming, size, ends),
-            Plan::MobileNetV3(plan) => excite::mobilenet_v3(size, plan),
-            Plan::EfficientNet(plan) => excite::efficientnet(size, plan),
+            Plan::MobileNetV3(plan) => excite::mobilenet_v3(self.naming.is_timm(), size, plan),
+            Plan::EfficientNet(plan) => excite::efficientnet(self.naming.is_timm(), size, plan),
             Plan::ConvNext(plan) => convnext::made(self.naming, size, plan),
             Plan::Vit(plan) => vit::made(self.naming, size, plan),
             Plan::NasNet(plan) => nasnet::made(self.naming, size, plan, ends),
@@ -235,7 +251,9 @@ impl ArchInfo {
         let framework = match self.naming {
             Naming::Keras => "keras",
             Naming::Caffe => "caffe",
-            Naming::Torchvision | Naming::Timm | Naming::Lukemelas => "pytorch",
+            Naming::Torchvision | Naming::Timm | Naming::Transformers | Naming::Lukemelas => {
+                "pytorch"
+            }
         };
         Card {
             name: name.to_owned(),

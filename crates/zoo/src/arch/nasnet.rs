@@ -243,7 +243,7 @@ pub(super) fn made(
     plan: &Plan,
     [pool, logits]: [&str; 2],
 ) -> Result<Made, NetError> {
-    let timm = naming == Naming::Timm;
+    let timm = naming.is_timm();
     let mut b = Build::new(size, Padding::Same, 1e-3)?;
     let stem = if timm { ["conv0.conv", "conv0.bn"] } else { ["stem_conv1", "stem_bn1"] };
     b.push(stem[0], Op::Conv2d(Conv2d::new(plan.stem, 3).stride(2)))?;

@@ -33,7 +33,7 @@ const EPS: f32 = 1e-5;
 fn act_word(naming: Naming) -> &'static str {
     match naming {
         Naming::Torchvision | Naming::Lukemelas | Naming::Caffe | Naming::Keras => "relu",
-        Naming::Timm => "act",
+        Naming::Timm | Naming::Transformers => "act",
     }
 }
 
@@ -57,7 +57,7 @@ pub(super) fn graph(info: &ArchInfo, plan: &Plan) -> Result<Graph, NetError> {
     b.conv_norm(["conv1", "bn1"], Kernel { out: 64, size: 7, stride: 2, groups: 1 })?;
     let stem = match info.naming {
         Naming::Torchvision | Naming::Lukemelas | Naming::Caffe | Naming::Keras => "relu",
-        Naming::Timm => "act1",
+        Naming::Timm | Naming::Transformers => "act1",
     };
     b.push(stem, Op::Relu)?;
     b.max_pool("maxpool")?;

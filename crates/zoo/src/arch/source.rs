@@ -7,7 +7,7 @@ use regraft_net::formula::{FormulaRules, formula_param};
 use regraft_net::{Graph, Network, Op, ParamSpec, Params, Role};
 use regraft_tensor::{Shape, Tensor};
 
-use super::{ArchInfo, Naming};
+use super::{ArchInfo, Naming, listed};
 use crate::ZooError;
 
 /// A parameter as the framework has it.
@@ -17,6 +17,8 @@ pub struct SourceParam {
     pub name: String,
     /// Its shape there.
     pub shape: Shape,
+    /// Further parameters of the same shape that follow it in ours, one after the other.
+    more: Vec<String>,
     /// The place of each of our values among theirs; none where the order is the same.
     order: Option<Order>,
 }
@@ -56,12 +58,23 @@ impl Order {
 }
 
 impl SourceParam {
-    fn same(name: impl Into<String>, shape: impl Into<Shape>) -> Self {
-        Self { name: name.into(), shape: shape.into(), order: None }
+    /// Several of one shape that follow one another in ours.
+    pub(super) fn stacked(names: [String; 3], shape: impl Into<Shape>) -> Self {
+        let [name, more @ ..] = names;
+        Self { more: more.into(), ..Self::same(name, shape) }
+    }
+
+    pub(super) fn same(name: impl Into<String>, shape: impl Into<Shape>) -> Self {
+        Self { name: name.into(), shape: shape.into(), more: Vec::new(), order: None }
+    }
+
+    /// Its names: several where ours is made of several.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.name.as_str()).chain(self.more.iter().map(String::as_str))
     }
 
     /// Values in the framework's order as a tensor of ours.
-    fn ours(&self, values: &[f32], spec: &ParamSpec) -> Tensor {
+    pub(super) fn ours(&self, values: &[f32], spec: &ParamSpec) -> Tensor {
         let mut tensor = Tensor::zeros(spec.shape.clone());
         match self.order {
             None => tensor.data_mut().copy_from_slice(values),
@@ -92,6 +105,8 @@ impl ArchInfo {
                 let source = if self.naming == Naming::Keras {
                     let flat = flattened(graph, &facts, &layer.inputs);
                     self.keras(spec, &layer.op, flat)
+                } else if self.naming == Naming::Transformers {
+                    Some(self.transformers(spec))
                 } else {
                     Some(self.torch(spec))
                 };
@@ -104,11 +119,15 @@ impl ArchInfo {
     fn torch(&self, spec: &ParamSpec) -> SourceParam {
         let (name, dims) = (spec.name.as_str(), spec.shape.dims());
         let front = [&[1], dims].concat();
-        let timm = self.naming == Naming::Timm;
+        let timm = self.naming.is_timm();
         match spec.role {
             Role::Token => SourceParam::same(if timm { "cls_token" } else { "class_token" }, front),
             Role::Position => {
                 SourceParam::same(if timm { "pos_embed" } else { "encoder.pos_embedding" }, front)
+            }
+            // In timm this matrix is a convolution of one pixel.
+            Role::Weight if name == "conv_head.weight" && dims.len() == 2 => {
+                SourceParam::same(name, [dims, &[1, 1]].concat())
             }
             Role::Weight if name.ends_with(".layer_scale.weight") => {
                 SourceParam::same(name.trim_end_matches(".weight"), [dims, &[1, 1]].concat())
@@ -150,15 +169,41 @@ impl ArchInfo {
     /// Parameters of a file under the names and in the shapes of the graph. What the graph does not
     /// know stays as it is.
     ///
+    /// A layer's arrays may also be a list without names, as `Keras`'s `get_weights` gives them and
+    /// pickles of `NumPy` arrays hold them: `conv1/0` is the kernel `[kh, kw, in, out]`, `conv1/1` the
+    /// bias (see [`listed`]).
+    ///
     /// # Errors
     /// When the graph cannot be built.
     pub fn adopt(&self, mut tensors: BTreeMap<String, Tensor>) -> Result<Params, ZooError> {
-        for (spec, source) in self.sources(&self.graph()?)? {
+        let graph = self.graph()?;
+        listed::adopt(&graph, &mut tensors)?;
+        self.adopt_into(&graph, tensors)
+    }
+
+    /// The same for a graph of this architecture with another number of classes.
+    pub(super) fn adopt_into(
+        &self,
+        graph: &Graph,
+        mut tensors: BTreeMap<String, Tensor>,
+    ) -> Result<Params, ZooError> {
+        for (spec, source) in self.sources(graph)? {
             let Some(source) = source else {
                 tensors.insert(spec.name.clone(), ones(&spec));
                 continue;
             };
             if source.name == spec.name {
+                continue;
+            }
+            if !source.more.is_empty() {
+                if source
+                    .names()
+                    .all(|n| tensors.get(n).is_some_and(|t| *t.shape() == source.shape))
+                {
+                    let parts = source.names().filter_map(|name| tensors.remove(name));
+                    let values: Vec<f32> = parts.flat_map(Tensor::into_data).collect();
+                    tensors.insert(spec.name.clone(), source.ours(&values, &spec));
+                }
                 continue;
             }
             if let Some(tensor) = tensors.remove(&source.name) {
@@ -179,14 +224,17 @@ impl ArchInfo {
         let graph = self.graph()?;
         let rules = match self.naming {
             Naming::Keras => FormulaRules::Keras,
-            Naming::Torchvision | Naming::Timm | Naming::Lukemelas | Naming::Caffe => {
-                FormulaRules::Torch
-            }
+            Naming::Torchvision
+            | Naming::Timm
+            | Naming::Transformers
+            | Naming::Lukemelas
+            | Naming::Caffe => FormulaRules::Torch,
         };
         let mut params = Params::default();
         for (spec, source) in self.sources(&graph)? {
             let tensor = if let Some(source) = source {
-                source.ours(&formula_param(rules, &source.name, &source.shape), &spec)
+                let values = source.names().flat_map(|n| formula_param(rules, n, &source.shape));
+                source.ours(&values.collect::<Vec<_>>(), &spec)
             } else {
                 ones(&spec)
             };
@@ -219,7 +267,11 @@ fn ones(spec: &ParamSpec) -> Tensor {
 }
 
 /// The map that a flattened input was.
-fn flattened(graph: &Graph, facts: &Facts, inputs: &[regraft_net::LayerId]) -> Option<[usize; 3]> {
+pub(super) fn flattened(
+    graph: &Graph,
+    facts: &Facts,
+    inputs: &[regraft_net::LayerId],
+) -> Option<[usize; 3]> {
     let flatten = graph.layer(*inputs.first()?);
     if !matches!(flatten.op, Op::Flatten) {
         return None;
@@ -231,10 +283,16 @@ fn flattened(graph: &Graph, facts: &Facts, inputs: &[regraft_net::LayerId]) -> O
 }
 
 /// A kernel or matrix of Keras; ours is `dims`.
-fn kernel(layer: &str, dims: &[usize], op: &Op, flat: Option<[usize; 3]>) -> SourceParam {
+pub(super) fn kernel(
+    layer: &str,
+    dims: &[usize],
+    op: &Op,
+    flat: Option<[usize; 3]>,
+) -> SourceParam {
     let named = |name: String, shape: Vec<usize>, order: Order| SourceParam {
         name,
         shape: shape.into(),
+        more: Vec::new(),
         order: Some(order),
     };
     match (dims, op) {

@@ -20,7 +20,7 @@ const fn resnext(
 ) -> ArchInfo {
     let penultimate = match naming {
         Naming::Torchvision | Naming::Lukemelas | Naming::Caffe | Naming::Keras => "avgpool",
-        Naming::Timm => "global_pool",
+        Naming::Timm | Naming::Transformers => "global_pool",
     };
     let plan = Plan::ResNet(plan);
     ArchInfo { name, family, naming, size: 224, penultimate, logits: "fc", plan }
@@ -41,7 +41,7 @@ const fn mobile(
     let (penultimate, logits) = match naming {
         Naming::Torchvision | Naming::Caffe => ("pool", "classifier.1"),
         Naming::Keras => ("global_average_pooling2d", "predictions"),
-        Naming::Timm => ("global_pool", "classifier"),
+        Naming::Timm | Naming::Transformers => ("global_pool", "classifier"),
         Naming::Lukemelas => ("_avg_pooling", "_fc"),
     };
     ArchInfo { name, family, naming, size, penultimate, logits, plan: Plan::Mobile(plan) }
@@ -75,8 +75,25 @@ const fn efficientnet(
     dropout: f32,
     eps: f32,
 ) -> ArchInfo {
-    let plan = Plan::EfficientNet(excite::Efficient { width, depth, dropout, eps });
+    let plan = Plan::EfficientNet(excite::Efficient { width, depth, dropout, eps, same: false });
     tv(name, Family::EfficientNet, size, ["avgpool", "classifier.1"], plan)
+}
+
+/// timm's own, or with `same` those that came from `TensorFlow`, with its padding and epsilon.
+const fn timm_efficientnet(
+    name: &'static str,
+    size: usize,
+    [width, depth]: [f64; 2],
+    same: bool,
+) -> ArchInfo {
+    let eps = if same { 1e-3 } else { 1e-5 };
+    let plan = Plan::EfficientNet(excite::Efficient { width, depth, dropout: 0.0, eps, same });
+    timm_head(name, Family::EfficientNet, size, plan)
+}
+
+const fn timm_head(name: &'static str, family: Family, size: usize, plan: Plan) -> ArchInfo {
+    let naming = Naming::Timm;
+    ArchInfo { name, family, naming, size, penultimate: "global_pool", logits: "classifier", plan }
 }
 
 const fn convnext(
@@ -86,7 +103,7 @@ const fn convnext(
     widths: [usize; 4],
 ) -> ArchInfo {
     let [penultimate, logits] = match naming {
-        Naming::Timm => ["head.norm", "head.fc"],
+        Naming::Timm | Naming::Transformers => ["head.norm", "head.fc"],
         Naming::Torchvision | Naming::Lukemelas | Naming::Caffe | Naming::Keras => {
             ["classifier.0", "classifier.2"]
         }
@@ -106,7 +123,7 @@ const fn vit(
     let scaled = matches!(family, Family::DinoV2);
     let logits = match naming {
         _ if scaled => "class",
-        Naming::Timm => "head",
+        Naming::Timm | Naming::Transformers => "head",
         Naming::Torchvision | Naming::Lukemelas | Naming::Caffe | Naming::Keras => "heads.head",
     };
     let plan = Plan::Vit(vit::Plan { patch, depth, heads, width, scaled });
@@ -165,7 +182,7 @@ pub(super) const ARCHITECTURES: &[ArchInfo] = {
         MobileNet, MobileNetV2, MobileNetV3, NasNet, ResNeXt, ResNet, ResNetV2, SqueezeNet, Vgg,
         Vit, WideResNet, Xception,
     };
-    use Naming::{Caffe, Keras, Lukemelas, Timm, Torchvision};
+    use Naming::{Caffe, Keras, Lukemelas, Timm, Torchvision, Transformers};
     use mobilenet::{LITE0, LITE1, LITE2, V2};
     use resnet::Block::{Basic, Bottleneck};
     &[
@@ -211,6 +228,10 @@ pub(super) const ARCHITECTURES: &[ArchInfo] = {
         resnet("timm/resnet152", Timm, Bottleneck, [3, 8, 36, 3]),
         resnext("timm/resnext50_32x4d", ResNeXt, Timm, bottleneck([3, 4, 6, 3], 32, 4)),
         resnext("timm/wide_resnet50_2", WideResNet, Timm, bottleneck([3, 4, 6, 3], 1, 128)),
+        resnet("timm/resnet26", Timm, Bottleneck, [2, 2, 2, 2]),
+        resnext("timm/resnext101_32x8d", ResNeXt, Timm, bottleneck([3, 4, 23, 3], 32, 8)),
+        resnext("timm/resnext101_64x4d", ResNeXt, Timm, bottleneck([3, 4, 23, 3], 64, 4)),
+        resnext("timm/wide_resnet101_2", WideResNet, Timm, bottleneck([3, 4, 23, 3], 1, 128)),
         mobile("torchvision/mobilenet_v2", MobileNetV2, Torchvision, 224, V2),
         mobile("timm/mobilenetv2_100", MobileNetV2, Timm, 224, V2),
         mobile("timm/efficientnet_lite0", EfficientNetLite, Timm, 224, LITE0),
@@ -275,6 +296,24 @@ pub(super) const ARCHITECTURES: &[ArchInfo] = {
         efficientnet("torchvision/efficientnet_b5", 456, [1.6, 2.2], 0.4, 1e-3),
         efficientnet("torchvision/efficientnet_b6", 528, [1.8, 2.6], 0.5, 1e-3),
         efficientnet("torchvision/efficientnet_b7", 600, [2.0, 3.1], 0.5, 1e-3),
+        timm_head("timm/mobilenetv3_small_100", MobileNetV3, 224, Plan::MobileNetV3(excite::SMALL)),
+        timm_head("timm/mobilenetv3_large_100", MobileNetV3, 224, Plan::MobileNetV3(excite::LARGE)),
+        timm_efficientnet("timm/efficientnet_b0", 224, [1.0, 1.0], false),
+        timm_efficientnet("timm/efficientnet_b1", 240, [1.0, 1.1], false),
+        timm_efficientnet("timm/efficientnet_b2", 256, [1.1, 1.2], false),
+        timm_efficientnet("timm/efficientnet_b3", 288, [1.2, 1.4], false),
+        timm_efficientnet("timm/efficientnet_b4", 320, [1.4, 1.8], false),
+        timm_efficientnet("timm/efficientnet_b5", 448, [1.6, 2.2], false),
+        timm_efficientnet("timm/efficientnet_b6", 528, [1.8, 2.6], false),
+        timm_efficientnet("timm/efficientnet_b7", 600, [2.0, 3.1], false),
+        timm_efficientnet("timm/tf_efficientnet_b0", 224, [1.0, 1.0], true),
+        timm_efficientnet("timm/tf_efficientnet_b1", 240, [1.0, 1.1], true),
+        timm_efficientnet("timm/tf_efficientnet_b2", 260, [1.1, 1.2], true),
+        timm_efficientnet("timm/tf_efficientnet_b3", 300, [1.2, 1.4], true),
+        timm_efficientnet("timm/tf_efficientnet_b4", 380, [1.4, 1.8], true),
+        timm_efficientnet("timm/tf_efficientnet_b5", 456, [1.6, 2.2], true),
+        timm_efficientnet("timm/tf_efficientnet_b6", 528, [1.8, 2.6], true),
+        timm_efficientnet("timm/tf_efficientnet_b7", 600, [2.0, 3.1], true),
         convnext("torchvision/convnext_tiny", Torchvision, NEXT_TINY[0], NEXT_TINY[1]),
         convnext("torchvision/convnext_small", Torchvision, NEXT_SMALL[0], NEXT_SMALL[1]),
         convnext("torchvision/convnext_base", Torchvision, NEXT_BASE[0], NEXT_BASE[1]),
@@ -296,6 +335,23 @@ pub(super) const ARCHITECTURES: &[ArchInfo] = {
         vit("timm/deit_base_patch16_224", Deit, Timm, 16, BASE),
         vit("timm/vit_small_patch14_dinov2", DinoV2, Timm, 14, SMALL),
         vit("timm/vit_base_patch14_dinov2", DinoV2, Timm, 14, BASE),
+        resnet("transformers/resnet-18", Transformers, Basic, [2, 2, 2, 2]),
+        resnet("transformers/resnet-34", Transformers, Basic, [3, 4, 6, 3]),
+        resnet("transformers/resnet-50", Transformers, Bottleneck, [3, 4, 6, 3]),
+        resnet("transformers/resnet-101", Transformers, Bottleneck, [3, 4, 23, 3]),
+        resnet("transformers/resnet-152", Transformers, Bottleneck, [3, 8, 36, 3]),
+        convnext("transformers/convnext-tiny-224", Transformers, NEXT_TINY[0], NEXT_TINY[1]),
+        convnext("transformers/convnext-small-224", Transformers, NEXT_SMALL[0], NEXT_SMALL[1]),
+        convnext("transformers/convnext-base-224", Transformers, NEXT_BASE[0], NEXT_BASE[1]),
+        vit("transformers/vit-tiny-patch16-224", Vit, Transformers, 16, TINY),
+        vit("transformers/vit-small-patch16-224", Vit, Transformers, 16, SMALL),
+        vit("transformers/vit-base-patch16-224", Vit, Transformers, 16, BASE),
+        vit("transformers/vit-large-patch16-224", Vit, Transformers, 16, LARGE),
+        vit("transformers/deit-tiny-patch16-224", Deit, Transformers, 16, TINY),
+        vit("transformers/deit-small-patch16-224", Deit, Transformers, 16, SMALL),
+        vit("transformers/deit-base-patch16-224", Deit, Transformers, 16, BASE),
+        vit("transformers/dinov2-small", DinoV2, Transformers, 14, SMALL),
+        vit("transformers/dinov2-base", DinoV2, Transformers, 14, BASE),
         ArchInfo {
             name: "caffe/caffenet",
             family: CaffeNet,
@@ -304,6 +360,16 @@ pub(super) const ARCHITECTURES: &[ArchInfo] = {
             penultimate: "relu7",
             logits: "fc8",
             plan: Plan::CaffeNet,
+        },
+        ArchInfo {
+            naming: Caffe,
+            ..tv(
+                "caffe/squeezenet_v1.1",
+                SqueezeNet,
+                227,
+                ["features_pool", "pool10"],
+                Plan::CaffeSqueezeNet,
+            )
         },
         ArchInfo {
             naming: Timm,

@@ -18,8 +18,6 @@ pub(super) struct Plan {
     pub(super) scaled: bool,
 }
 
-const NORM: Op = Op::LayerNorm { eps: 1e-6 };
-
 const fn linear(out: usize) -> Op {
     Op::Linear { out, bias: true }
 }
@@ -49,7 +47,10 @@ fn names(timm: bool, path: &str) -> Names {
 }
 
 pub(super) fn made(naming: Naming, size: usize, plan: &Plan) -> Result<Made, NetError> {
-    let timm = naming == Naming::Timm;
+    let timm = naming.is_timm();
+    // Not in the weights; those of transformers were trained with the other but are used with this.
+    let eps = if naming == Naming::Transformers && !plan.scaled { 1e-12 } else { 1e-6 };
+    let layer_norm = || Op::LayerNorm { eps };
     let mut b = Build::new(size, Padding::Symmetric, 1e-6)?;
     let (patches, blocks, norm) = if timm {
         ("patch_embed.proj", "blocks.", "norm")
@@ -64,7 +65,7 @@ pub(super) fn made(naming: Naming, size: usize, plan: &Plan) -> Result<Made, Net
         let path = format!("{blocks}{i}");
         let Names { mix, change } = names(timm, &path);
         let from = b.at();
-        b.push(&mix[0], NORM)?;
+        b.push(&mix[0], layer_norm())?;
         b.push(&mix[1], linear(3 * width))?;
         b.push(&mix[2], Op::Attention { heads: plan.heads })?;
         b.push(&mix[3], linear(width))?;
@@ -73,7 +74,7 @@ pub(super) fn made(naming: Naming, size: usize, plan: &Plan) -> Result<Made, Net
         }
         b.add(&format!("{path}.mixed"), from)?;
         let from = b.at();
-        b.push(&change[0], NORM)?;
+        b.push(&change[0], layer_norm())?;
         b.push(&change[1], linear(4 * width))?;
         b.push(&change[2], Op::Activate(Activation::Gelu))?;
         b.push(&change[3], linear(width))?;
@@ -83,7 +84,7 @@ pub(super) fn made(naming: Naming, size: usize, plan: &Plan) -> Result<Made, Net
         b.add(&path, from)?;
         b.mark();
     }
-    b.push(norm, NORM)?;
+    b.push(norm, layer_norm())?;
     b.push("class", Op::Token { index: 0 })?;
     if !plan.scaled {
         b.push(if timm { "head" } else { "heads.head" }, linear(1000))?;

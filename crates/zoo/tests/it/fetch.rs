@@ -101,7 +101,7 @@ fn a_member_that_is_not_there_is_an_error_that_lists_those_that_are() {
     let error = world.get(&spec("net/models/x.pth", Some(sum()))).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the wheel of `net==1.0` has no `net/models/x.pth`; it has 2 files, among them:\n  \
+        "the package `net==1.0` has no `net/models/x.pth`; it has 2 files, among them:\n  \
          net/models/w.pth\n  net/__init__.py"
     );
     assert_eq!(world.kept(), [""; 0]);
