@@ -248,9 +248,12 @@ impl<'a> Export<'a> {
                 pool::mean(&mut self.graph, (window, *count_pad), sizes, [&x, out]);
             }
             Op::GlobalAvgPool => {
+                // The work is done by a node that is called like the layer.
                 let x = self.take(layer.inputs[0], Lay::Map);
-                let mean = self.inner("GlobalAveragePool", &[&x], out, "mean", &[]);
-                self.graph.node("Flatten", &[&mean], out, &[("axis", Attr::Int(1))]);
+                let mean = self.graph.fresh(&format!("{out}/mean"));
+                self.graph.named(out, "GlobalAveragePool", &[&x], &mean, &[]);
+                let flat = format!("{out}/flat");
+                self.graph.named(&flat, "Flatten", &[&mean], out, &[("axis", Attr::Int(1))]);
             }
             Op::Linear { bias, .. } => self.linear(layer, *bias, lay, out)?,
             Op::Lrn { size, alpha, beta, k } => {

@@ -67,12 +67,24 @@ impl GraphWriter {
         output: &str,
         attributes: &[(&str, Attr<'_>)],
     ) {
+        self.named(output, op, inputs, output, attributes);
+    }
+
+    /// A node called otherwise than its output.
+    pub(super) fn named(
+        &mut self,
+        name: &str,
+        op: &str,
+        inputs: &[&str],
+        output: &str,
+        attributes: &[(&str, Attr<'_>)],
+    ) {
         self.message.message(field::NODE, |node| {
             for input in inputs {
                 node.text(1, input);
             }
             node.text(2, output);
-            node.text(3, output);
+            node.text(3, name);
             node.text(4, op);
             for (name, value) in attributes {
                 node.message(5, |attribute| setting(attribute, name, value));

@@ -51,11 +51,13 @@ impl Export<'_> {
         let k = self.inner("Transpose", &[&k], out, "keys", &perm);
         let scores = self.inner("MatMul", &[&q, &k], out, "scores", &[]);
         let shares = self.inner("Softmax", &[&scores], out, "shares", &[("axis", Attr::Int(-1))]);
-        let mixed = self.inner("MatMul", &[&shares, &v], out, "mixed", &[]);
+        // The work is done here, by a node that is called like the layer.
+        let mixed = self.graph.fresh(&format!("{out}/mixed"));
+        self.graph.named(out, "MatMul", &[&shares, &v], &mixed, &[]);
         let perm = [("perm", Attr::Ints(&[0, 2, 1, 3]))];
         let mixed = self.inner("Transpose", &[&mixed], out, "tokens", &perm);
         let dims = self.graph.ints(&[0, t as i64, d as i64]);
-        self.graph.node("Reshape", &[&mixed, &dims], out, &[]);
+        self.graph.named(&format!("{out}/flat"), "Reshape", &[&mixed, &dims], out, &[]);
     }
 
     /// A norm over the channels; those of a map go last for it.
