@@ -149,7 +149,7 @@ pub(super) fn scale(net: &Context<'_>, _: &Params, layers: Layers<'_>) -> Vec<Fo
     // Only where everything goes through: a branch may be small on purpose, beside a shortcut.
     let points = split_points(net.graph);
     let through = points.iter().filter_map(|name| net.graph.find(name).ok());
-    let (mut large, mut small): (Vec<(LayerId, f64)>, Vec<(LayerId, f64)>) = Default::default();
+    let (mut large, mut small) = (Vec::<(LayerId, f64)>::new(), Vec::<(LayerId, f64)>::new());
     for id in through.filter(|id| !matches!(net.graph.layer(*id).op, Op::Softmax)) {
         let Some(activity) = seen(layers, id).filter(|a| a.not_finite == 0) else { continue };
         let ratio = activity.rms() / start;
@@ -280,9 +280,9 @@ pub fn norm_distance(
     Ok((!all.is_empty()).then(|| sum / all.len() as f64))
 }
 
-/// Above this a norm does not fit: on ImageNet pictures the norms of the `EfficientNet`-Lites stay
-/// below half of it.
-const MISFIT: f64 = 1.0;
+/// Above this a norm does not fit. Of `EfficientNet`-Lite0 the worst of 49 norms is at 0.23 on ImageNet
+/// pictures, at 0.45 on photographs of ants and bees, and at 0.70 to 7 with a wrong normalisation.
+const MISFIT: f64 = 0.6;
 
 pub(super) fn norm_statistics(
     net: &Context<'_>,

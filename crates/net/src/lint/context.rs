@@ -120,13 +120,7 @@ impl<'a> Context<'a> {
     }
 
     pub(super) fn conv(&self, id: LayerId) -> Option<&'a Conv2d> {
-        match &self.graph.layer(id).op {
-            Op::Conv2d(conv) => Some(conv),
-            op => {
-                debug_assert!(kind(op) != Kind::Linear || matches!(op, Op::Linear { .. }));
-                None
-            }
-        }
+        if let Op::Conv2d(conv) = &self.graph.layer(id).op { Some(conv) } else { None }
     }
 
     /// Whether each channel is convolved by itself.

@@ -107,7 +107,7 @@ pub(super) fn wrong_epsilon(net: &Context<'_>) -> Vec<Found> {
         let Some(eps) = eps_of(&layer.op) else { continue };
         let named = |h: &&&Habit| {
             let fits = |p: &&str| fits(p.as_bytes(), layer.name.as_bytes());
-            h.kind == net.kind(id) && h.names.iter().any(|p| fits(p))
+            h.kind == net.kind(id) && h.names.iter().any(fits)
         };
         let habit = known.iter().find(named);
         if let Some(habit) = habit.filter(|h| !same(h.eps, eps)) {

@@ -1,6 +1,6 @@
 //! Weights filter by filter: not finite, zero, constant, twice the same, read by nobody.
 
-use crate::{LayerId, Params};
+use crate::{LayerId, Op, Params};
 
 use super::context::{Context, Kind};
 use super::{Found, Severity, gathered};
@@ -222,6 +222,7 @@ fn reads(
             Some(sums.iter().map(|s| *s > ZERO * middle).collect())
         }
         Kind::BatchNorm | Kind::Curve => on.map(<[bool]>::to_vec),
+        Kind::Pass if matches!(net.graph.layer(id).op, Op::Shuffle { .. }) => None,
         // Of these some keep channels apart and some do not; the shape tells.
         Kind::Pass => on.filter(|on| on.len() == channels).map(<[bool]>::to_vec),
         Kind::Source | Kind::LayerNorm | Kind::Bend | Kind::Add | Kind::Concat | Kind::Mul => None,

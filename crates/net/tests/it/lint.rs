@@ -247,7 +247,9 @@ fn trained() -> (Graph, Params) {
         let len = tensor.data().len() / rows;
         let sizes = formula_values(&format!("size of {name}"), rows);
         for (row, size) in tensor.data_mut().chunks_exact_mut(len).zip(sizes) {
-            row.iter_mut().for_each(|w| *w *= (1.2 * size).exp() as f32);
+            for w in row {
+                *w *= (1.2 * size).exp() as f32;
+            }
         }
     }
     (graph, params)
