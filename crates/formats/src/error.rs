@@ -171,6 +171,9 @@ pub enum FormatError {
     /// What the file says makes no network.
     #[error(transparent)]
     Net(#[from] regraft_net::NetError),
+    /// A network of Caffe cannot be taken over.
+    #[error(transparent)]
+    Caffe(Box<crate::caffe::CaffeFault>),
     /// The safetensors header is damaged.
     #[error("safetensors header: {source}; the file may be cut short, fetch it again")]
     Safetensors {
@@ -195,6 +198,12 @@ pub enum FormatError {
 
 /// The action of a failed write, as [`FormatError::Io`] says it.
 pub(crate) const WRITE: &str = "write the file";
+
+impl From<crate::caffe::CaffeFault> for FormatError {
+    fn from(fault: crate::caffe::CaffeFault) -> Self {
+        Self::Caffe(Box::new(fault))
+    }
+}
 
 impl FormatError {
     /// This fault with the file it is in, unless it names one already.

@@ -24,6 +24,7 @@
 //!   [`FormatError::CodeInPickle`]: such a file is an attack. This list makes the message loud;
 //!   safety does not rest on it.
 
+pub mod caffe;
 pub mod card;
 mod config;
 mod dtype;

@@ -30,6 +30,9 @@ pub fn open_model(path: &Path) -> Result<Model, FormatError> {
 }
 
 fn model(path: &Path) -> Result<Model, FormatError> {
+    if crate::caffe::claims(path) {
+        return crate::caffe::open(path, None);
+    }
     ours(path, crate::open(path)?)
 }
 
