@@ -10,7 +10,7 @@ use regraft_zoo::NetworkSpec;
 use serde::Serialize;
 
 use crate::network::is_path;
-use crate::{Error, LoadOptions, Observer, load};
+use crate::{Error, LoadOptions, Observer, Progress, load};
 
 /// Longest file of notation, in bytes.
 const MAX_NOTATION: u64 = 16 << 20;
@@ -64,7 +64,7 @@ pub struct Shown {
 }
 
 /// Shows a network without its weights: a name of the zoo, an architecture, a run folder, a file of
-/// notation, or a file with its own graph.
+/// notation, a prototxt of Caffe, or a file with its own graph.
 ///
 /// # Errors
 /// When the name means nothing, or the file cannot be read.
@@ -84,6 +84,12 @@ pub(crate) fn graph(
     if is_path(name) && path.is_file() {
         if let Some(graph) = notation_of(path)? {
             return Ok((graph, Card::blank(name)));
+        }
+        if let Some(found) = regraft_formats::caffe::definition(path)? {
+            for note in &found.notes {
+                observer.tell(&Progress::Note(note));
+            }
+            return Ok((found.graph, found.card));
         }
     } else if !is_path(name) {
         let spec = NetworkSpec::parse(name)?;
