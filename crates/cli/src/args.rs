@@ -13,6 +13,7 @@ use crate::words::{
     augmentation, bytes, class_weight, head, layer_rate, not_negative, part, plan, schedule,
     seconds, share, smoothing,
 };
+use crate::zoo_args::ZooCommand;
 
 const AFTER: &str = "\
 Exit codes: 0 done, 1 this machine failed (disk, rights), 2 wrong command line, 3 the images, \
@@ -74,7 +75,7 @@ pub(crate) enum Command {
     Lint(LintArgs),
     /// Measure how fast a network runs on this machine, and where the time goes.
     Bench(BenchArgs),
-    /// Pretrained networks: list, show, pull, verify.
+    /// Pretrained networks: list, search, show, pull, verify, add your own.
     #[command(subcommand)]
     Zoo(ZooCommand),
     /// Print shell completions.
@@ -448,41 +449,4 @@ impl From<Stored> for PrecisionChoice {
             Stored::Bf16 => Self::Bf16,
         }
     }
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ZooCommand {
-    /// List the catalogue.
-    List,
-    /// Tell what is known of a network.
-    Show {
-        /// A name of the catalogue.
-        name: String,
-    },
-    /// Fetch weights now, for use offline.
-    Pull {
-        /// Names of the catalogue, or ARCHITECTURE@SOURCE.
-        #[arg(required = true)]
-        names: Vec<String>,
-    },
-    /// Check weights, and with images preprocessing and arithmetic too.
-    Verify {
-        /// A name of the catalogue, ARCHITECTURE@SOURCE, or a model file.
-        name: String,
-        /// Pictures of the source's classes: files named by synset (`n01440764_tench.JPEG`), or
-        /// folders named by synset or class.
-        #[arg(long, value_name = "DIR")]
-        images: Option<PathBuf>,
-        /// Run it on a picture made by a formula, and print what comes out, to compare with the
-        /// framework. An architecture (torchvision/densenet121) runs with weights of a formula too, of
-        /// the parameters' names and places: what comes out is known. Anything else runs with its own.
-        #[arg(long, conflicts_with = "images")]
-        formula: bool,
-        /// With `--formula`: print every value of the output.
-        #[arg(long, requires = "formula")]
-        all_logits: bool,
-        /// How values between the network's layers are stored; auto is f32 here.
-        #[arg(long, value_enum, default_value_t = Precision::F32)]
-        precision: Precision,
-    },
 }

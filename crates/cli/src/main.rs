@@ -7,13 +7,15 @@ mod observer;
 mod printer;
 mod units;
 mod words;
+mod zoo_args;
 
 use std::process::ExitCode;
 
-use args::{Cli, Command, ZooCommand};
+use args::{Cli, Command};
 use clap::Parser;
 use observer::Terminal;
 use printer::Printer;
+use zoo_args::ZooCommand;
 
 /// Blocks of some ten megabytes come and go in every training; this one gives them back, so that the
 /// memory a training was said to take is what it takes.
@@ -46,21 +48,35 @@ fn run(cli: &Cli, printer: &Printer, terminal: &Terminal) -> Result<ExitCode, re
         Command::Convert(args) => commands::convert::run(args, common, printer, terminal),
         Command::Lint(args) => commands::lint::run(args, common, printer, terminal),
         Command::Bench(args) => commands::bench::run(args, common, printer, terminal),
-        Command::Zoo(ZooCommand::List) => commands::zoo::list(printer),
-        Command::Zoo(ZooCommand::Show { name }) => commands::zoo::show(name, printer),
-        Command::Zoo(ZooCommand::Pull { names }) => {
-            commands::zoo::pull(names, common, printer, terminal)
-        }
-        Command::Zoo(ZooCommand::Verify { name, formula: true, all_logits, precision, .. }) => {
-            let all = *all_logits;
-            commands::zoo::verify_formula(name, all, *precision, common, printer, terminal)
-        }
-        Command::Zoo(ZooCommand::Verify { name, images, precision, .. }) => {
-            commands::zoo::verify(name, images.as_deref(), *precision, common, printer, terminal)
-        }
+        Command::Zoo(command) => zoo(command, common, printer, terminal),
         Command::Completions { shell } => {
             Printer::completions(*shell);
             Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn zoo(
+    command: &ZooCommand,
+    common: &args::Common,
+    printer: &Printer,
+    terminal: &Terminal,
+) -> Result<ExitCode, regraft::Error> {
+    match command {
+        ZooCommand::List { words, filter } => commands::zoo::list(words, filter, common, printer),
+        ZooCommand::Search { words, filter } => commands::zoo::list(words, filter, common, printer),
+        ZooCommand::Show { name, classes } => {
+            commands::zoo_card::show(name, classes.as_deref(), common, printer)
+        }
+        ZooCommand::Add(args) => commands::zoo::add(args, common, printer, terminal),
+        ZooCommand::Remove { name } => commands::zoo::remove(name, printer),
+        ZooCommand::Pull { names } => commands::zoo::pull(names, common, printer, terminal),
+        ZooCommand::Verify { name, formula: true, all_logits, precision, .. } => {
+            let all = *all_logits;
+            commands::zoo::verify_formula(name, all, *precision, common, printer, terminal)
+        }
+        ZooCommand::Verify { name, images, precision, .. } => {
+            commands::zoo::verify(name, images.as_deref(), *precision, common, printer, terminal)
         }
     }
 }

@@ -106,6 +106,34 @@ pub(crate) fn table(head: &[&str], right: &[usize], rows: Vec<Vec<String>>) -> S
     table.lines().map(|line| flush(&line)).collect()
 }
 
+/// Columns of the terminal; `COLUMNS` when it is set; otherwise none, when nobody looks.
+pub(crate) fn width() -> Option<usize> {
+    let set = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok()).filter(|c| *c >= 20);
+    if !std::io::stdout().is_terminal() {
+        return set;
+    }
+    set.or_else(|| ratatui::crossterm::terminal::size().ok().map(|(columns, _)| columns.into()))
+}
+
+/// Text in lines of at most `width` characters where words allow; all but the first are indented.
+pub(crate) fn wrap(text: &str, width: usize, indent: usize) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let room = if lines.len() == 1 { width } else { width.saturating_sub(indent) };
+        let line = lines.last().map_or(0, |l| l.chars().count());
+        if line > 0 && line + 1 + word.chars().count() > room {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines.join(&format!("\n{}", " ".repeat(indent)))
+}
+
 /// Writes a line to stdout; a closed pipe is a reader that has seen enough.
 fn out(text: &str) {
     let mut stdout = std::io::stdout().lock();

@@ -86,6 +86,23 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     (1e6..=1e18).contains(&bytes).then_some(bytes as u64).ok_or_else(|| wanted.to_owned())
 }
 
+/// A number with a decimal unit, such as 10M.
+pub(crate) fn count(text: &str) -> Result<u64, String> {
+    let wanted = "wants a number, with k, M or G behind it if you like, for instance 10M";
+    let units = [("k", 1e3), ("K", 1e3), ("M", 1e6), ("G", 1e9), ("B", 1e9)];
+    let found = units.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)));
+    let (number, unit) = found.unwrap_or((text, 1.0));
+    let number: f64 = number.trim().parse().map_err(|_| wanted)?;
+    let count: f64 = number * unit;
+    (1.0..=1e18).contains(&count).then_some(count as u64).ok_or_else(|| wanted.to_owned())
+}
+
+pub(crate) fn percents(text: &str) -> Result<f64, String> {
+    let wanted = "wants percent between 0 and 100, for instance 75";
+    let number: f64 = text.trim_end_matches('%').trim().parse().map_err(|_| wanted)?;
+    (0.0..=100.0).contains(&number).then_some(number).ok_or_else(|| wanted.to_owned())
+}
+
 pub(crate) fn schedule(text: &str) -> Result<Schedule, String> {
     let names = || Schedule::ALL.map(Schedule::name).join(", ");
     Schedule::parse(text).ok_or_else(|| format!("wants one of {}", names()))

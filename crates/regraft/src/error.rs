@@ -230,6 +230,44 @@ pub enum Error {
         /// Why.
         source: rayon::ThreadPoolBuildError,
     },
+    /// A word for which the zoo has nothing.
+    #[error(
+        "no network of the zoo has the {what} `{given}`{}; there are: {}",
+        near.first().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default(),
+        known.join(", ")
+    )]
+    NoSuchValue {
+        /// What was asked for: a framework, a task.
+        what: &'static str,
+        /// The word.
+        given: String,
+        /// Words like it.
+        near: Vec<String>,
+        /// All words there are.
+        known: Vec<String>,
+    },
+    /// Weights whose scores are not as many as the card's classes.
+    #[error(
+        "{}: the card names {classes} classes and the network has {scores} scores; correct `classes` in \
+         the card",
+        path.display()
+    )]
+    Classes {
+        /// The card.
+        path: PathBuf,
+        /// Classes in it.
+        classes: usize,
+        /// Scores of the network.
+        scores: usize,
+    },
+    /// A list of classes without a class.
+    #[error(
+        "no classes in {given}: wants a folder of class folders, a file with a class on each line, or names with commas between"
+    )]
+    NoClassNames {
+        /// What was given.
+        given: String,
+    },
     /// Options that do not go together.
     #[error("{what}: {why}")]
     Options {
@@ -296,6 +334,9 @@ impl Error {
             | Self::Options { .. }
             | Self::Memory { .. }
             | Self::NoSuchClass { .. }
+            | Self::NoSuchValue { .. }
+            | Self::NoClassNames { .. }
+            | Self::Classes { .. }
             | Self::Train(
                 TrainError::Blocks { .. } | TrainError::Rates { .. } | TrainError::NothingTuned,
             ) => ErrorKind::Usage,

@@ -63,7 +63,10 @@ pub use regraft_train::{LayerRate, Optimiser, Rates, Schedule, Unfreeze};
 pub use show::{LayerRow, Shown, show};
 pub use tuning::{Augmentation, HeadLayers, TuneOptions};
 pub use verify::{FormulaLogits, Verified, verify, verify_formula};
-pub use zoo::{Pulled, ZooRow, pull, zoo_entry, zoo_list};
+pub use zoo::{
+    AddOptions, Added, BlockRow, Match, Overlap, PitfallRow, Pulled, SortBy, ZooCard, ZooFilter,
+    ZooListing, ZooRow, class_names, pull, zoo_add, zoo_card, zoo_list, zoo_remove,
+};
 
 /// This program's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

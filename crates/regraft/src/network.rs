@@ -7,7 +7,8 @@ use regraft_net::card::Preprocess;
 use regraft_net::{Card, Network};
 use regraft_run::{RunFile, RunFolder};
 use regraft_zoo::{
-    ArchInfo, Cache, Checksum, FetchEvent, FetchOptions, Fetched, Flow, NetworkSpec, Source, fetch,
+    ArchInfo, Cache, Checksum, Entry, FetchEvent, FetchOptions, Fetched, Flow, NetworkSpec, Source,
+    fetch,
 };
 
 use crate::{Error, Observer, Progress, head};
@@ -57,7 +58,14 @@ pub fn load(name: &str, options: &LoadOptions, observer: &dyn Observer) -> Resul
     let fetched = get(&spec, options, observer)?;
     let (network, unused) = match spec.architecture() {
         Some(architecture) => fill(architecture, &spec, &fetched.path, observer)?,
-        None => model(&fetched.path, observer)?,
+        None => {
+            let (network, unused) = model(&fetched.path, observer)?;
+            if let NetworkSpec::Catalogue(entry) = &spec {
+                (known(&network, entry)?, unused)
+            } else {
+                (network, unused)
+            }
+        }
     };
     Ok(Loaded { network, source: name.to_owned(), sha256: fetched.sha256.to_string(), unused })
 }
@@ -82,7 +90,7 @@ fn run(name: &str) -> Result<Loaded, Error> {
 }
 
 /// An architecture with the weights of a file, and what of them it does not use.
-fn fill(
+pub(crate) fn fill(
     architecture: &ArchInfo,
     spec: &NetworkSpec,
     path: &Path,
@@ -96,7 +104,9 @@ fn fill(
             format!("names in the weights file begin with `{}`, left out here", fitted.prefix);
         observer.tell(&Progress::Note(&note));
     }
-    if let Some(classes) = fitted.classes {
+    if let Some(classes) = fitted.classes
+        && card.labels.len() != classes
+    {
         card.labels.clear();
         let note = format!("the weights have {classes} classes, and so has the network");
         observer.tell(&Progress::Note(&note));
@@ -117,8 +127,30 @@ fn fill(
     Ok((Network::new(graph, &params, card)?, unused))
 }
 
+/// What the catalogue or a card says of a network that came with its own graph; what it does not say
+/// stays as the file has it.
+fn known(network: &Network, entry: &Entry) -> Result<Network, Error> {
+    let (said, mut card) = (entry.card(), network.card().clone());
+    card.preprocess = said.preprocess;
+    for (of_file, said) in [
+        (&mut card.name, said.name),
+        (&mut card.framework, said.framework),
+        (&mut card.dataset, said.dataset),
+        (&mut card.licence, said.licence),
+        (&mut card.origin, said.origin),
+    ] {
+        if said != "unknown" {
+            *of_file = said;
+        }
+    }
+    if !said.labels.is_empty() {
+        card.labels = said.labels;
+    }
+    Ok(Network::new(network.graph().clone(), network.params(), card)?)
+}
+
 /// A network of a file with its own graph.
-fn model(path: &Path, observer: &dyn Observer) -> Result<(Network, Vec<String>), Error> {
+pub(crate) fn model(path: &Path, observer: &dyn Observer) -> Result<(Network, Vec<String>), Error> {
     let model = regraft_formats::open_model(path)?;
     for note in &model.notes {
         observer.tell(&Progress::Note(note));

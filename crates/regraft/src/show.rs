@@ -93,8 +93,8 @@ pub(crate) fn graph(
         }
     } else if !is_path(name) {
         let spec = NetworkSpec::parse(name)?;
-        if let Some(architecture) = spec.architecture() {
-            return Ok((architecture.graph()?, spec.card()));
+        if spec.architecture().is_some() {
+            return Ok((spec.graph()?, spec.card()));
         }
     }
     let network = load(name, options, observer)?.network;

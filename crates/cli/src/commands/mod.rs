@@ -11,6 +11,7 @@ pub(crate) mod lint;
 pub(crate) mod predict;
 pub(crate) mod show;
 pub(crate) mod zoo;
+pub(crate) mod zoo_card;
 
 pub(crate) use fit::tune_options;
 use regraft::LoadOptions;

@@ -2,73 +2,162 @@ use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use regraft::{Error, ZooRow};
+use regraft::{AddOptions, Error, ZooFilter, ZooListing, ZooRow};
 
 use super::load_options;
 use crate::args::{Common, Precision};
-use crate::observer::Terminal;
-use crate::printer::{Printer, table};
-use crate::units::{bytes, count, percent, plural, shape};
 
-pub(crate) fn list(printer: &Printer) -> Result<ExitCode, Error> {
-    let rows = regraft::zoo_list()?;
-    printer.result(&rows, || {
-        let cells = |r: &ZooRow| {
-            let name = if r.default { format!("{} (default)", r.name) } else { r.name.clone() };
-            vec![
-                name,
-                r.framework.clone(),
-                r.dataset.clone(),
-                format!("{:.1} %", r.published_top1),
-                count(r.parameters),
-                count(r.macs),
-                shape(&r.input),
-                bytes(r.bytes),
-                r.licence.clone(),
-            ]
-        };
-        let head = [
-            "network",
-            "framework",
-            "trained on",
-            "top-1",
-            "parameters",
-            "multiply-adds",
-            "input",
-            "download",
-            "licence",
-        ];
-        table(&head, &[3, 4, 5, 7], rows.iter().map(cells).collect())
+use crate::observer::Terminal;
+use crate::printer::{Printer, table, width};
+
+use crate::units::{bytes, count, percent, plural, shape};
+use crate::zoo_args::{AddArgs, FilterArgs};
+
+/// A column of the list: its head, whether its cells are flush right, how soon it goes when room is
+/// short (the highest first), and its cell.
+struct Column {
+    head: &'static str,
+    right: bool,
+    spare: u8,
+    cell: fn(&ZooRow) -> String,
+}
+
+const COLUMNS: [Column; 9] = [
+    Column {
+        head: "network",
+        right: false,
+        spare: 0,
+        cell: |r| if r.default { format!("{} (default)", r.name) } else { r.name.clone() },
+    },
+    Column { head: "top-1", right: true, spare: 0, cell: top1 },
+    Column { head: "params", right: true, spare: 1, cell: |r| known(r.parameters, count) },
+    Column { head: "MACs", right: true, spare: 3, cell: |r| known(r.macs, count) },
+    Column { head: "input", right: true, spare: 6, cell: |r| r.input[0].to_string() },
+    Column { head: "file", right: true, spare: 4, cell: |r| known(r.bytes, bytes) },
+    Column { head: "weights", right: false, spare: 2, cell: |r| r.weights.to_owned() },
+    Column { head: "licence", right: false, spare: 5, cell: |r| r.licence.clone() },
+    Column { head: "trained on", right: false, spare: 7, cell: |r| r.dataset.clone() },
+];
+
+fn known(value: Option<u64>, text: fn(u64) -> String) -> String {
+    value.map_or_else(|| "?".to_owned(), text)
+}
+
+fn top1(row: &ZooRow) -> String {
+    let at = if row.published_at.is_some() { "*" } else { "" };
+    row.published_top1.map_or_else(|| "-".to_owned(), |t| format!("{t:.1} %{at}"))
+}
+
+pub(crate) fn list(
+    words: &[String],
+    filter: &FilterArgs,
+    common: &Common,
+    printer: &Printer,
+) -> Result<ExitCode, Error> {
+    let f = filter;
+    let wanted = ZooFilter {
+        framework: f.framework.clone(),
+        zoo: f.zoo.clone(),
+        task: f.task.clone(),
+        dataset: f.dataset.clone(),
+        family: f.family.clone(),
+        licence: f.licence.clone(),
+        max_parameters: f.max_params,
+        max_macs: f.max_macs,
+        max_bytes: f.max_size,
+        min_top1: f.min_top1,
+        available: f.available,
+        words: words.to_vec(),
+        sort: f.sort.map(Into::into),
+        reverse: f.reverse,
+    };
+    let listing = regraft::zoo_list(&wanted, &load_options(common))?;
+    for problem in &listing.problems {
+        printer.remark(&format!("left out: {problem}"));
+    }
+    printer.result(&listing.rows, || {
+        if listing.rows.is_empty() { nothing(&listing) } else { rows(&listing) }
     });
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) fn show(name: &str, printer: &Printer) -> Result<ExitCode, Error> {
-    let row = regraft::zoo_entry(name)?;
-    printer.result(&row, || {
-        let lines = [
-            ("network", row.name.clone()),
-            ("architecture", row.architecture.to_owned()),
-            ("task", format!("{} on {}", row.task, row.dataset)),
-            ("framework", row.framework.clone()),
-            ("licence", row.licence.clone()),
-            ("origin", row.origin.clone()),
-            ("paper", row.paper.clone()),
-            ("top-1", format!("{:.1} % ({})", row.published_top1, row.published_top1_source)),
-            (
-                "cost",
-                format!(
-                    "{} parameters, {} multiply-adds an image of {}",
-                    count(row.parameters),
-                    count(row.macs),
-                    shape(&row.input)
-                ),
-            ),
-            ("weights", format!("{}, {}", row.source, bytes(row.bytes))),
-            ("sha256", row.sha256.clone()),
-        ];
-        let rows = lines.into_iter().map(|(k, v)| vec![k.to_owned(), v]).collect();
-        table(&[], &[], rows)
+fn nothing(listing: &ZooListing) -> String {
+    let near = match listing.near.as_slice() {
+        [] => String::new(),
+        words => format!("; words like that are: {}", words.join(", ")),
+    };
+    format!("none of {} fits{near}", plural(listing.all, "network"))
+}
+
+fn rows(listing: &ZooListing) -> String {
+    let mut shown: Vec<&Column> = COLUMNS.iter().collect();
+    let wide = |c: &Column| {
+        let cells = listing.rows.iter().map(|r| (c.cell)(r).chars().count());
+        cells.max().unwrap_or(0).max(c.head.chars().count()) + 2
+    };
+    if let Some(room) = width() {
+        while shown.iter().map(|c| wide(c)).sum::<usize>() > room + 2 {
+            let Some(spare) = shown.iter().map(|c| c.spare).max().filter(|s| *s > 0) else { break };
+            shown.retain(|c| c.spare != spare);
+        }
+    }
+    let heads: Vec<&str> = shown.iter().map(|c| c.head).collect();
+    let right: Vec<usize> = (0..shown.len()).filter(|i| shown[*i].right).collect();
+    let cells = listing.rows.iter().map(|r| shown.iter().map(|c| (c.cell)(r)).collect()).collect();
+    let mut text = table(&heads, &right, cells);
+    let n = listing.rows.len();
+    let of = if n == listing.all { String::new() } else { format!(" of {}", listing.all) };
+    // Writing to a String cannot fail.
+    let _ = write!(text, "{n}{of} {}", if listing.all == 1 { "network" } else { "networks" });
+    if listing.rows.iter().any(|r| r.published_at.is_some()) {
+        text.push_str("; * measured with a larger input than it is used with here");
+    }
+    text.push_str("; `regraft zoo show NAME` tells more\n");
+    text
+}
+
+pub(crate) fn add(
+    args: &AddArgs,
+    common: &Common,
+    printer: &Printer,
+    terminal: &Terminal,
+) -> Result<ExitCode, Error> {
+    let options = AddOptions {
+        card: args.card.clone(),
+        architecture: args.architecture.clone(),
+        link: args.link,
+    };
+    let added =
+        regraft::zoo_add(&args.name, &args.file, &options, &load_options(common), terminal)?;
+    terminal.finish();
+    if !added.unused.is_empty() {
+        printer.remark(&format!(
+            "{} of the file are used by no layer: {}",
+            plural(added.unused.len(), "tensor"),
+            added.unused.iter().take(5).cloned().collect::<Vec<_>>().join(", ")
+        ));
+    }
+    printer.result(&added, || {
+        let what = match (added.catalogue, added.checked) {
+            (true, true) => "the file is the published one",
+            (true, false) => "no checksum is published, so this file is trusted from now on",
+            (false, _) => "the file fits",
+        };
+        format!(
+            "{}: {what}\nkept as {} ({}, sha256 {})\n",
+            added.name,
+            added.path,
+            bytes(added.bytes),
+            added.sha256
+        )
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn remove(name: &str, printer: &Printer) -> Result<ExitCode, Error> {
+    let path = regraft::zoo_remove(name)?.display().to_string();
+    printer.result(&serde_json::json!({ "name": name, "removed": path }), || {
+        format!("{name}: removed {path}\n")
     });
     Ok(ExitCode::SUCCESS)
 }

@@ -68,6 +68,9 @@ impl World {
             .args(arguments)
             .current_dir(self.folder.path())
             .env("XDG_CACHE_HOME", self.path("cache"))
+            .env("XDG_DATA_HOME", self.path("data-home"))
+            .env("HOME", self.path("home"))
+            .env_remove("COLUMNS")
             .env("NO_COLOR", "1");
         command
     }

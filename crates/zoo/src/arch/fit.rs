@@ -66,7 +66,7 @@ impl ArchInfo {
             graph = with_classes(&graph, self.scores(&graph)?, classes)?;
         }
         self.check(&graph, &tensors)?;
-        let params = self.adopt_into(&graph, tensors)?;
+        let params = self.adopt_to(&graph, tensors)?;
         Ok(Fitted { graph, params, classes, prefix })
     }
 

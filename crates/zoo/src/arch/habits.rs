@@ -39,6 +39,10 @@ impl ArchInfo {
     }
 
     fn torchvision(&self) -> Preprocess {
+        if self.family == Family::Dcgan {
+            let whole = self.shorter(1.0, Interpolation::Bilinear);
+            return Preprocess { mean: HALF, std: HALF, ..whole };
+        }
         if self.family == Family::EfficientNet {
             let side = match self.size {
                 224 | 240 => 256,

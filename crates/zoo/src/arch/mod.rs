@@ -11,6 +11,7 @@
 mod build;
 mod chain;
 mod convnext;
+mod dcgan;
 mod densenet;
 mod excite;
 mod fit;
@@ -26,13 +27,17 @@ mod table;
 mod transformers;
 mod vit;
 
-use regraft_net::{Card, Graph, NetError, nearest};
+use regraft_net::op::Conv2d;
+use regraft_net::{Card, Graph, NetError, Op, nearest};
 
 use build::Made;
 pub use fit::Fitted;
 pub use source::SourceParam;
 
 use crate::ZooError;
+
+/// Classes of `ImageNet-1k`, which the graphs end in.
+const CLASSES: usize = 1000;
 
 /// Kind of architecture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +91,9 @@ pub enum Family {
     Xception,
     /// Oquab et al. 2023, "`DINOv2`: Learning Robust Visual Features without Supervision".
     DinoV2,
+    /// Radford et al. 2015, "Unsupervised Representation Learning with Deep Convolutional Generative
+    /// Adversarial Networks".
+    Dcgan,
 }
 
 impl Family {
@@ -114,6 +122,7 @@ impl Family {
             Self::ResNetV2 => "ResNet v2",
             Self::MobileNet => "MobileNet",
             Self::Xception => "Xception",
+            Self::Dcgan => "DCGAN",
         }
     }
 }
@@ -170,7 +179,21 @@ enum Plan {
     KerasMobileNet,
     KerasDenseNet(densenet::Plan),
     Xception,
+    Dcgan,
 }
+
+/// Size and price of an architecture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cost {
+    /// Values in learned parameters.
+    pub parameters: u64,
+    /// Multiply-adds for one image.
+    pub macs: u64,
+}
+
+/// Name, learned parameters and multiply-adds of each architecture: a list of all is asked for often, and
+/// working out a hundred graphs takes a second. A test works them out.
+const COSTS: &str = include_str!("../../data/costs.tsv");
 
 /// What is known of an architecture without building it.
 #[derive(Debug, Clone, Copy)]
@@ -185,7 +208,7 @@ pub struct ArchInfo {
     pub size: usize,
     /// The default cut: the layer whose output is the pooled feature vector `[C]`.
     pub penultimate: &'static str,
-    /// The layer that gives the class scores `[1000]`.
+    /// The layer that gives the class scores `[1000]`; of a GAN's discriminator the one score `[1]`.
     pub logits: &'static str,
     plan: Plan,
 }
@@ -205,6 +228,39 @@ impl ArchInfo {
     /// Never for the architectures of [`architectures`]; a test builds each.
     pub fn graph(&self) -> Result<Graph, ZooError> {
         Ok(self.made(self.size).map_err(ZooError::Net)?.graph)
+    }
+
+    /// The graph with another number of classes: the last layer of 1000 outputs has so many instead.
+    ///
+    /// # Errors
+    /// When the network ends in something else than scores of classes.
+    pub fn graph_for(&self, classes: usize) -> Result<Graph, ZooError> {
+        let whole = self.graph()?;
+        if classes == CLASSES {
+            return Ok(whole);
+        }
+        let scores = |op: &Op| {
+            matches!(op, Op::Linear { out: CLASSES, .. } | Op::Conv2d(Conv2d { out: CLASSES, .. }))
+        };
+        let last = whole.layers().rev().find(|(_, layer)| scores(&layer.op)).map(|(id, _)| id);
+        let last =
+            last.ok_or_else(|| ZooError::NoClasses { architecture: self.name.to_owned() })?;
+        let mut graph = Graph::new();
+        let mut ids = Vec::new();
+        for (id, layer) in whole.layers() {
+            let mut op = layer.op.clone();
+            if id == last
+                && let Op::Linear { out, .. } | Op::Conv2d(Conv2d { out, .. }) = &mut op
+            {
+                *out = classes;
+            }
+            let inputs: Vec<_> = layer.inputs.iter().map(|i| ids[i.index()]).collect();
+            ids.push(graph.push(layer.name.clone(), op, &inputs).map_err(ZooError::Net)?);
+        }
+        let outputs: Vec<_> =
+            whole.outputs().iter().map(|o| whole.layer(*o).name.as_str()).collect();
+        graph.set_outputs(&outputs).map_err(ZooError::Net)?;
+        Ok(graph)
     }
 
     fn made(&self, size: usize) -> Result<Made, NetError> {
@@ -237,7 +293,16 @@ impl ArchInfo {
             Plan::KerasMobileNet => keras::mobilenet(size),
             Plan::KerasDenseNet(plan) => keras::densenet(size, plan),
             Plan::Xception => keras::xception(size),
+            Plan::Dcgan => dcgan::discriminator(size),
         }
+    }
+
+    /// What its graph costs, from a table.
+    pub fn cost(&self) -> Option<Cost> {
+        let mut rows = COSTS.lines().filter_map(|line| line.split_once('\t'));
+        let (_, rest) = rows.find(|(name, _)| *name == self.name)?;
+        let (parameters, macs) = rest.split_once('\t')?;
+        Some(Cost { parameters: parameters.parse().ok()?, macs: macs.parse().ok()? })
     }
 
     /// Whether it ends with features, not with scores of classes.

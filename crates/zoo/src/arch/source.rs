@@ -178,11 +178,14 @@ impl ArchInfo {
     pub fn adopt(&self, mut tensors: BTreeMap<String, Tensor>) -> Result<Params, ZooError> {
         let graph = self.graph()?;
         listed::adopt(&graph, &mut tensors)?;
-        self.adopt_into(&graph, tensors)
+        self.adopt_to(&graph, tensors)
     }
 
-    /// The same for a graph of this architecture with another number of classes.
-    pub(super) fn adopt_into(
+    /// The same for a graph of this architecture with other classes, see [`ArchInfo::graph_for`].
+    ///
+    /// # Errors
+    /// When shapes do not fit along the graph.
+    pub fn adopt_to(
         &self,
         graph: &Graph,
         mut tensors: BTreeMap<String, Tensor>,

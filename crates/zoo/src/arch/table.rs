@@ -149,6 +149,12 @@ const fn timm(name: &'static str, penultimate: &'static str, info: ArchInfo) -> 
     ArchInfo { name, naming: Naming::Timm, penultimate, ..info }
 }
 
+/// The same for the pictures of 518 pixels that `DINOv2` was published for: the positions of its weights
+/// fit no other size.
+const fn large(info: ArchInfo) -> ArchInfo {
+    ArchInfo { size: 518, ..info }
+}
+
 const TINY: [usize; 3] = [12, 3, 192];
 const SMALL: [usize; 3] = [12, 6, 384];
 const BASE: [usize; 3] = [12, 12, 768];
@@ -178,7 +184,7 @@ const fn dense(growth: usize, layers: [usize; 4], stem: usize) -> Plan {
 
 pub(super) const ARCHITECTURES: &[ArchInfo] = {
     use Family::{
-        AlexNet, CaffeNet, Deit, DenseNet, DinoV2, EfficientNetLite, GoogLeNet, InceptionV3,
+        AlexNet, CaffeNet, Dcgan, Deit, DenseNet, DinoV2, EfficientNetLite, GoogLeNet, InceptionV3,
         MobileNet, MobileNetV2, MobileNetV3, NasNet, ResNeXt, ResNet, ResNetV2, SqueezeNet, Vgg,
         Vit, WideResNet, Xception,
     };
@@ -352,6 +358,8 @@ pub(super) const ARCHITECTURES: &[ArchInfo] = {
         vit("transformers/deit-base-patch16-224", Deit, Transformers, 16, BASE),
         vit("transformers/dinov2-small", DinoV2, Transformers, 14, SMALL),
         vit("transformers/dinov2-base", DinoV2, Transformers, 14, BASE),
+        large(vit("timm/vit_small_patch14_dinov2_518", DinoV2, Timm, 14, SMALL)),
+        large(vit("timm/vit_base_patch14_dinov2_518", DinoV2, Timm, 14, BASE)),
         ArchInfo {
             name: "caffe/caffenet",
             family: CaffeNet,
@@ -392,5 +400,7 @@ pub(super) const ARCHITECTURES: &[ArchInfo] = {
         keras("keras/DenseNet121", DenseNet, 224, dense(32, [6, 12, 24, 16], 64)),
         keras("keras/DenseNet169", DenseNet, 224, dense(32, [6, 12, 32, 32], 64)),
         keras("keras/DenseNet201", DenseNet, 224, dense(32, [6, 12, 48, 32], 64)),
+        tv("pytorch/dcgan-discriminator", Dcgan, 64, ["pool", "score"], Plan::Dcgan),
+        tv("pytorch/dcgan-discriminator-32", Dcgan, 32, ["pool", "score"], Plan::Dcgan),
     ]
 };

@@ -9,6 +9,7 @@ mod fetch;
 mod fit;
 mod hub;
 mod lint;
+mod own;
 mod pip;
 mod sdist;
 mod spec;

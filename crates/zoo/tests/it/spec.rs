@@ -9,6 +9,7 @@ fn what_people_type_is_understood_and_written_the_same_way() {
         "efficientnet-lite0",
         "torchvision/resnet18",
         "timm/resnet50@file:weights/mine.pth",
+        "timm/resnet50@https://example.org/models/resnet50-0676ba61.pth",
         "timm/resnet50@file:odd #name@home.pth",
         "timm/resnet18@hf:timm/resnet18.a1_in1k/model.safetensors",
         "timm/resnet18@hf:timm/resnet18.a1_in1k@v1.0/sub/model.safetensors",
@@ -57,6 +58,9 @@ fn a_place_that_cannot_be_read_is_an_error_with_an_example() {
         ("weights.pth", Kind),
         ("ftp:somewhere", Kind),
         ("file:", File),
+        ("https://example.org", SpecProblem::Url),
+        ("https://example.org/", SpecProblem::Url),
+        ("https://example.org/a b.pth", SpecProblem::Url),
         ("hf:owner", Hub),
         ("hf:owner/name", Hub),
         ("hf:owner/name@/file", Hub),
@@ -82,7 +86,7 @@ fn a_place_that_cannot_be_read_is_an_error_with_an_example() {
 #[test]
 fn an_unknown_name_is_an_error_with_near_names_and_examples() {
     let text = NetworkSpec::parse("resnet18").unwrap_err().to_string();
-    assert!(text.contains("did you mean `timm/resnet18` or `torchvision/resnet18`?"), "{text}");
+    assert!(text.contains("did you mean `resnet18."), "those with weights: {text}");
     assert!(text.contains("`torchvision/resnet18@file:resnet18.pth`"), "{text}");
     let text = NetworkSpec::parse("eficientnet-lite0").unwrap_err().to_string();
     assert!(text.contains("did you mean `efficientnet-lite0`"), "{text}");
