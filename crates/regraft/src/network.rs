@@ -96,8 +96,11 @@ pub(crate) fn fill(
     path: &Path,
     observer: &dyn Observer,
 ) -> Result<(Network, Vec<String>), Error> {
-    let weights = regraft_formats::open(path)?;
-    let fitted = architecture.fitted(weights.tensors)?;
+    let mut tensors = regraft_formats::open(path)?.tensors;
+    if let Some(note) = architecture.renumber(&mut tensors)? {
+        observer.tell(&Progress::Note(&note));
+    }
+    let fitted = architecture.fitted(tensors)?;
     let mut card = spec.card();
     if !fitted.prefix.is_empty() {
         let note =
@@ -118,7 +121,14 @@ pub(crate) fn fill(
         let classes = fitted.classes.unwrap_or(1000);
         describe(&mut card, config, (architecture, classes), observer);
     }
-    let (graph, params) = (fitted.graph, fitted.params);
+    let (mut graph, params) = (fitted.graph, fitted.params);
+    if let Some(trunk) = architecture.without_head(&params)? {
+        observer.tell(&Progress::Note(&format!(
+            "the file has no head (`{}`): the network ends with the features of `{}`",
+            architecture.logits, architecture.penultimate
+        )));
+        (graph, card.logits) = (trunk, None);
+    }
     // Counters of batches seen are bookkeeping of the source framework.
     let unused = regraft_net::unused(&graph, &params)?
         .into_iter()

@@ -1,6 +1,6 @@
 //! What frameworks call the parameters that are named otherwise here, and how theirs lie.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regraft_net::facts::Facts;
 use regraft_net::formula::{FormulaRules, formula_param};
@@ -166,6 +166,82 @@ impl ArchInfo {
         Some(SourceParam::same(format!("{layer}/{word}"), dims.to_vec()))
     }
 
+    /// Gives layers that Keras named by itself (`conv2d_7`) the numbers of the architecture. Keras counts
+    /// on through a session (Keras 2 from 1), so that the numbers in a file are any; their order is that
+    /// in which the layers were made. Done for a kind of layers when there are as many as wanted and the
+    /// shapes agree one by one; what was done comes back as a sentence for a person.
+    ///
+    /// # Errors
+    /// When the graph cannot be built.
+    pub fn renumber(
+        &self,
+        tensors: &mut BTreeMap<String, Tensor>,
+    ) -> Result<Option<String>, ZooError> {
+        if self.naming != Naming::Keras {
+            return Ok(None);
+        }
+        let sources = self.sources(&self.graph()?)?;
+        let wanted = by_number(sources.iter().filter_map(|(_, s)| s.as_ref()).map(|s| &*s.name));
+        let given = by_number(tensors.keys().map(String::as_str));
+        let shapes: BTreeMap<&str, &Shape> = sources
+            .iter()
+            .filter_map(|(_, s)| s.as_ref())
+            .map(|s| (s.name.as_str(), &s.shape))
+            .collect();
+        let (mut renamed, mut kinds) = (BTreeMap::new(), Vec::new());
+        for (kind, wanted) in &wanted {
+            let Some(given) = given.get(kind).filter(|g| *g != wanted) else { continue };
+            let pairs: Vec<(String, String)> = wanted
+                .iter()
+                .zip(given)
+                .flat_map(|((_, wanted), (_, given))| {
+                    let part = move |name: &&&str| {
+                        name.strip_prefix(wanted.as_str()).is_some_and(|r| r.starts_with('/'))
+                    };
+                    shapes.keys().filter(part).map(move |name| {
+                        ((*name).to_owned(), format!("{given}{}", &name[wanted.len()..]))
+                    })
+                })
+                .collect();
+            let fits = |(to, from): &(String, String)| {
+                tensors.get(from).is_some_and(|t| Some(&t.shape()) == shapes.get(to.as_str()))
+            };
+            if wanted.len() == given.len() && pairs.iter().all(fits) {
+                kinds.push(format!("`{kind}`"));
+                renamed.extend(pairs);
+            }
+        }
+        if kinds.is_empty() {
+            return Ok(None);
+        }
+        let taken: Vec<(String, Option<Tensor>)> =
+            renamed.into_iter().map(|(to, from)| (to, tensors.remove(&from))).collect();
+        tensors.extend(taken.into_iter().filter_map(|(to, tensor)| Some((to, tensor?))));
+        Ok(Some(format!(
+            "layers that Keras numbers by itself ({}) are taken in their order, as their numbers are \
+             others than usual",
+            kinds.join(", ")
+        )))
+    }
+
+    /// The graph up to the features, when the file has everything but the head: Keras publishes such
+    /// files as `notop`.
+    ///
+    /// # Errors
+    /// When the graph cannot be built.
+    pub fn without_head(&self, params: &Params) -> Result<Option<Graph>, ZooError> {
+        let graph = self.graph()?;
+        if self.naming != Naming::Keras || self.headless() {
+            return Ok(None);
+        }
+        let trunk = regraft_net::surgery::cut(&graph, self.penultimate).map_err(ZooError::Net)?;
+        let all = |graph: &Graph| {
+            let facts = regraft_net::facts::facts(graph).map_err(ZooError::Net)?;
+            Ok::<_, ZooError>(facts.params().all(|p| params.get(&p.name).is_some()))
+        };
+        Ok((!all(&graph)? && all(&trunk)?).then_some(trunk))
+    }
+
     /// Parameters of a file under the names and in the shapes of the graph. What the graph does not
     /// know stays as it is.
     ///
@@ -261,6 +337,25 @@ impl ArchInfo {
         }
         picture
     }
+}
+
+/// Names that Keras gives by itself, before the number.
+const AUTOMATIC: [&str; 5] =
+    ["conv2d", "batch_normalization", "depthwise_conv2d", "separable_conv2d", "dense"];
+
+/// Layers with names that Keras gives by itself, by kind, in the order of their numbers.
+fn by_number<'a>(
+    names: impl Iterator<Item = &'a str>,
+) -> BTreeMap<&'a str, BTreeSet<(u64, String)>> {
+    let mut kinds: BTreeMap<&str, BTreeSet<(u64, String)>> = BTreeMap::new();
+    for layer in names.filter_map(|name| name.rsplit_once('/').map(|(layer, _)| layer)) {
+        let numbered = layer.rsplit_once('_').and_then(|(kind, n)| Some((kind, n.parse().ok()?)));
+        let (kind, number) = numbered.unwrap_or((layer, 0));
+        if AUTOMATIC.contains(&kind) {
+            kinds.entry(kind).or_default().insert((number, layer.to_owned()));
+        }
+    }
+    kinds
 }
 
 fn ones(spec: &ParamSpec) -> Tensor {

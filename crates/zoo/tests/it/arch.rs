@@ -241,6 +241,56 @@ fn a_file_with_the_names_of_the_framework_fills_the_graph() {
 }
 
 #[test]
+fn layers_that_keras_numbered_otherwise_are_taken_in_the_order_of_their_numbers() {
+    let info = architecture("keras/Xception").unwrap();
+    let sources = info.sources(&info.graph().unwrap()).unwrap();
+    let file = |offset: usize| -> BTreeMap<String, Tensor> {
+        let sources = sources.iter().filter_map(|(_, source)| source.as_ref());
+        let named = sources.enumerate().map(|(n, source)| {
+            let (layer, leaf) = source.name.rsplit_once('/').unwrap();
+            let kind = layer.trim_end_matches(|c: char| c.is_ascii_digit() || c == '_');
+            let layer = if matches!(kind, "conv2d" | "batch_normalization") {
+                let number = layer[kind.len()..].trim_start_matches('_');
+                format!("{kind}_{}", number.parse().unwrap_or(0) + offset)
+            } else {
+                layer.to_owned()
+            };
+            let mut tensor = Tensor::zeros(source.shape.clone());
+            tensor.data_mut()[0] = n as f32;
+            (format!("{layer}/{leaf}"), tensor)
+        });
+        named.collect()
+    };
+    // From 7 to 10: by their names 10 would come before 7.
+    let mut tensors = file(7);
+    let note = info.renumber(&mut tensors).unwrap().unwrap();
+    assert!(note.contains("`conv2d`") && note.contains("`batch_normalization`"), "{note}");
+    for (n, source) in sources.iter().filter_map(|(_, source)| source.as_ref()).enumerate() {
+        assert_eq!(tensors[&source.name].data()[0], n as f32, "{}", source.name);
+    }
+    // Nothing is done where shapes do not agree.
+    let mut tensors = file(7);
+    tensors.insert("conv2d_9/kernel".into(), Tensor::zeros([1, 1, 2, 2]));
+    assert!(!info.renumber(&mut tensors).unwrap().unwrap().contains("`conv2d`"));
+}
+
+#[test]
+fn a_file_without_the_head_is_known_as_such() {
+    let info = architecture("keras/MobileNetV2").unwrap();
+    let sources = info.sources(&info.graph().unwrap()).unwrap();
+    let file = |skip: &str| {
+        let sources = sources.iter().filter_map(|(_, source)| source.as_ref());
+        let kept = sources.filter(|s| !s.name.starts_with(skip));
+        info.adopt(kept.map(|s| (s.name.clone(), Tensor::zeros(s.shape.clone()))).collect())
+            .unwrap()
+    };
+    let trunk = info.without_head(&file("predictions/")).unwrap().unwrap();
+    assert_eq!(trunk.layer(trunk.output().unwrap()).name, info.penultimate);
+    assert!(info.without_head(&file("nothing/")).unwrap().is_none());
+    assert!(info.without_head(&file("Conv1/")).unwrap().is_none());
+}
+
+#[test]
 fn pictures_are_prepared_as_the_frameworks_do() {
     use regraft_net::card::{Channels, Resize};
     let of = |name: &str| architecture(name).unwrap().card("x", "y").preprocess;
