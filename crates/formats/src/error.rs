@@ -159,6 +159,12 @@ pub enum FormatError {
          `torchvision/resnet50@file:PATH` (`regraft zoo list` and docs/zoo.md name them)"
     )]
     NoGraph,
+    /// An HDF5 file is damaged, or has what Keras does not write.
+    #[error(transparent)]
+    Hdf5(#[from] crate::Hdf5Fault),
+    /// A file of Keras holds no network or weights that can be had.
+    #[error(transparent)]
+    Keras(#[from] crate::KerasFault),
     /// A protocol buffer message is damaged.
     #[error(transparent)]
     Wire(#[from] crate::WireFault),
@@ -264,16 +270,6 @@ pub enum NotWeights {
     /// JSON text, often the index of a sharded checkpoint.
     #[error("this is JSON text, not weights; give the weight file that belongs to it")]
     Json,
-    /// HDF5, as Keras writes.
-    #[error(
-        "this is an HDF5 file (Keras?); PyTorch checkpoints and safetensors are read here, convert it"
-    )]
-    Hdf5,
-    /// A Keras 3 archive.
-    #[error(
-        "this is a Keras archive; PyTorch checkpoints and safetensors are read here, convert it"
-    )]
-    KerasArchive,
     /// gzip.
     #[error("this is compressed with gzip: unpack it first")]
     Gzip,

@@ -1,5 +1,5 @@
 //! Weight files to named tensors and back: `PyTorch` checkpoints and pickles of `NumPy` arrays (read,
-//! never run), `.npz`, safetensors.
+//! never run), `.npz`, safetensors, and files of Keras, which may bring their own network.
 //!
 //! One door in, [`open`], and one out, [`safetensors::write`]. The format is known by the bytes of
 //! the file, never by its name. Whatever number type a file holds, the tensors are `f32`.
@@ -29,6 +29,7 @@ pub mod card;
 mod config;
 mod dtype;
 mod error;
+pub mod keras;
 mod model;
 mod numpy;
 pub mod onnx;
@@ -49,6 +50,7 @@ use regraft_tensor::Tensor;
 
 pub use config::{FolderConfig, folder_config};
 pub use error::{FormatError, NotWeights, PickleFault, TensorFault};
+pub use keras::{Hdf5Fault, KerasFault};
 pub use model::{Model, NOTATION_KEY, open_model, write_model};
 pub use shards::ShardFault;
 pub use wire::WireFault;
@@ -82,6 +84,12 @@ pub enum Format {
     Npz,
     /// `numpy.save` of a dict or list of arrays.
     Npy,
+    /// `model.save_weights("x.weights.h5")` of Keras 3.
+    KerasWeights,
+    /// Weights in a `.h5` of Keras, as both Keras 2 and 3 write them; also a whole model.
+    KerasH5,
+    /// `model.save("x.keras")`: a zip archive with a whole model.
+    KerasArchive,
 }
 
 impl Format {
@@ -95,6 +103,9 @@ impl Format {
             Self::NumpyPickle => "numpy-pickle",
             Self::Npz => "npz",
             Self::Npy => "npy",
+            Self::KerasWeights => "keras-weights",
+            Self::KerasH5 => "keras-h5",
+            Self::KerasArchive => "keras",
         }
     }
 }
@@ -153,6 +164,8 @@ fn parse(bytes: &[u8]) -> Result<Weights, FormatError> {
         Format::TorchLegacy | Format::NumpyPickle => torch::parse_legacy(bytes)?,
         Format::Npy => numpy::parse_npy(bytes)?,
         Format::TorchTar => torch::parse_tar(bytes)?,
+        Format::KerasWeights | Format::KerasH5 => keras::weights_of_hdf5(bytes)?,
+        Format::KerasArchive => keras::weights_of_archive(bytes)?,
     })
 }
 

@@ -33,7 +33,22 @@ fn model(path: &Path) -> Result<Model, FormatError> {
     if crate::caffe::claims(path) {
         return crate::caffe::open(path, None);
     }
-    ours(path, crate::open(path)?)
+    if crate::shards::is_index(path) {
+        return ours(path, crate::open(path)?);
+    }
+    let bytes = crate::read_file(path)?;
+    match crate::sniff::format(&bytes)? {
+        Format::KerasWeights | Format::KerasH5 | Format::KerasArchive => {
+            crate::keras::model(&bytes)
+        }
+        Format::Safetensors
+        | Format::TorchZip
+        | Format::TorchLegacy
+        | Format::TorchTar
+        | Format::NumpyPickle
+        | Format::Npz
+        | Format::Npy => ours(path, crate::from_bytes(&bytes)?),
+    }
 }
 
 /// A safetensors file that [`write_model`] wrote.

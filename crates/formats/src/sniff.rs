@@ -1,6 +1,6 @@
 //! Which container the bytes are, and a plain word about the usual things that are none.
 
-use crate::{Format, FormatError, NotWeights};
+use crate::{Format, FormatError, NotWeights, keras, torch};
 
 /// Longest stretch of the head looked at for text.
 const HEAD: usize = 512;
@@ -8,11 +8,8 @@ const HEAD: usize = 512;
 const TAR_MAGIC_AT: usize = 257;
 
 /// Leading bytes of files that people give by mistake.
-const STRANGERS: [(&[u8], NotWeights); 3] = [
-    (b"version https://git-lfs", NotWeights::GitLfsPointer),
-    (b"\x89HDF\r\n\x1a\n", NotWeights::Hdf5),
-    (b"\x1f\x8b", NotWeights::Gzip),
-];
+const STRANGERS: [(&[u8], NotWeights); 2] =
+    [(b"version https://git-lfs", NotWeights::GitLfsPointer), (b"\x1f\x8b", NotWeights::Gzip)];
 
 /// The container, by content.
 pub(crate) fn format(bytes: &[u8]) -> Result<Format, FormatError> {
@@ -27,7 +24,13 @@ pub(crate) fn format(bytes: &[u8]) -> Result<Format, FormatError> {
     if bytes.starts_with(b"\x93NUMPY") {
         return Ok(Format::Npy);
     }
+    if bytes.starts_with(keras::hdf5::MAGIC) {
+        return Ok(Format::KerasH5);
+    }
     if bytes.starts_with(b"PK\x03\x04") {
+        if torch::Archive::within(bytes, 0)?.has(keras::WEIGHTS_MEMBER) {
+            return Ok(Format::KerasArchive);
+        }
         return Ok(Format::TorchZip);
     }
     if bytes.get(TAR_MAGIC_AT..).is_some_and(|rest| rest.starts_with(b"ustar")) {

@@ -26,6 +26,11 @@ impl Budget {
         Self { left: (len as u64).saturating_mul(EXPANSION).saturating_add(ALLOWANCE) }
     }
 
+    /// A budget of `left` bytes.
+    pub(crate) fn new(left: u64) -> Self {
+        Self { left }
+    }
+
     /// Takes `bytes` from the budget, or says how many are left.
     pub(crate) fn take(&mut self, bytes: u64) -> Result<(), u64> {
         self.left = self.left.checked_sub(bytes).ok_or(self.left)?;

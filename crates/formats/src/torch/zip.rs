@@ -49,6 +49,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Weights, FormatError> {
     gather_all(Format::TorchZip, selection, &tensors, &storages, &mut archive.budget)
 }
 
+/// A zip archive in memory; compressed members are unpacked within a budget.
 pub(crate) struct Archive<'a> {
     bytes: &'a [u8],
     zip: ZipArchive<Cursor<&'a [u8]>>,
@@ -57,12 +58,21 @@ pub(crate) struct Archive<'a> {
 
 impl<'a> Archive<'a> {
     fn open(bytes: &'a [u8]) -> Result<Self, FormatError> {
+        Self::with(bytes, Budget::of_file(bytes.len()))
+    }
+
+    /// Opens an archive of which at most `limit` bytes may be unpacked.
+    pub(crate) fn within(bytes: &'a [u8], limit: u64) -> Result<Self, FormatError> {
+        Self::with(bytes, Budget::new(limit))
+    }
+
+    fn with(bytes: &'a [u8], budget: Budget) -> Result<Self, FormatError> {
         let zip =
             ZipArchive::new(Cursor::new(bytes)).map_err(|source| FormatError::Zip { source })?;
         if zip.len() > MAX_MEMBERS {
             return Err(FormatError::TooManyMembers { members: zip.len(), limit: MAX_MEMBERS });
         }
-        Ok(Self { bytes, zip, budget: Budget::of_file(bytes.len()) })
+        Ok(Self { bytes, zip, budget })
     }
 
     /// Bytes of the file.
@@ -87,13 +97,13 @@ impl<'a> Archive<'a> {
         Ok(names)
     }
 
-    fn has(&self, name: &str) -> bool {
+    /// Whether there is such a member.
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.zip.index_for_name(name).is_some()
     }
 
     /// The folder of the archive that holds the pickle.
     fn root(&self) -> Result<String, FormatError> {
-        let mut keras = false;
         for name in self.zip.file_names() {
             let name = name.map_err(|source| FormatError::Zip { source })?;
             if let Some(root) = name.strip_suffix(PICKLE)
@@ -101,9 +111,8 @@ impl<'a> Archive<'a> {
             {
                 return Ok(root.to_string());
             }
-            keras |= name.ends_with("model.weights.h5");
         }
-        Err(if keras { NotWeights::KerasArchive } else { NotWeights::OtherZip }.into())
+        Err(NotWeights::OtherZip.into())
     }
 
     /// The bytes of a member: a slice of the file when it is stored as torch stores it.

@@ -143,7 +143,7 @@ fn big_endian_is_refused() {
 #[test]
 fn files_that_are_no_weights_are_called_what_they_are() {
     let stored = zip::CompressionMethod::Stored;
-    let cases: [(Vec<u8>, NotWeights); 13] = [
+    let cases: [(Vec<u8>, NotWeights); 11] = [
         (vec![], NotWeights::Empty),
         (
             b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n".into(),
@@ -152,12 +152,10 @@ fn files_that_are_no_weights_are_called_what_they_are() {
         (b"\n <!DOCTYPE html><html>".into(), NotWeights::WebPage),
         (b"<html lang=en>".into(), NotWeights::WebPage),
         (b"{\"weight_map\": {\"a\": \"model-00001.safetensors\"}}".into(), NotWeights::Json),
-        (b"\x89HDF\r\n\x1a\n\0\0\0".into(), NotWeights::Hdf5),
         (b"\x1f\x8b\x08\0\0".into(), NotWeights::Gzip),
         (std::fs::read(fixture("bare.npy")).unwrap(), NotWeights::Numpy),
         (b"\x80\x04K\x01.".into(), NotWeights::OtherPickle),
         (archive(&[("readme.txt", b"hello")], stored), NotWeights::OtherZip),
-        (archive(&[("model.weights.h5", b"x")], stored), NotWeights::KerasArchive),
         (
             archive(&[("m/data.pkl", b"N."), ("m/constants.pkl", b"N.")], stored),
             NotWeights::TorchScript,

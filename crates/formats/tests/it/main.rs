@@ -9,6 +9,7 @@
 mod damage;
 mod folders;
 mod hostile;
+mod keras;
 mod values;
 mod writing;
 
@@ -24,7 +25,7 @@ fn fixtures() -> Vec<(String, Vec<u8>)> {
     let mut all: Vec<_> = std::fs::read_dir(fixture(""))
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|e| e != "json"))
+        .filter(|path| path.extension().is_some_and(|e| e != "json") && path.is_file())
         .map(|path| {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             (name, std::fs::read(path).unwrap())
