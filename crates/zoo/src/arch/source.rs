@@ -181,6 +181,16 @@ impl ArchInfo {
             return Ok(None);
         }
         let sources = self.sources(&self.graph()?)?;
+        // `NASNet`'s weights are named by the scopes around their layers too; files say the layer only.
+        for source in sources.iter().filter_map(|(_, source)| source.as_ref()) {
+            let mut parts = source.name.rsplitn(3, '/');
+            let (leaf, layer) = (parts.next(), parts.next());
+            if let (Some(leaf), Some(layer), Some(_)) = (leaf, layer, parts.next())
+                && let Some(tensor) = tensors.remove(&format!("{layer}/{leaf}"))
+            {
+                tensors.insert(source.name.clone(), tensor);
+            }
+        }
         let wanted = by_number(sources.iter().filter_map(|(_, s)| s.as_ref()).map(|s| &*s.name));
         let given = by_number(tensors.keys().map(String::as_str));
         let shapes: BTreeMap<&str, &Shape> = sources
