@@ -174,6 +174,9 @@ pub enum FormatError {
     /// The index of a checkpoint in several files is wrong.
     #[error(transparent)]
     Shards(#[from] crate::ShardFault),
+    /// An ONNX file that is damaged or not understood.
+    #[error(transparent)]
+    Onnx(#[from] crate::OnnxFault),
     /// What the file says makes no network.
     #[error(transparent)]
     Net(#[from] regraft_net::NetError),

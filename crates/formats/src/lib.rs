@@ -52,6 +52,7 @@ pub use config::{FolderConfig, folder_config};
 pub use error::{FormatError, NotWeights, PickleFault, TensorFault};
 pub use keras::{Hdf5Fault, KerasFault};
 pub use model::{Model, NOTATION_KEY, open_model, write_model};
+pub use onnx::{OnnxFault, UnknownOp};
 pub use shards::ShardFault;
 pub use wire::WireFault;
 

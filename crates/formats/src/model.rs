@@ -4,7 +4,7 @@ use std::path::Path;
 
 use regraft_net::{Card, Network, notation, unused};
 
-use crate::{Format, FormatError, Weights, card};
+use crate::{Format, FormatError, Weights, card, onnx};
 
 /// Key under which a safetensors file of ours has its graph as text.
 pub const NOTATION_KEY: &str = "regraft.notation";
@@ -37,6 +37,9 @@ fn model(path: &Path) -> Result<Model, FormatError> {
         return ours(path, crate::open(path)?);
     }
     let bytes = crate::read_file(path)?;
+    if onnx::is_model(&bytes) {
+        return onnx::from_bytes(&bytes, path.parent());
+    }
     match crate::sniff::format(&bytes)? {
         Format::KerasWeights | Format::KerasH5 | Format::KerasArchive => {
             crate::keras::model(&bytes)

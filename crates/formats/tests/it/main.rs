@@ -10,6 +10,7 @@ mod damage;
 mod folders;
 mod hostile;
 mod keras;
+mod onnx;
 mod values;
 mod writing;
 

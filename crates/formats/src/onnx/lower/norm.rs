@@ -1,0 +1,333 @@
+//! Norms, and layer norms that are written as several nodes; sums over axes; softmax.
+
+use std::sync::Arc;
+
+use regraft_net::op::{Rounding, Window};
+use regraft_net::{Op, Role};
+use regraft_tensor::{Shape, Tensor};
+
+use super::{Args, Live, Lower, Lowered, Param, Value, dims_of, wanted};
+use crate::onnx::consts::Const;
+use crate::onnx::fold::{axes_of, axis_of};
+use crate::onnx::layout::{Atom, Layout, extent};
+
+/// How far a layer norm over the channels has come.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Step {
+    /// The mean of each pixel.
+    Mean,
+    /// `x - mean`.
+    Centred,
+    /// `(x - mean)²`.
+    Square,
+    /// Its mean.
+    Variance,
+    /// The same and something.
+    WithEps(f64),
+    /// The root of that.
+    Deviation(f64),
+    /// One over that.
+    Inverse(f64),
+}
+
+/// A part of a layer norm.
+#[derive(Debug, Clone)]
+pub(super) struct Stat {
+    pub(super) of: Live,
+    pub(super) step: Step,
+    /// The axes that are the channels.
+    axes: Vec<usize>,
+}
+
+impl Stat {
+    /// Extents of the value.
+    pub(super) fn dims(&self) -> Vec<usize> {
+        let mut dims = self.of.layout.dims();
+        if !matches!(self.step, Step::Centred | Step::Square) {
+            self.axes.iter().for_each(|a| dims[*a] = 1);
+        }
+        dims
+    }
+
+    fn at(&self, step: Step) -> Self {
+        Self { step, ..self.clone() }
+    }
+
+    fn same(&self, other: &Live) -> bool {
+        self.of.layer == other.layer
+            && self.of.layout == other.layout
+            && self.of.curve == other.curve
+    }
+}
+
+impl<'a> Lower<'_, 'a, '_> {
+    /// The next step of a layer norm, for an operation on one; `None` when it is none.
+    pub(super) fn stat(
+        &mut self,
+        op: &str,
+        a: &Value<'a>,
+        b: Option<&Value<'a>>,
+    ) -> Lowered<Option<Value<'a>>> {
+        let number = match b {
+            Some(Value::Const(c)) => c.scalar(&mut self.store)?,
+            _ => None,
+        };
+        let made = match (op, a, b) {
+            ("Sub", Value::Live(x), Some(Value::Stat(m))) if m.step == Step::Mean && m.same(x) => {
+                Some(m.at(Step::Centred))
+            }
+            ("Pow", Value::Stat(s), _) if s.step == Step::Centred && number == Some(2.0) => {
+                Some(s.at(Step::Square))
+            }
+            ("Mul", Value::Stat(s), Some(Value::Stat(t)))
+                if s.step == Step::Centred && t.step == Step::Centred && s.same(&t.of) =>
+            {
+                Some(s.at(Step::Square))
+            }
+            ("Add", Value::Stat(s), _) if s.step == Step::Variance => {
+                number.map(|eps| s.at(Step::WithEps(eps)))
+            }
+            ("Sqrt", Value::Stat(s), None) => {
+                if let Step::WithEps(eps) = s.step {
+                    Some(s.at(Step::Deviation(eps)))
+                } else {
+                    None
+                }
+            }
+            ("Reciprocal", Value::Stat(s), None) => {
+                if let Step::Deviation(eps) = s.step {
+                    Some(s.at(Step::Inverse(eps)))
+                } else {
+                    None
+                }
+            }
+            _ => None,
+        };
+        if made.is_some() {
+            return Ok(made.map(Value::Stat));
+        }
+        let eps = match (op, a, b) {
+            ("Div", Value::Stat(s), Some(Value::Stat(d))) => match (s.step, d.step) {
+                (Step::Centred, Step::Deviation(eps)) if s.same(&d.of) => Some((s, eps)),
+                _ => None,
+            },
+            ("Mul", Value::Stat(s), Some(Value::Stat(d))) => match (s.step, d.step) {
+                (Step::Centred, Step::Inverse(eps)) if s.same(&d.of) => Some((s, eps)),
+                _ => None,
+            },
+            _ => None,
+        };
+        let Some((stat, eps)) = eps else { return Ok(None) };
+        let c = self.shape(stat.of.layer)[0];
+        self.room(c, 2)?;
+        let name = self.name(None);
+        let params = self.weights(c, vec![1.0; c], vec![0.0; c])?;
+        let op = Op::LayerNorm { eps: eps as f32 };
+        let layer = self.push(name, op, &[stat.of.layer], params)?;
+        self.open_norms.insert(layer, false);
+        Ok(Some(Value::Live(Live::of(layer, stat.of.layout.clone()))))
+    }
+
+    /// Weight and bias `[c]`.
+    fn weights(&mut self, c: usize, weight: Vec<f32>, bias: Vec<f32>) -> Lowered<Vec<Param>> {
+        self.store.budget.numbers(2 * c, "norms")?;
+        let tensor = |values| Tensor::new(Shape::from([c]), values).map(Arc::new);
+        let fault = |e: regraft_tensor::TensorError| wanted(e.to_string());
+        Ok(vec![
+            (Role::Weight, tensor(weight).map_err(fault)?),
+            (Role::Bias, tensor(bias).map_err(fault)?),
+        ])
+    }
+
+    /// A factor (or an offset) for each channel put into a layer norm that has none yet.
+    pub(super) fn norm_with(
+        &mut self,
+        live: &Live,
+        values: &[f32],
+        offset: bool,
+        origin: Option<usize>,
+    ) -> Lowered<Option<Live>> {
+        match self.open_norms.get(&live.layer) {
+            Some(false) => {}
+            Some(true) if offset => {}
+            Some(true) | None => return Ok(None),
+        }
+        let draft = self.drafts.at(live.layer).clone();
+        let weight = match draft.params.first() {
+            Some((_, weight)) if offset => weight.data().to_vec(),
+            Some(_) | None => values.to_vec(),
+        };
+        let bias = if offset { values.to_vec() } else { vec![0.0; values.len()] };
+        let params = self.weights(values.len(), weight, bias)?;
+        let name = if draft.name.own { draft.name } else { self.name(origin) };
+        let layer = self.push(name, draft.op, &draft.inputs, params)?;
+        if !offset {
+            self.open_norms.insert(layer, true);
+        }
+        Ok(Some(Live { layer, ..live.clone() }))
+    }
+
+    /// `LayerNormalization`.
+    pub(super) fn layer_norm(&mut self, args: &Args<'a>) -> Lowered<Live> {
+        let live = self.solid(args.value(0)?)?;
+        let rank = live.layout.axes.len();
+        let axis = axis_of(self.here().int("axis").unwrap_or(-1), rank)
+            .ok_or_else(|| wanted("an axis of the input"))?;
+        let atoms = live.layout.axes[axis..].concat();
+        let c = self.shape(live.layer)[0];
+        let joined = Layout::new(vec![atoms]);
+        let order = self.channels(&joined, 0)?.filter(|o| o.len() == c);
+        let order = order.ok_or_else(|| wanted("axes that are all channels, and only those"))?;
+        let weight = args.constant(1, "a weight")?;
+        let origin = weight.origin;
+        let bias = args.maybe_constant(2, "a bias")?;
+        let weight = self.by_channel(&weight, &order)?;
+        let bias = match bias {
+            Some(bias) => self.by_channel(&bias, &order)?,
+            None => vec![0.0; order.len()],
+        };
+        let eps = self.here().float("epsilon").unwrap_or(1e-5);
+        let params = self.weights(c, weight, bias)?;
+        let name = self.name(origin);
+        let layer = self.push(name, Op::LayerNorm { eps }, &[live.layer], params)?;
+        Ok(Live { layer, ..live })
+    }
+
+    /// The numbers of a constant, each at its channel.
+    fn by_channel(&mut self, known: &Const<'a>, order: &[usize]) -> Lowered<Vec<f32>> {
+        let values = known.floats(&mut self.store)?;
+        if values.len() != order.len() {
+            return Err(wanted(format!("{} numbers, one for each channel", order.len())));
+        }
+        let mut made = vec![0.0; values.len()];
+        for (i, v) in order.iter().zip(values.iter()) {
+            made[*i] = *v;
+        }
+        Ok(made)
+    }
+
+    /// `BatchNormalization`.
+    pub(super) fn batch_norm(&mut self, args: &Args<'a>) -> Lowered<Live> {
+        let live = self.solid(args.value(0)?)?;
+        let live = self.ordered(&live, 1)?;
+        let c = self.shape(live.layer)[0];
+        self.room(c, 4)?;
+        let order: Vec<usize> = (0..c).collect();
+        let origin = args.constant(1, "a weight")?.origin;
+        let mut params = Vec::new();
+        let roles = [Role::Weight, Role::Bias, Role::RunningMean, Role::RunningVar];
+        for (i, role) in roles.into_iter().enumerate() {
+            let known = args.constant(i + 1, role.suffix())?;
+            self.store.budget.numbers(c, "norms")?;
+            let values = self.by_channel(&known, &order)?;
+            let tensor =
+                Tensor::new(Shape::from([c]), values).map_err(|e| wanted(e.to_string()))?;
+            params.push((role, Arc::new(tensor)));
+        }
+        let eps = self.here().float("epsilon").unwrap_or(1e-5);
+        let name = self.name(origin);
+        if self.shape(live.layer).len() == 3 {
+            let layer = self.push(name, Op::BatchNorm { eps }, &[live.layer], params)?;
+            return Ok(Live { layer, ..live });
+        }
+        // A norm of a vector is a factor and an offset for each value.
+        let at = |p: usize, i: usize| f64::from(params[p].1.data()[i]);
+        let factor = |i: usize| at(0, i) / (at(3, i) + f64::from(eps)).sqrt();
+        let scale: Vec<f32> = order.iter().map(|i| factor(*i) as f32).collect();
+        let shift: Vec<f32> =
+            order.iter().map(|i| (at(1, *i) - at(2, *i) * factor(*i)) as f32).collect();
+        self.scaled(&live, name, Some(scale), Some(shift))
+    }
+
+    /// `Softmax`.
+    pub(super) fn softmax(&mut self, args: &Args<'a>) -> Lowered<Value<'a>> {
+        let old = self.ir.opset < 13;
+        let axis = self.here().int("axis").unwrap_or(if old { 1 } else { -1 });
+        if let Value::Scores(scores) = args.value(0)? {
+            return Ok(Value::Scores(scores.soft(axis_of(axis, scores.dims().len()))?));
+        }
+        let live = self.solid(args.value(0)?)?;
+        let rank = live.layout.axes.len();
+        let axis = axis_of(axis, rank).ok_or_else(|| wanted("an axis of the input"))?;
+        let end = if old { rank } else { axis + 1 };
+        let c = self.shape(live.layer)[0];
+        let atoms = live.layout.axes[axis..end].concat();
+        if extent(&atoms) != c || atoms.iter().any(|a| a.dim != 0) {
+            return Err(wanted("an axis that is all channels, and only those"));
+        }
+        let name = self.name(None);
+        Ok(Value::Live(self.pointwise(&live, name, Op::Softmax)?))
+    }
+
+    /// `ReduceMean`, `ReduceMax`, `ReduceSum`.
+    pub(super) fn reduce(&mut self, args: &Args<'a>) -> Lowered<Value<'a>> {
+        let value = args.value(0)?;
+        let op = self.here().op.to_string();
+        let rank = dims_of(value)?.len();
+        let axes = match self.here().ints("axes") {
+            Some(axes) => axes.to_vec(),
+            None => match args.maybe_constant(1, "axes")? {
+                Some(axes) => axes.ints(&mut self.store)?.to_vec(),
+                None => (0..rank as i64).collect(),
+            },
+        };
+        let axes = axes_of(&axes, rank).ok_or_else(|| wanted("axes of the input"))?;
+        let keep = self.here().int("keepdims").unwrap_or(1) != 0;
+        if let Value::Stat(stat) = value {
+            let fits = op == "ReduceMean" && stat.step == Step::Square && keep && stat.axes == axes;
+            let next = fits.then(|| stat.at(Step::Variance));
+            return next.map(Value::Stat).ok_or_else(|| wanted("means as parts of a layer norm"));
+        }
+        let live = self.solid(value)?;
+        let shape = self.shape(live.layer).to_vec();
+        let atoms: Vec<Atom> = axes.iter().flat_map(|a| live.layout.axes[*a].clone()).collect();
+        let over =
+            |dim: usize| atoms.iter().filter(|a| a.dim == dim).map(|a| a.size).product::<usize>();
+        let rows = [1, 2].map(|dim| over(dim) == shape.get(dim).copied().unwrap_or(1));
+        if over(0) == shape[0] && shape[0] > 1 && over(1) == 1 && over(2) == 1 && keep {
+            if op != "ReduceMean" {
+                return Err(wanted("no maximum and no sum over channels"));
+            }
+            return Ok(Value::Stat(Stat { of: live, step: Step::Mean, axes }));
+        }
+        if over(0) != 1 || [1, 2].iter().any(|d| !rows[d - 1] && over(*d) != 1) {
+            return Err(wanted("axes that are all rows, all columns or both of a map"));
+        }
+        let full = |i: usize| if over(i + 1) > 1 { shape[i + 1] } else { 1 };
+        let mut layout = live.layout.clone();
+        for axis in &axes {
+            layout.axes[*axis].clear();
+        }
+        if !keep {
+            let kept = layout.axes.into_iter().enumerate().filter(|(i, _)| !axes.contains(i));
+            layout.axes = kept.map(|(_, a)| a).collect();
+        }
+        let made = if shape.len() == 1 || (full(0) == 1 && full(1) == 1 && !rows.contains(&true)) {
+            live
+        } else {
+            self.pooled(&live, &op, [full(0), full(1)], rows == [true, true])?
+        };
+        Ok(Value::Live(Live { layout, ..made }))
+    }
+
+    /// A map pooled over a window, or over all of it.
+    fn pooled(&mut self, live: &Live, op: &str, size: [usize; 2], all: bool) -> Lowered<Live> {
+        let name = self.name(None);
+        let window =
+            Window { size, stride: size, rounding: Rounding::Floor, ..Window::new(1, 1, 0) };
+        let pool = match (op, all) {
+            ("ReduceMax", _) => Op::MaxPool(window),
+            (_, true) => Op::GlobalAvgPool,
+            (_, false) => Op::AvgPool { window, count_pad: false },
+        };
+        let mut made = self.pointwise(live, name, pool)?;
+        if op == "ReduceSum" {
+            let c = self.shape(made.layer)[0];
+            let count = (size[0] * size[1]) as f32;
+            self.room(c, 1)?;
+            let name = self.name(None);
+            made = self.scaled(&made, name, Some(vec![count; c]), None)?;
+        }
+        Ok(made)
+    }
+}
