@@ -91,25 +91,19 @@ fn named(at: &At<'_, '_>) -> Result<Option<Act>, FormatError> {
 pub(super) fn behind(b: &mut Build, at: &At<'_, '_>, x: Val) -> Result<Val, FormatError> {
     let Some(act) = named(at)? else { return Ok(x) };
     let name = b.free_name(&format!("{}_{}", at.name, act.word()), &[]);
-    one(b, at, &name, act, x)
+    one(b, &name, act, x)
 }
 
 /// `Activation`.
 pub(super) fn activation(b: &mut Build, at: &At<'_, '_>, x: Val) -> Result<Val, FormatError> {
     match named(at)? {
-        Some(act) => one(b, at, &at.name, act, x),
+        Some(act) => one(b, &at.name, act, x),
         None => b.push(&at.name, Op::Identity, &[x]),
     }
 }
 
 /// Adds a function called `name`.
-pub(super) fn one(
-    b: &mut Build,
-    at: &At<'_, '_>,
-    name: &str,
-    act: Act,
-    x: Val,
-) -> Result<Val, FormatError> {
+pub(super) fn one(b: &mut Build, name: &str, act: Act, x: Val) -> Result<Val, FormatError> {
     let op = match act {
         Act::Linear => Op::Identity,
         Act::Relu => Op::Relu,

@@ -107,7 +107,7 @@ impl Build {
 
     /// The shape of a value, `[C, H, W]` or `[N]`.
     pub(super) fn shape(&self, value: Val) -> &[usize] {
-        self.shapes.get(value.id.index()).map(|s| s.dims()).unwrap_or_default()
+        self.shapes.get(value.id.index()).map(Shape::dims).unwrap_or_default()
     }
 
     /// The channels of a value.

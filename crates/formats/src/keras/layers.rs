@@ -195,7 +195,7 @@ pub(super) fn add(
         Class::Prelu => acts::prelu(b, at, x),
         Class::Elu => acts::elu(b, at, x),
         Class::Softmax => acts::softmax(b, at, x),
-        Class::Function(act) => acts::one(b, at, &at.name, act, x),
+        Class::Function(act) => acts::one(b, &at.name, act, x),
         Class::Add | Class::Subtract | Class::Multiply | Class::Divide | Class::Average => {
             arithmetic(b, at, class, given, &values)
         }

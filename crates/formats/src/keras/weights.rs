@@ -168,7 +168,7 @@ fn layers(
     members.sort_by_cached_key(|m| numbered(m.name()));
     for member in members {
         let at = format!("{at}/{}", member.name());
-        layer(&group.open(&member)?, path, member.name(), at, depth, store)?;
+        layer(&group.open(&member)?, path, member.name(), &at, depth, store)?;
     }
     Ok(())
 }
@@ -177,7 +177,7 @@ fn layer(
     object: &Object<'_, '_>,
     path: &[String],
     name: &str,
-    at: String,
+    at: &str,
     depth: usize,
     store: &mut Store,
 ) -> Result<(), FormatError> {
@@ -200,7 +200,7 @@ fn layer(
     let mut inner = path.to_vec();
     inner.push(own);
     if !parts.is_empty() {
-        store.layers.push(Held { path: inner.clone(), group: at.clone(), parts });
+        store.layers.push(Held { path: inner.clone(), group: at.to_owned(), parts });
     }
     for member in &members {
         match member.name() {
@@ -211,7 +211,7 @@ fn layer(
             }
             name => {
                 let at = format!("{at}/{name}");
-                layer(&object.open(member)?, &inner, name, at, depth, store)?;
+                layer(&object.open(member)?, &inner, name, &at, depth, store)?;
             }
         }
     }
