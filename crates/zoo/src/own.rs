@@ -96,7 +96,7 @@ impl OwnZoo {
             let file = path.file_name().map(PathBuf::from).unwrap_or_default();
             entry.source = Source::File { path: self.root.join(name).join(file) };
         }
-        entry.name = name.to_owned();
+        name.clone_into(&mut entry.name);
         Ok(Some(Arc::new(entry)))
     }
 

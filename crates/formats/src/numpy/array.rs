@@ -50,11 +50,8 @@ fn parts(pickle: &Pickle<'_>, id: Id) -> Option<Parts> {
             let (&[shape, dtype, fortran, data] | &[_, shape, dtype, fortran, data]) = state else {
                 return None;
             };
-            let fortran = match pickle.node(fortran) {
-                Node::Bool(yes) => *yes,
-                Node::Int(n) => *n != 0,
-                _ => return None,
-            };
+            let node = pickle.node(fortran);
+            let fortran = if let Node::Bool(yes) = node { *yes } else { pickle.int(fortran)? != 0 };
             Some(Parts { shape: Some(shape), dtype, fortran, data })
         }
     }

@@ -200,7 +200,19 @@ fn kind(pickle: &Pickle<'_>, id: Id, enter: bool) -> Kind {
             }
             Kind::Inside(named.into_iter().collect())
         }
-        _ => Kind::Other(pickle.foreign(id).map(|(global, _)| global)),
+        Node::Inert
+        | Node::Bool(_)
+        | Node::Int(_)
+        | Node::Long(_)
+        | Node::Str(_)
+        | Node::Bytes(_)
+        | Node::Escaped { .. }
+        | Node::Latin1(_)
+        | Node::Global { .. }
+        | Node::Foreign { .. }
+        | Node::Persistent(_)
+        | Node::Tensor { .. }
+        | Node::NumberType { .. } => Kind::Other(pickle.foreign(id).map(|(global, _)| global)),
     }
 }
 

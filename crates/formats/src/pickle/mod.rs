@@ -119,14 +119,29 @@ impl<'a> Pickle<'a> {
             // Texts of Python 2 were bytes.
             Node::Str(text) => Some(Cow::Borrowed(text.as_bytes())),
             Node::Escaped { quoted: true, text } => escape::bytes(text).map(Cow::Owned),
-            Node::Latin1(inner) => match self.node(*inner) {
-                Node::Str(text) => escape::latin1(text.chars()).map(Cow::Owned),
-                Node::Escaped { quoted: false, text } => {
+            Node::Latin1(inner) => {
+                let inner = self.node(*inner);
+                if let Node::Str(text) = inner {
+                    escape::latin1(text.chars()).map(Cow::Owned)
+                } else if let Node::Escaped { quoted: false, text } = inner {
                     escape::latin1(escape::characters(text)?.into_iter()).map(Cow::Owned)
+                } else {
+                    None
                 }
-                _ => None,
-            },
-            _ => None,
+            }
+            Node::Inert
+            | Node::Bool(_)
+            | Node::Int(_)
+            | Node::Long(_)
+            | Node::Escaped { .. }
+            | Node::Seq(_)
+            | Node::Dict(_)
+            | Node::Global { .. }
+            | Node::Foreign { .. }
+            | Node::Persistent(_)
+            | Node::Tensor { .. }
+            | Node::Array { .. }
+            | Node::NumberType { .. } => None,
         }
     }
 

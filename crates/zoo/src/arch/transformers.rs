@@ -52,11 +52,11 @@ impl ArchInfo {
                 let third = [&[dims[0] / 3], &dims[1..]].concat();
                 SourceParam::stacked(names, third)
             }
-            Role::Weight if layer.ends_with(".gamma") => {
+            Role::Weight if last_of(layer) == "gamma" => {
                 let path = self.layer_in_transformers(layer.trim_end_matches(".gamma"));
                 SourceParam::same(format!("{path}.layer_scale_parameter"), dims.to_vec())
             }
-            Role::Weight if layer.ends_with(".ls1") || layer.ends_with(".ls2") => {
+            Role::Weight if ["ls1", "ls2"].contains(&last_of(layer)) => {
                 let path = self.layer_in_transformers(layer);
                 SourceParam::same(format!("{path}.lambda1"), dims.to_vec())
             }
@@ -72,9 +72,32 @@ impl ArchInfo {
             Family::Vit | Family::Deit => vit("vit.", VIT, layer),
             Family::DinoV2 => vit("", DINO, layer),
             Family::ConvNext => convnext(layer),
-            _ => resnet(layer),
+            Family::ResNet
+            | Family::MobileNetV2
+            | Family::EfficientNetLite
+            | Family::AlexNet
+            | Family::CaffeNet
+            | Family::Vgg
+            | Family::SqueezeNet
+            | Family::DenseNet
+            | Family::GoogLeNet
+            | Family::InceptionV3
+            | Family::ResNeXt
+            | Family::WideResNet
+            | Family::MobileNetV3
+            | Family::EfficientNet
+            | Family::NasNet
+            | Family::ResNetV2
+            | Family::MobileNet
+            | Family::Xception
+            | Family::Dcgan => resnet(layer),
         }
     }
+}
+
+/// The last part of a layer's name.
+fn last_of(layer: &str) -> &str {
+    layer.rsplit('.').next().unwrap_or(layer)
 }
 
 fn vit(prefix: &str, words: Words, layer: &str) -> String {
