@@ -2,10 +2,13 @@
 //! `cargo run -p regraft --example onnx_export -- FOLDER NAME…`, where a name is an architecture, a file of
 //! notation, or `small` for the small networks of the tests. `fixtures/make/onnx_export.py` judges them.
 
+#![expect(clippy::print_stdout, reason = "a program that says what it wrote")]
+
 use std::error::Error;
 use std::fs;
 use std::path::Path;
 
+use regraft::atomic_write;
 use regraft_infer::Engine;
 use regraft_net::formula::formula_values;
 use regraft_net::{Forward as _, Network, notation};
@@ -22,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             for (i, (_, network)) in small_networks().into_iter().enumerate() {
                 write(folder, &format!("small{i}"), &network, &picture(&network)?)?;
             }
-        } else if name.ends_with(".txt") {
+        } else if Path::new(&name).extension().is_some_and(|e| e == "txt") {
             let network = with_formula_weights(notation::parse(&fs::read_to_string(&name)?)?);
             let stem = Path::new(&name).file_stem().unwrap_or_default().to_string_lossy();
             write(folder, &stem, &network, &picture(&network)?)?;
@@ -55,10 +58,10 @@ fn write(
         graph.outputs().iter().map(|id| graph.layer(*id).name.as_str()).collect();
     let values = Engine::compile(network, &outputs)?.forward(picture, &outputs)?;
     let file = |ending: &str| folder.join(format!("{name}.{ending}"));
-    fs::write(file("onnx"), regraft_formats::onnx::write(network)?)?;
+    atomic_write(file("onnx"), &regraft_formats::onnx::write(network)?)?;
     let bytes = |t: &Tensor| t.data().iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
-    fs::write(file("input"), bytes(picture))?;
-    fs::write(file("output"), values.iter().flat_map(bytes).collect::<Vec<u8>>())?;
+    atomic_write(file("input"), &bytes(picture))?;
+    atomic_write(file("output"), &values.iter().flat_map(bytes).collect::<Vec<u8>>())?;
     println!("{name}");
     Ok(())
 }

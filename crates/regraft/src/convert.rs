@@ -85,7 +85,7 @@ pub fn convert(
         Target::Onnx => atomic_write(&beside, &regraft_formats::onnx::write(&network)?)?,
     }
     let difference = difference(&network, &open_model(&beside)?.network)?;
-    if !(difference <= TOLERANCE) {
+    if difference.is_nan() || difference > TOLERANCE {
         return Err(Error::Converted { path: to.to_owned(), difference, limit: TOLERANCE });
     }
     let unmoved = |source| Error::File { what: "write", path: to.to_owned(), source };

@@ -56,18 +56,21 @@ pub fn load(name: &str, options: &LoadOptions, observer: &dyn Observer) -> Resul
     }
     let spec = spec(name)?;
     let fetched = get(&spec, options, observer)?;
-    let (network, unused) = match spec.architecture() {
-        Some(architecture) => fill(architecture, &spec, &fetched.path, observer)?,
-        None => {
-            let (network, unused) = model(&fetched.path, observer)?;
-            if let NetworkSpec::Catalogue(entry) = &spec {
-                (known(&network, entry)?, unused)
-            } else {
-                (network, unused)
-            }
-        }
-    };
+    let (mut network, unused) = network_of(&spec, &fetched.path, observer)?;
+    if let (None, NetworkSpec::Catalogue(entry)) = (spec.architecture(), &spec) {
+        network = known(&network, entry)?;
+    }
     Ok(Loaded { network, source: name.to_owned(), sha256: fetched.sha256.to_string(), unused })
+}
+
+/// The network that a file holds, and what of it no layer uses.
+pub(crate) fn network_of(
+    spec: &NetworkSpec,
+    path: &Path,
+    observer: &dyn Observer,
+) -> Result<(Network, Vec<String>), Error> {
+    let Some(architecture) = spec.architecture() else { return model(path, observer) };
+    fill(architecture, spec, path, observer)
 }
 
 /// What a name that is no run folder means.
@@ -90,7 +93,7 @@ fn run(name: &str) -> Result<Loaded, Error> {
 }
 
 /// An architecture with the weights of a file, and what of them it does not use.
-pub(crate) fn fill(
+fn fill(
     architecture: &ArchInfo,
     spec: &NetworkSpec,
     path: &Path,
@@ -160,7 +163,7 @@ fn known(network: &Network, entry: &Entry) -> Result<Network, Error> {
 }
 
 /// A network of a file with its own graph.
-pub(crate) fn model(path: &Path, observer: &dyn Observer) -> Result<(Network, Vec<String>), Error> {
+fn model(path: &Path, observer: &dyn Observer) -> Result<(Network, Vec<String>), Error> {
     let model = regraft_formats::open_model(path)?;
     for note in &model.notes {
         observer.tell(&Progress::Note(note));

@@ -28,7 +28,8 @@ fn a_converted_network_computes_the_same_and_can_be_fitted_shown_and_cut() {
     world.run(&["convert", "run", "run.safetensors", "--softmax", "--json"]).json();
     let both =
         world.run(&["zoo", "verify", "run.safetensors", "--formula", "--all-logits", "--json"]);
-    let sum: f64 = both.json()["all"].as_array().unwrap().iter().filter_map(|v| v.as_f64()).sum();
+    let sum: f64 =
+        both.json()["all"].as_array().unwrap().iter().filter_map(serde_json::Value::as_f64).sum();
     assert!((sum - 1.0).abs() < 1e-5, "{sum}");
     let again = world.run(&["fit", "data", "--network", "run", "--out", "second", "--json"]).json();
     assert_eq!(again["frontier"], "pool");

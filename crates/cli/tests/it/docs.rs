@@ -138,10 +138,8 @@ fn the_zoo_table_is_what_the_catalogue_says() {
         ));
         for row in rows.iter().filter(|r| r["zoo"] == zoo) {
             let word = |key: &str| row[key].as_str().unwrap_or("unknown").to_owned();
-            let number = |key: &str| match &row[key] {
-                serde_json::Value::Null => "unknown".to_owned(),
-                value => value.to_string(),
-            };
+            let known = |v: &serde_json::Value| (!v.is_null()).then(|| v.to_string());
+            let number = |key: &str| known(&row[key]).unwrap_or_else(|| "unknown".to_owned());
             text.push_str(&format!(
                 "| `{}`{} | {}{} | {} | {} | {} | {} | {} | `{}` |\n",
                 word("name"),

@@ -293,7 +293,7 @@ fn by_confidence(rows: &[PreprocessingRow]) -> Verdict {
     let card = &rows[0];
     let closer = |row: &PreprocessingRow| match (row.norm_distance, card.norm_distance) {
         (Some(row), Some(card)) => row < 0.8 * card,
-        (Some(_), None) | (None, Some(_)) | (None, None) => true,
+        (Some(_) | None, None) | (None, Some(_)) => true,
     };
     let better = rows[1..]
         .iter()
@@ -310,7 +310,7 @@ fn by_confidence(rows: &[PreprocessingRow]) -> Verdict {
         (Some(b), Some(c)) => {
             format!("; distance to the norms' statistics {b:.2}, the card's {c:.2}")
         }
-        (Some(_), None) | (None, Some(_)) | (None, None) => String::new(),
+        (Some(_) | None, None) | (None, Some(_)) => String::new(),
     };
     let figures = format!(
         "with `{}` the network is surer: mean probability of its first class {:.2}, {:.2} with the \

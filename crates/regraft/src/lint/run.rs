@@ -89,7 +89,9 @@ pub(super) fn layers(
     };
     let first = graph.input()?;
     let mut picture = fresh(first, &facts.layer(first).shape);
-    inputs.iter().for_each(|values| picture.see(values));
+    for values in &inputs {
+        picture.see(values);
+    }
     seen[first.index()] = Some(picture);
     let wanted = graph.layers().filter(|(id, layer)| {
         !matches!(layer.op, Op::Input { .. }) && only.is_none_or(|only| only.contains(id))

@@ -161,7 +161,7 @@ fn of_architecture(info: &ArchInfo) -> ZooRow {
         licence: unknown(),
         licence_class: LicenceClass::Unknown.name(),
         origin: unknown(),
-        paper: family(info.family.name()).map(|f| f.paper.clone()).unwrap_or_else(unknown),
+        paper: family(info.family.name()).map_or_else(unknown, |f| f.paper.clone()),
         published_top1: None,
         published_top5: None,
         published_top1_source: String::new(),
@@ -267,7 +267,7 @@ fn steps(p: &Preprocess) -> Vec<String> {
     };
     let mut values = format!("values from {unit} in the order {order}, less {}", list(p.mean));
     if p.std != [1.0; 3] {
-        values.push_str(&format!(", divided by {}", list(p.std)));
+        values.extend([", divided by ", &list(p.std)]);
     }
     [Some(resized), cropped, Some(values)].into_iter().flatten().collect()
 }

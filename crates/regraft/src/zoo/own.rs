@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use regraft_zoo::{Keep, NetworkSpec, OwnCard, OwnZoo, Source, bring, find};
 use serde::Serialize;
 
-use crate::network::{fill, model};
+use crate::network::network_of;
 use crate::{Error, LoadOptions, Observer};
 
 /// Longest card that is read, in bytes.
@@ -105,9 +105,10 @@ pub fn zoo_add(
     }
     let kept = own.add(name, &card, file, keep)?;
     let sum = kept.checksum.as_ref().and_then(regraft_zoo::Expected::sha256);
-    let path = match &kept.source {
-        Source::File { path } => path.display().to_string(),
-        other => other.to_string(),
+    let path = if let Source::File { path } = &kept.source {
+        path.display().to_string()
+    } else {
+        kept.source.to_string()
     };
     Ok(Added {
         name: name.to_owned(),
@@ -135,10 +136,7 @@ fn check(
     file: &Path,
     observer: &dyn Observer,
 ) -> Result<(Option<usize>, Vec<String>), Error> {
-    let (network, unused) = match spec.architecture() {
-        Some(architecture) => fill(architecture, spec, file, observer)?,
-        None => model(file, observer)?,
-    };
+    let (network, unused) = network_of(spec, file, observer)?;
     let scores = match spec.architecture() {
         Some(architecture) if architecture.headless() => None,
         Some(architecture) => {

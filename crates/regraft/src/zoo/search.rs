@@ -103,10 +103,9 @@ fn likeness(word: &str, wanted: &str) -> f64 {
 fn fields(entry: &Entry) -> Vec<Field> {
     let family = family(&entry.family);
     let pitfalls = entry.pitfalls.iter().chain(family.iter().flat_map(|f| &f.pitfalls));
-    let pitfalls: String = pitfalls
-        .filter_map(|name| pitfall(name).ok())
-        .map(|p| format!("{} {} {}\n", p.name, p.text, p.source))
-        .collect();
+    let known = pitfalls.filter_map(|name| pitfall(name).ok());
+    let parts = known.flat_map(|p| [p.name.as_str(), &p.text, &p.source]);
+    let pitfalls = parts.collect::<Vec<&str>>().join(" ");
     let used = family.map(|f| format!("{} {}", f.used, f.used_source)).unwrap_or_default();
     let architecture = entry.architecture().map_or("", |a| a.name).to_owned();
     let licence = format!("{} {}", entry.licence, entry.licence_class().name());
