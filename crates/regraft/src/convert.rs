@@ -74,7 +74,7 @@ pub fn convert(
     let target = Target::of(to)?;
     let network = match load(name, options, observer) {
         Err(Error::Format(error)) if is_path(name) && error.is_no_graph() => {
-            return weights(name, to, target, error);
+            return weights(name, to, target, *error);
         }
         loaded => loaded?.network,
     };

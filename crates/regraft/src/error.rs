@@ -35,10 +35,10 @@ pub enum Error {
     Data(#[from] DataError),
     /// The zoo: an unknown name, or fetching.
     #[error(transparent)]
-    Zoo(#[from] ZooError),
+    Zoo(Box<ZooError>),
     /// A weights file.
     #[error(transparent)]
-    Format(#[from] FormatError),
+    Format(Box<FormatError>),
     /// The graph or a surgery on it.
     #[error(transparent)]
     Net(#[from] NetError),
@@ -294,6 +294,18 @@ pub enum Error {
     Interrupted,
 }
 
+impl From<ZooError> for Error {
+    fn from(error: ZooError) -> Self {
+        Self::Zoo(Box::new(error))
+    }
+}
+
+impl From<FormatError> for Error {
+    fn from(error: FormatError) -> Self {
+        Self::Format(Box::new(error))
+    }
+}
+
 impl Error {
     /// What kind of thing went wrong.
     pub fn kind(&self) -> ErrorKind {
@@ -309,9 +321,10 @@ impl Error {
             | Self::DemoData { .. }
             | Self::Train(TrainError::Picture(_))
             | Self::Probe(_) => ErrorKind::Data,
-            Self::Zoo(ZooError::Stopped { .. })
-            | Self::Train(TrainError::Stopped)
-            | Self::Interrupted => ErrorKind::Interrupted,
+            Self::Zoo(error) if matches!(**error, ZooError::Stopped { .. }) => {
+                ErrorKind::Interrupted
+            }
+            Self::Train(TrainError::Stopped) | Self::Interrupted => ErrorKind::Interrupted,
             Self::Format(error) if error.is_write() => ErrorKind::System,
             Self::Zoo(_)
             | Self::Format(_)

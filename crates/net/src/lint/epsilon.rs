@@ -30,13 +30,9 @@ const fn layer(family: &'static str, names: &'static [&'static str], eps: f32) -
     Habit { family, kind: Kind::LayerNorm, names, with: None, eps }
 }
 
-/// The first that fits counts. From the frameworks' sources.
+/// A norm should have what one of those that fit has. From the frameworks' sources.
 const HABITS: &[Habit] = &[
-    batch(
-        "ResNet of torchvision and timm",
-        &["bn1", "layer?.*.bn?", "layer?.*.downsample.1"],
-        1e-5,
-    ),
+    batch("ResNet of torchvision and timm", &["layer?.*.bn?", "layer?.*.downsample.1"], 1e-5),
     batch("DenseNet of torchvision and timm", &["features.denseblock*.denselayer*.norm?"], 1e-5),
     batch("Inception v3 of torchvision and timm", &["Mixed_*.bn", "Conv2d_?a_*.bn"], 1e-3),
     batch("GoogLeNet of torchvision", &["inception??.branch*.bn"], 1e-3),
@@ -62,7 +58,11 @@ const HABITS: &[Habit] = &[
     layer("ConvNeXt of torchvision", &["features.*.block.2"], 1e-6),
     layer("ViT of torchvision", &["encoder.layers.*.ln_?", "encoder.ln"], 1e-6),
     layer("ViT of timm", &["blocks.*.norm?"], 1e-6),
-    layer("ViT of transformers", &["*.layernorm_before", "*.layernorm_after"], 1e-12),
+    layer(
+        "ViT of transformers",
+        &["*.layernorm_before", "*.layernorm_after", "blocks.*.norm?"],
+        1e-12,
+    ),
 ];
 
 /// Whether `name` has the form of `pattern`: `*` for any letters, `?` for one.
@@ -99,6 +99,11 @@ fn same(a: f32, b: f32) -> bool {
     (a - b).abs() <= 0.02 * a.max(b)
 }
 
+/// Whether both are too small to be seen beside the variance of ordinary values.
+fn unseen(a: f32, b: f32) -> bool {
+    a.max(b) <= 1.01e-6
+}
+
 pub(super) fn wrong_epsilon(net: &Context<'_>) -> Vec<Found> {
     let has = |word: &str| net.live().any(|(_, l)| l.op.name() == word);
     let known: Vec<&Habit> = HABITS.iter().filter(|h| h.with.is_none_or(has)).collect();
@@ -110,7 +115,8 @@ pub(super) fn wrong_epsilon(net: &Context<'_>) -> Vec<Found> {
             h.kind == net.kind(id) && h.names.iter().any(fits)
         };
         let habit = known.iter().find(named);
-        if let Some(habit) = habit.filter(|h| !same(h.eps, eps)) {
+        let usual = known.iter().filter(named).any(|h| same(h.eps, eps));
+        if let Some(habit) = habit.filter(|_| !usual) {
             let figures =
                 format!("eps {eps:e}; norms of this name ({}) have {:e}", habit.family, habit.eps);
             found.push((layer.name.clone(), figures));
@@ -140,7 +146,8 @@ pub(super) fn mixed_epsilon(net: &Context<'_>) -> Vec<Found> {
             continue;
         };
         let usual_eps = f32::from_bits(*usual);
-        let others = by_eps.iter().filter(|(e, _)| !same(f32::from_bits(**e), usual_eps));
+        let apart = |e: f32| !same(e, usual_eps) && !unseen(e, usual_eps);
+        let others = by_eps.iter().filter(|(e, _)| apart(f32::from_bits(**e)));
         let names = others.flat_map(|(e, names)| names.iter().map(|n| (*n, f32::from_bits(*e))));
         for (name, eps) in few_among(names.collect(), all) {
             let figures = format!("eps {eps:e}; {} other norms have {usual_eps:e}", most.len());

@@ -18,7 +18,9 @@ use serde_json::Value;
 fn network(name: &str) -> Option<Loaded> {
     match load(name, &LoadOptions::default(), &Quiet) {
         Ok(loaded) => Some(loaded),
-        Err(Error::Zoo(error @ regraft_zoo::ZooError::Misfit { .. })) => panic!("{name}: {error}"),
+        Err(Error::Zoo(error)) if matches!(*error, regraft_zoo::ZooError::Misfit { .. }) => {
+            panic!("{name}: {error}")
+        }
         Err(error @ Error::Zoo(_)) if error.kind() == ErrorKind::Network => {
             say(&format!("the weights of {name} are out of reach: {error}"));
             None

@@ -88,6 +88,7 @@ fn a_file_named_after_its_own_checksum_has_that_checksum() {
             assert_eq!(start, digits, "{}", entry.name);
         } else if let Some(Expected::Sha256(sum)) = &entry.checksum
             && entry.zoo == "pypi"
+            && entry.file_name().ends_with(".pth")
         {
             assert!(sum.to_string().starts_with(digits), "{}", entry.name);
         } else {
