@@ -63,8 +63,9 @@ fn zoo(
     terminal: &Terminal,
 ) -> Result<ExitCode, regraft::Error> {
     match command {
-        ZooCommand::List { words, filter } => commands::zoo::list(words, filter, common, printer),
-        ZooCommand::Search { words, filter } => commands::zoo::list(words, filter, common, printer),
+        ZooCommand::List { words, filter } | ZooCommand::Search { words, filter } => {
+            commands::zoo::list(words, filter, common, printer)
+        }
         ZooCommand::Show { name, classes } => {
             commands::zoo_card::show(name, classes.as_deref(), common, printer)
         }

@@ -89,7 +89,7 @@ fn layers(lint: &Lint, all: bool) -> String {
         let last = lint.layers.len() - 1;
         let step = if lint.ends.is_empty() { lint.layers.len().div_ceil(ROWS) } else { usize::MAX };
         let shown = |i: usize, l: &LayerScale| {
-            i == 0 || i == last || i % step == 0 || lint.ends.contains(&l.layer)
+            i == 0 || i == last || i.is_multiple_of(step) || lint.ends.contains(&l.layer)
         };
         lint.layers.iter().enumerate().filter(|(i, l)| shown(*i, l)).map(|(_, l)| l).collect()
     };

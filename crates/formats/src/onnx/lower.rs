@@ -18,17 +18,21 @@ use super::fold::{Fold, Trouble, shape_part, wanted};
 use super::ir::{Input, Ir, Node, ValueId};
 use super::layout::{Layout, extent};
 
+mod args;
 mod arithmetic;
 mod attention;
 mod matrix;
 mod norm;
 mod settle;
 mod shape;
+mod supported;
 mod tokens;
 mod window;
 
+use self::args::Args;
 use self::attention::Scores;
 use self::norm::Stat;
+use self::supported::SUPPORTED;
 use self::tokens::Tokens;
 
 /// A value in the output of a layer.
@@ -410,43 +414,6 @@ const MOST_VALUES: usize = 1 << 40;
 /// A parameter of a layer.
 type Param = (regraft_net::Role, std::sync::Arc<regraft_tensor::Tensor>);
 
-/// The inputs of a node.
-struct Args<'a> {
-    values: Vec<Option<Value<'a>>>,
-}
-
-impl<'a> Args<'a> {
-    /// An input that must be there.
-    fn value(&self, i: usize) -> Lowered<&Value<'a>> {
-        self.maybe(i).ok_or_else(|| wanted(format!("an input {}", i + 1)))
-    }
-
-    /// An input that may be there.
-    fn maybe(&self, i: usize) -> Option<&Value<'a>> {
-        self.values.get(i).and_then(Option::as_ref)
-    }
-
-    /// A constant that must be there.
-    fn constant(&self, i: usize, what: &str) -> Lowered<Const<'a>> {
-        self.maybe_constant(i, what)?.ok_or_else(|| wanted(format!("{what} as an input {}", i + 1)))
-    }
-
-    /// A constant that may be there.
-    fn maybe_constant(&self, i: usize, what: &str) -> Lowered<Option<Const<'a>>> {
-        match self.maybe(i) {
-            None => Ok(None),
-            Some(Value::Const(c)) => Ok(Some(c.clone())),
-            Some(
-                Value::Live(_)
-                | Value::Tokens(_)
-                | Value::Scores(_)
-                | Value::Stat(_)
-                | Value::Unknown,
-            ) => Err(wanted(format!("{what} that does not depend on the picture"))),
-        }
-    }
-}
-
 /// Extents of a value.
 fn dims_of(value: &Value<'_>) -> Lowered<Vec<usize>> {
     match value {
@@ -458,82 +425,6 @@ fn dims_of(value: &Value<'_>) -> Lowered<Vec<usize>> {
         Value::Unknown => Err(wanted("a value that is understood")),
     }
 }
-
-/// Operations that are understood, also where an input is not.
-const SUPPORTED: [&str; 72] = [
-    "Abs",
-    "Add",
-    "And",
-    "AveragePool",
-    "BatchNormalization",
-    "Cast",
-    "CastLike",
-    "Ceil",
-    "Clip",
-    "Concat",
-    "Constant",
-    "ConstantOfShape",
-    "Conv",
-    "DequantizeLinear",
-    "Div",
-    "Dropout",
-    "Elu",
-    "Equal",
-    "Erf",
-    "Exp",
-    "Expand",
-    "Flatten",
-    "Floor",
-    "Gather",
-    "Gelu",
-    "Gemm",
-    "GlobalAveragePool",
-    "GlobalMaxPool",
-    "Greater",
-    "GreaterOrEqual",
-    "HardSigmoid",
-    "HardSwish",
-    "Identity",
-    "LRN",
-    "LayerNormalization",
-    "LeakyRelu",
-    "Less",
-    "LessOrEqual",
-    "MatMul",
-    "Max",
-    "MaxPool",
-    "Min",
-    "Mod",
-    "Mul",
-    "Neg",
-    "Not",
-    "Or",
-    "PRelu",
-    "Pad",
-    "Pow",
-    "Range",
-    "Reciprocal",
-    "ReduceMax",
-    "ReduceMean",
-    "ReduceMin",
-    "ReduceProd",
-    "ReduceSum",
-    "Relu",
-    "Reshape",
-    "Round",
-    "Shape",
-    "Sigmoid",
-    "Sign",
-    "Size",
-    "Slice",
-    "Softmax",
-    "Softplus",
-    "Split",
-    "Sqrt",
-    "Squeeze",
-    "Sub",
-    "Sum",
-];
 
 /// The shape of our input layer for the extents in the file, and where its axes are.
 fn input_layout(dims: &[Option<usize>], size: usize) -> Option<(Shape, Layout)> {

@@ -88,7 +88,7 @@ fn a_file_named_after_its_own_checksum_has_that_checksum() {
             assert_eq!(start, digits, "{}", entry.name);
         } else if let Some(Expected::Sha256(sum)) = &entry.checksum
             && entry.zoo == "pypi"
-            && entry.file_name().ends_with(".pth")
+            && stem != entry.file_name()
         {
             assert!(sum.to_string().starts_with(digits), "{}", entry.name);
         } else {
@@ -115,7 +115,8 @@ fn parameters_are_as_many_as_published_and_costs_are_those_of_the_graphs() {
     let mut table = String::new();
     for info in architectures() {
         let facts = facts(&info.graph().unwrap()).unwrap();
-        table.push_str(&format!("{}\t{}\t{}\n", info.name, facts.learned(), facts.macs()));
+        let [learned, macs] = [facts.learned(), facts.macs()].map(|n| n.to_string());
+        table.extend([info.name, "\t", &learned, "\t", &macs, "\n"]);
         if let Some(theirs) = published.get(info.name) {
             assert_eq!(counted(info), *theirs, "{}", info.name);
         }

@@ -67,11 +67,12 @@ fn a_head_outside_the_wrapped_backbone_is_found_too() {
 }
 
 fn classes(graph: &Graph, layer: &str) -> usize {
-    match &graph.layer(graph.find(layer).unwrap()).op {
-        Op::Linear { out, .. } => *out,
-        Op::Conv2d(conv) => conv.out,
-        other => panic!("{other:?}"),
+    let op = &graph.layer(graph.find(layer).unwrap()).op;
+    if let Op::Linear { out, .. } = op {
+        return *out;
     }
+    let Op::Conv2d(conv) = op else { panic!("{op:?}") };
+    conv.out
 }
 
 #[test]
@@ -185,6 +186,7 @@ fn a_folder_and_an_index_are_weights() {
     };
     let error = fetch(folder.path()).unwrap_err().to_string();
     assert!(error.contains("holds none of `model.safetensors`"), "{error}");
+    #[expect(clippy::disallowed_methods, reason = "a file of a test need not be written whole")]
     let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     put("model.safetensors.index.json", "index");
     put("model-2.safetensors", "two");
