@@ -22,6 +22,7 @@ fn sharded(index: &str) -> tempfile::TempDir {
     write("model-00001-of-00002.safetensors", &[("module.a", &[1.0, 2.0]), ("stray", &[9.0])]);
     write("model-00002-of-00002.safetensors", &[("module.b", &[3.0])]);
     let text = format!("{{\"metadata\": {{\"total_size\": 12}}, \"weight_map\": {index}}}");
+    #[expect(clippy::disallowed_methods, reason = "a file of a test need not be written whole")]
     std::fs::write(folder.path().join("model.safetensors.index.json"), text).unwrap();
     folder
 }
@@ -80,6 +81,10 @@ fn an_index_that_is_none_or_names_what_is_not_there_says_so() {
 fn config(files: &[(&str, &str)]) -> Option<regraft_formats::FolderConfig> {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a file of a test need not be written whole"
+        )]
         std::fs::write(folder.path().join(name), text).unwrap();
     }
     folder_config(&folder.path().join("model.safetensors"))
