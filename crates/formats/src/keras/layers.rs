@@ -250,6 +250,9 @@ fn arithmetic(
     if values.len() != given.len() {
         return Err(at.unsupported("several numbers"));
     }
+    if values.len() < 2 {
+        return Err(at.unsupported("a sum, mean or product of one value"));
+    }
     // Laid flat in different ways, values of one length would not lie at the same places.
     if values.iter().any(|v| v.flat != values[0].flat) {
         return Err(at.unsupported("values that were laid flat from different maps"));
@@ -276,9 +279,6 @@ fn product(b: &mut Build, at: &At<'_, '_>, values: &[Val]) -> Result<Val, Format
     else {
         return Err(at.unsupported("a product of nothing"));
     };
-    if rest.is_empty() {
-        return b.push(&at.name, Op::Identity, &[first]);
-    }
     let mut product = first;
     for (n, &next) in rest.iter().enumerate() {
         // A vector counts for every pixel of a map; the map comes first.

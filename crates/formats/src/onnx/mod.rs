@@ -3,7 +3,7 @@
 //! A file is read in three steps: the messages become a light picture of the graph (`read`), whatever
 //! does not depend on the picture is computed (`fold`), and the rest becomes layers of ours (`lower`).
 //! Operations that only move values (transpose, reshape, slice) make no layers: a value knows how its
-//! axes lie in the output of a layer ([`layout`]). So a network with channels last, or one that computes
+//! axes lie in the output of a layer (`layout`). So a network with channels last, or one that computes
 //! its shapes while it runs, is the same here as any other.
 
 mod budget;

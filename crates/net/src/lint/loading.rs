@@ -18,8 +18,11 @@ pub struct Fit {
 }
 
 /// Parameters of a file that are there for training only, or for a part of the network that is left
-/// out on purpose: bookkeeping, and heads beside the main one.
-const ASIDE: &[&str] = &["AuxLogits.", "aux1.", "aux2.", "num_batches_tracked", "aux_logits."];
+/// out on purpose: heads beside the main one.
+const ASIDE: &[&str] = &["AuxLogits.", "aux1.", "aux2.", "aux_logits."];
+
+/// How PyTorch calls the batches that a norm has seen: every file has them, and nobody needs them.
+const COUNTER: &str = ".num_batches_tracked";
 
 /// Layers without parameters, parameters of another shape, and parameters that no layer uses.
 ///
@@ -28,7 +31,8 @@ const ASIDE: &[&str] = &["AuxLogits.", "aux1.", "aux2.", "num_batches_tracked", 
 pub fn fit(graph: &Graph, params: &Params) -> Result<Fit, NetError> {
     let facts = facts(graph)?;
     let used: BTreeSet<&str> = facts.params().map(|p| p.name.as_str()).collect();
-    let left: Vec<&str> = params.names().filter(|n| !used.contains(n)).collect();
+    let strange = |n: &&str| !used.contains(n) && !n.ends_with(COUNTER);
+    let left: Vec<&str> = params.names().filter(strange).collect();
     let mut found = Vec::new();
     let (mut missing, mut shapes) = (Vec::new(), Vec::new());
     for (id, layer) in graph.layers() {

@@ -142,15 +142,13 @@ fn hand_signs_unlike_the_source_take_features_from_several_depths() {
 }
 
 #[test]
-fn trained_networks_are_sound_and_their_preprocessing_is_right() {
+fn a_trained_network_is_sound_and_its_preprocessing_is_right() {
     let Some(folder) = pictures("imagenet-samples") else { return };
-    for name in ["efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2"] {
-        let Some(loaded) = network(name) else { return };
-        let lint = lint_network(&loaded.network, Some(&folder), &Quiet).unwrap();
-        assert!(lint.sound(), "{name}: {:#?}", lint.findings);
-        let verdict = lint.preprocessing_verdict.unwrap();
-        assert!(!verdict.contains("wrong"), "{name}: {verdict}");
-    }
+    let Some(loaded) = network("efficientnet-lite0") else { return };
+    let lint = lint_network(&loaded.network, Some(&folder), &Quiet).unwrap();
+    assert!(lint.sound(), "{:#?}", lint.findings);
+    let verdict = lint.preprocessing_verdict.unwrap();
+    assert!(verdict.starts_with("right"), "{verdict}");
 }
 
 #[test]

@@ -257,7 +257,7 @@ impl ArchInfo {
     ///
     /// A layer's arrays may also be a list without names, as `Keras`'s `get_weights` gives them and
     /// pickles of `NumPy` arrays hold them: `conv1/0` is the kernel `[kh, kw, in, out]`, `conv1/1` the
-    /// bias (see [`listed`]).
+    /// bias.
     ///
     /// # Errors
     /// When the graph cannot be built.
