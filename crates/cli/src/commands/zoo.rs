@@ -109,10 +109,10 @@ fn rows(listing: &ZooListing) -> String {
     let of = if n == listing.all { String::new() } else { format!(" of {}", listing.all) };
     // Writing to a String cannot fail.
     let _ = write!(text, "{n}{of} {}", if listing.all == 1 { "network" } else { "networks" });
-    if listing.rows.iter().any(|r| r.published_at.is_some()) {
-        text.push_str("; * measured with a larger input than it is used with here");
-    }
     text.push_str("; `regraft zoo show NAME` tells more\n");
+    if listing.rows.iter().any(|r| r.published_at.is_some()) {
+        text.push_str("* measured with a larger input than it is used with here\n");
+    }
     text
 }
 
