@@ -191,6 +191,13 @@ fn read_file(path: &Path) -> Result<Vec<u8>, FormatError> {
 /// Takes off prefixes that every name carries, until none is left.
 fn strip_prefixes(weights: &mut Weights) {
     let mut stripped = String::new();
+    // torch's own average of a model counts its steps beside the `module.` that it holds.
+    let count = weights.tensors.remove("n_averaged");
+    if common_prefix(&weights.tensors).is_some() && count.is_some() {
+        weights.skipped.push("n_averaged".to_owned());
+    } else if let Some(count) = count {
+        weights.tensors.insert("n_averaged".to_owned(), count);
+    }
     while let Some(prefix) = common_prefix(&weights.tensors) {
         stripped.push_str(prefix);
         weights.tensors = std::mem::take(&mut weights.tensors)

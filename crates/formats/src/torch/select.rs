@@ -5,17 +5,22 @@ use std::collections::BTreeMap;
 use crate::FormatError;
 use crate::pickle::{Id, Node, Pickle};
 
-/// Keys under which training scripts keep the state dict, in the order of preference.
-pub(crate) const WRAPPERS: [&str; 9] = [
+/// Keys under which training scripts keep the state dict, in the order of preference. Averages over the
+/// training come first, as in timm: they are what a script that keeps them means to be used.
+pub(crate) const WRAPPERS: [&str; 13] = [
+    "state_dict_ema",
+    "model_ema",
+    "ema_state_dict",
+    "params_ema",
+    "ema",
     "state_dict",
     "model_state_dict",
     "model",
     "model_state",
-    "model_ema",
     "net",
+    "params",
     "teacher",
     "module",
-    "state_dict_ema",
 ];
 /// How many wrappers may be inside one another.
 const MAX_WRAPPERS: usize = 3;
