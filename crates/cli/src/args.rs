@@ -388,7 +388,8 @@ pub(crate) struct ConvertArgs {
     /// A name of the zoo, a model file, a run folder, or ARCHITECTURE@SOURCE; or a file of weights alone,
     /// of which only the weights are written.
     pub(crate) from: String,
-    /// The file to write; its ending says the format: .onnx or .safetensors.
+    /// The file to write; its ending says the format: .onnx, .safetensors or
+    /// .caffemodel (with a .prototxt beside it).
     pub(crate) to: PathBuf,
     /// End with probabilities, not with scores of classes.
     #[arg(long)]

@@ -23,12 +23,14 @@ pub enum Target {
     Safetensors,
     /// ONNX, the card in its metadata.
     Onnx,
+    /// Caffe, second generation: a caffemodel and, beside it, the prototxt of the same name.
+    Caffe,
 }
 
 impl Target {
     /// Endings and what they mean.
-    const ENDINGS: [(&'static str, Self); 2] =
-        [("safetensors", Self::Safetensors), ("onnx", Self::Onnx)];
+    const ENDINGS: [(&'static str, Self); 3] =
+        [("safetensors", Self::Safetensors), ("onnx", Self::Onnx), ("caffemodel", Self::Caffe)];
 
     /// The format that a file's name asks for.
     ///
@@ -56,8 +58,8 @@ pub struct Converted {
 }
 
 /// Writes a network to `to`, whose ending says the format ([`Target::of`]). The file is first written
-/// under another name, read back and run beside the network; it gets its name only when both agree.
-/// With `softmax` it ends with probabilities.
+/// into a folder beside, read back and run beside the network; it is moved to its place only when both
+/// agree. With `softmax` it ends with probabilities.
 ///
 /// A file of weights without a graph becomes safetensors with the same names.
 ///
@@ -79,33 +81,45 @@ pub fn convert(
         loaded => loaded?.network,
     };
     let network = if softmax { with_softmax(&network)? } else { network };
-    let beside = beside(to)?;
+    let folder = beside(to)?;
+    let written = folder.path().join(to.file_name().unwrap_or(to.as_os_str()));
+    let mut files = vec![written.clone()];
     match target {
-        Target::Safetensors => write_model(&beside, &network)?,
-        Target::Onnx => atomic_write(&beside, &regraft_formats::onnx::write(&network)?)?,
+        Target::Safetensors => write_model(&written, &network)?,
+        Target::Onnx => atomic_write(&written, &regraft_formats::onnx::write(&network)?)?,
+        Target::Caffe => {
+            let caffe = regraft_formats::caffe::write(&network)?;
+            let layers = written.with_extension("prototxt");
+            atomic_write(&layers, caffe.prototxt.as_bytes())?;
+            atomic_write(&written, &caffe.caffemodel)?;
+            // The layers first: weights without them could be joined with those of another network.
+            files.insert(0, layers);
+        }
     }
-    let difference = difference(&network, &open_model(&beside)?.network)?;
+    let difference = difference(&network, &open_model(&written)?.network)?;
     if difference.is_nan() || difference > TOLERANCE {
         return Err(Error::Converted { path: to.to_owned(), difference, limit: TOLERANCE });
     }
     let unmoved = |source| Error::File { what: "write", path: to.to_owned(), source };
-    let bytes = std::fs::metadata(&beside).map_err(unmoved)?.len();
-    beside.persist(to).map_err(|e| unmoved(e.error))?;
+    let bytes = std::fs::metadata(&written).map_err(unmoved)?.len();
+    for file in files {
+        let ending = file.extension().unwrap_or_default();
+        std::fs::rename(&file, to.with_extension(ending)).map_err(unmoved)?;
+    }
     let network = network.card().name.clone();
     Ok(Converted { network, file: to.to_owned(), bytes, difference: Some(difference) })
 }
 
-/// A name beside `to`, gone again unless it is kept.
-fn beside(to: &Path) -> Result<tempfile::TempPath, Error> {
+/// A folder beside `to`, gone again with all that is left in it.
+fn beside(to: &Path) -> Result<tempfile::TempDir, Error> {
     let folder = to.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let file = tempfile::Builder::new().prefix(".regraft-").tempfile_in(folder);
-    let file = file.map_err(|source| Error::File { what: "write", path: to.to_owned(), source })?;
-    Ok(file.into_temp_path())
+    let made = tempfile::Builder::new().prefix(".regraft-").tempdir_in(folder);
+    made.map_err(|source| Error::File { what: "write", path: to.to_owned(), source })
 }
 
 /// Weights that have no graph, under their own names; `error` where the format wants a graph.
 fn weights(name: &str, to: &Path, target: Target, error: FormatError) -> Result<Converted, Error> {
-    if target == Target::Onnx {
+    if target != Target::Safetensors {
         return Err(error.into());
     }
     let read = regraft_formats::open(Path::new(name))?;

@@ -187,7 +187,7 @@ pub enum Error {
         first: String,
     },
     /// A file to write whose ending says no format.
-    #[error("{}: the ending says the format to write; give one of .onnx, .safetensors", path.display())]
+    #[error("{}: the ending says the format to write; give one of .onnx, .safetensors, .caffemodel", path.display())]
     Target {
         /// The file.
         path: PathBuf,
