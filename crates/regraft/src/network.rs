@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use regraft_formats::FolderConfig;
+use regraft_formats::{FolderConfig, WRAPPER_KEY};
 use regraft_net::card::Preprocess;
 use regraft_net::{Card, Network};
 use regraft_run::{RunFile, RunFolder};
@@ -99,12 +99,21 @@ fn fill(
     path: &Path,
     observer: &dyn Observer,
 ) -> Result<(Network, Vec<String>), Error> {
-    let mut tensors = regraft_formats::open(path)?.tensors;
+    let weights = regraft_formats::open(path)?;
+    if let Some(wrapper) = weights.metadata.get(WRAPPER_KEY).filter(|w| w.contains("ema")) {
+        observer.tell(&Progress::Note(&format!(
+            "the weights are the averages over the training, `{wrapper}` in the file"
+        )));
+    }
+    let mut tensors = weights.tensors;
     if let Some(note) = architecture.renumber(&mut tensors)? {
         observer.tell(&Progress::Note(&note));
     }
-    let fitted = architecture.fitted(tensors)?;
     let mut card = spec.card();
+    if let Some([mean, std]) = architecture.colours(&mut tensors) {
+        card.preprocess = Preprocess { mean, std, ..card.preprocess };
+    }
+    let fitted = architecture.fitted(tensors)?;
     if !fitted.prefix.is_empty() {
         let note =
             format!("names in the weights file begin with `{}`, left out here", fitted.prefix);

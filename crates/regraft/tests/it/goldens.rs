@@ -20,7 +20,7 @@ fn architectures_reproduce_the_logits_of_their_frameworks() {
     ]
     .map(|text| serde_json::from_str::<Vec<Value>>(text).unwrap())
     .concat();
-    assert!(cases.len() >= 93);
+    assert!(cases.len() >= 140);
     let all = std::env::var_os("REGRAFT_ALL_GOLDENS").is_some();
     for case in cases {
         let name = case["name"].as_str().unwrap();
@@ -35,7 +35,8 @@ fn architectures_reproduce_the_logits_of_their_frameworks() {
         if wanted > LARGE && !all {
             continue;
         }
-        // Of these the framework's own f32 is far from its f64.
+        // Of these the framework's own f32 is far from its f64: EfficientNet b5 to b7, which are built by
+        // the same rows as b0 to b4.
         if case["chaotic"].as_bool() == Some(true) {
             continue;
         }

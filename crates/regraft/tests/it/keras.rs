@@ -8,7 +8,9 @@ use regraft::{LoadOptions, Quiet};
 use regraft_infer::Engine;
 use regraft_net::Forward as _;
 use regraft_net::Network;
+use regraft_net::card::Preprocess;
 use regraft_net::formula::formula_input;
+use regraft_tensor::Tensor;
 
 /// Kinds of files: what is behind the network's name, and whether they bring their own graph.
 const KINDS: [(&str, bool); 5] = [
@@ -19,11 +21,11 @@ const KINDS: [(&str, bool); 5] = [
     (".legacy.h5", false),
 ];
 
-fn run(network: &Network, size: usize) -> Vec<f64> {
+fn run(network: &Network, picture: &Tensor) -> Vec<f64> {
     let graph = network.graph();
     let name = graph.layer(graph.output().unwrap()).name.clone();
     let mut engine = Engine::compile(network, &[&name]).unwrap();
-    let out = engine.forward(&formula_input(size), &[&name]).unwrap();
+    let out = engine.forward(picture, &[&name]).unwrap();
     out[0].data().iter().map(|v| f64::from(*v)).collect()
 }
 
@@ -69,6 +71,15 @@ fn networks_in_files_of_keras_compute_what_keras_computes() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// What networks of Keras that take bytes do with them first: the zoo's begin behind it.
+fn coloured(picture: &mut Tensor, preprocess: &Preprocess) {
+    let pixels = picture.shape().dims()[2] * picture.shape().dims()[3];
+    for (i, value) in picture.data_mut().iter_mut().enumerate() {
+        let channel = i / pixels;
+        *value = (*value / 255.0 - preprocess.mean[channel]) / preprocess.std[channel];
+    }
+}
+
 fn judge(
     path: &Path,
     name: &str,
@@ -76,12 +87,13 @@ fn judge(
     size: usize,
     json: &serde_json::Value,
 ) -> Result<String, String> {
+    let mut picture = formula_input(size);
     let network = if whole {
         let model = regraft_formats::open_model(path).map_err(|e| e.to_string())?;
         if !model.unused.is_empty() {
             return Err(format!("left over: {:?}", &model.unused[..model.unused.len().min(3)]));
         }
-        let out = distance(&run(&model.network, size), &values(json, "output"));
+        let out = distance(&run(&model.network, &picture), &values(json, "output"));
         if out > 1e-5 {
             return Err(format!("output {out:.1e}"));
         }
@@ -99,9 +111,16 @@ fn judge(
         }
         let spec = format!("keras/{name}@file:{}", path.display());
         let loaded = regraft::load(&spec, &LoadOptions::default(), &Quiet);
-        loaded.map_err(|e| e.to_string())?.network
+        let loaded = loaded.map_err(|e| e.to_string())?;
+        if !loaded.unused.is_empty() {
+            return Err(format!("left over: {:?}", &loaded.unused[..loaded.unused.len().min(3)]));
+        }
+        if ["MobileNetV3", "EfficientNetB", "ConvNeXt"].iter().any(|f| name.starts_with(f)) {
+            coloured(&mut picture, &loaded.network.card().preprocess);
+        }
+        loaded.network
     };
-    let far = distance(&run(&network, size), &values(json, "logits"));
+    let far = distance(&run(&network, &picture), &values(json, "logits"));
     let text = format!("logits {far:.1e}");
     if far <= 1e-5 { Ok(text) } else { Err(text) }
 }

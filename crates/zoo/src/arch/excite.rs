@@ -1,9 +1,10 @@
 //! Inverted residuals with squeeze-and-excitation: `MobileNetV3` (Howard et al. 2019, tables 1 and 2) and
-//! `EfficientNet` (Tan and Le 2019, tables 1 and section 3.3), in the names of torchvision and timm.
+//! `EfficientNet` (Tan and Le 2019, tables 1 and section 3.3), in the names of torchvision, timm and Keras.
 
 use regraft_net::op::{Activation, Conv2d, Pad, Window};
 use regraft_net::{NetError, Op};
 
+use super::Naming;
 use super::build::{Build, Made, Padding};
 
 /// One block.
@@ -27,8 +28,7 @@ struct Style {
     gate: Activation,
     /// Of the squeeze; none for `ReLU`.
     squeeze: Option<Activation>,
-    /// Whether names are timm's.
-    timm: bool,
+    naming: Naming,
     /// Whether convolutions are padded as `TensorFlow` does it.
     same: bool,
 }
@@ -63,9 +63,12 @@ fn unit(path: &str, names: [&str; 3]) -> Unit {
 
 impl Names {
     /// `place` is the block's own path.
-    fn new(timm: bool, place: &str, end: &str, [expands, squeezed]: [bool; 2]) -> Self {
+    fn new(naming: Naming, place: &str, end: &str, [expands, squeezed]: [bool; 2]) -> Self {
         let end = end.to_owned();
-        if timm {
+        if naming == Naming::Keras {
+            return Self::keras(place, end);
+        }
+        if naming.is_timm() {
             let path = format!("{place}.");
             let first = |conv| unit(&path, [conv, "bn1", "bn1.act"]);
             let words = ["pool", "conv_reduce", "act1", "conv_expand", "gate"];
@@ -95,6 +98,36 @@ impl Names {
         let path = next(true);
         let project = [".0", ".1"].map(|word| format!("{path}{word}"));
         Self { expand, depthwise, squeeze, project, end }
+    }
+
+    /// Blocks of `EfficientNet` (`block1a`) and of `MobileNetV3` (`expanded_conv_1`) in Keras. What it
+    /// names by itself has names of ours.
+    fn keras(place: &str, end: String) -> Self {
+        let path = format!("{place}_");
+        if place.starts_with("block") {
+            let words = ["se_squeeze", "se_reduce", "se_reduce_activation", "se_expand", "se_gate"];
+            return Self {
+                expand: unit(&path, ["expand_conv", "expand_bn", "expand_activation"]),
+                depthwise: unit(&path, ["dwconv", "bn", "activation"]),
+                squeeze: Squeeze {
+                    parts: words.map(|word| format!("{path}{word}")),
+                    end: format!("{path}se_excite"),
+                },
+                project: ["project_conv", "project_bn"].map(|word| format!("{path}{word}")),
+                end,
+            };
+        }
+        let words = ["avg_pool", "conv", "relu", "conv_1", "gate"];
+        Self {
+            expand: unit(&path, ["expand", "expand_bn", "expand_act"]),
+            depthwise: unit(&path, ["depthwise", "depthwise_bn", "depthwise_act"]),
+            squeeze: Squeeze {
+                parts: words.map(|word| format!("{path}squeeze_excite_{word}")),
+                end: format!("{path}squeeze_excite_mul"),
+            },
+            project: ["project", "project_bn"].map(|word| format!("{path}{word}")),
+            end,
+        }
     }
 }
 
@@ -154,7 +187,7 @@ fn block(
     let channels = b.channels()?;
     let from = b.at();
     let (expands, squeezed) = (spec.wide != channels, spec.squeeze > 0);
-    let names = Names::new(style.timm, place, end, [expands, squeezed]);
+    let names = Names::new(style.naming, place, end, [expands, squeezed]);
     let act = activation(spec.curved.then_some(style.curve));
     if expands {
         active(b, &names.expand, (spec.wide, 1, 1, 1), (style, act.clone()))?;
@@ -177,10 +210,14 @@ fn block(
 
 /// The stem of both families.
 fn stem(b: &mut Build, out: usize, style: &Style) -> Result<(), NetError> {
-    let names = if style.timm {
-        unit("", ["conv_stem", "bn1", "bn1.act"])
-    } else {
-        unit("features.0", [".0", ".1", ".2"])
+    let names = match style.naming {
+        Naming::Timm | Naming::Transformers => unit("", ["conv_stem", "bn1", "bn1.act"]),
+        Naming::Torchvision | Naming::Lukemelas | Naming::Caffe => {
+            unit("features.0", [".0", ".1", ".2"])
+        }
+        // Of `MobileNetV3` there.
+        Naming::Keras if style.squeeze.is_none() => unit("conv", ["", "_bn", "_act"]),
+        Naming::Keras => unit("stem_", ["conv", "bn", "activation"]),
     };
     active(b, &names, (out, 3, 2, 1), (style, Op::Activate(style.curve)))?;
     b.mark();
@@ -257,15 +294,16 @@ fn timm_place(stage: usize, i: usize, last: bool) -> [String; 2] {
     [place, end]
 }
 
-pub(super) fn mobilenet_v3(timm: bool, size: usize, plan: &V3) -> Result<Made, NetError> {
+pub(super) fn mobilenet_v3(naming: Naming, size: usize, plan: &V3) -> Result<Made, NetError> {
+    let (timm, keras) = (naming.is_timm(), naming == Naming::Keras);
     let style = Style {
         // Not in the weights: torchvision's were trained with one, timm's with the other.
         eps: if timm { 1e-5 } else { 1e-3 },
         curve: Activation::HardSwish,
         gate: Activation::HardSigmoid,
         squeeze: None,
-        timm,
-        same: false,
+        naming,
+        same: keras,
     };
     let mut b = Build::new(size, Padding::Symmetric, style.eps)?;
     stem(&mut b, 16, &style)?;
@@ -277,6 +315,10 @@ pub(super) fn mobilenet_v3(timm: bool, size: usize, plan: &V3) -> Result<Made, N
         let [place, end] = if timm {
             let (stage, i, last) = staged(plan.stages, i);
             timm_place(stage, i, last)
+        } else if keras {
+            let place =
+                if i == 0 { "expanded_conv".to_owned() } else { format!("expanded_conv_{i}") };
+            [place.clone(), place]
         } else {
             [format!("features.{}", i + 1), format!("features.{}", i + 1)]
         };
@@ -285,6 +327,8 @@ pub(super) fn mobilenet_v3(timm: bool, size: usize, plan: &V3) -> Result<Made, N
     }
     let names = if timm {
         unit(&format!("blocks.{}.0", plan.stages.len()), [".conv", ".bn1", ".bn1.act"])
+    } else if keras {
+        unit("conv_1", ["", "_bn", "_act"])
     } else {
         unit(&format!("features.{}", plan.rows.len() + 1), [".0", ".1", ".2"])
     };
@@ -295,6 +339,14 @@ pub(super) fn mobilenet_v3(timm: bool, size: usize, plan: &V3) -> Result<Made, N
         b.push("conv_head", Op::Linear { out: plan.hidden, bias: true })?;
         b.push("act2", Op::Activate(style.curve))?;
         b.push("classifier", Op::Linear { out: 1000, bias: true })?;
+        return Ok(b.made());
+    }
+    if keras {
+        b.push("global_average_pooling2d", Op::GlobalAvgPool)?;
+        b.push("conv_2", Op::Linear { out: plan.hidden, bias: true })?;
+        b.push("conv_2_act", Op::Activate(style.curve))?;
+        b.push("dropout", Op::Dropout { rate: 0.2 })?;
+        b.push("logits", Op::Linear { out: 1000, bias: true })?;
         return Ok(b.made());
     }
     b.push("avgpool", Op::GlobalAvgPool)?;
@@ -326,13 +378,18 @@ pub(super) struct Efficient {
     pub(super) same: bool,
 }
 
-pub(super) fn efficientnet(timm: bool, size: usize, plan: &Efficient) -> Result<Made, NetError> {
+pub(super) fn efficientnet(
+    naming: Naming,
+    size: usize,
+    plan: &Efficient,
+) -> Result<Made, NetError> {
+    let (timm, keras) = (naming.is_timm(), naming == Naming::Keras);
     let style = Style {
         eps: plan.eps,
         curve: Activation::Silu,
         gate: Activation::Sigmoid,
         squeeze: Some(Activation::Silu),
-        timm,
+        naming,
         same: plan.same,
     };
     let mut b = Build::new(size, Padding::Symmetric, style.eps)?;
@@ -354,6 +411,11 @@ pub(super) fn efficientnet(timm: bool, size: usize, plan: &Efficient) -> Result<
             let last = i + 1 == repeats;
             let [place, end] = if timm {
                 timm_place(stage, i, last)
+            } else if keras {
+                // `block2a`, `block2b`: never more than 26 of them.
+                let letter = char::from(b'a' + u8::try_from(i).unwrap_or(25));
+                let place = format!("block{}{letter}", stage + 1);
+                [place.clone(), place]
             } else {
                 let stage = format!("features.{}", stage + 1);
                 let place = format!("{stage}.{i}");
@@ -364,6 +426,8 @@ pub(super) fn efficientnet(timm: bool, size: usize, plan: &Efficient) -> Result<
     }
     let names = if timm {
         unit("", ["conv_head", "bn2", "bn2.act"])
+    } else if keras {
+        unit("top_", ["conv", "bn", "activation"])
     } else {
         unit("features.8", [".0", ".1", ".2"])
     };
@@ -373,6 +437,12 @@ pub(super) fn efficientnet(timm: bool, size: usize, plan: &Efficient) -> Result<
     if timm {
         b.push("global_pool", Op::GlobalAvgPool)?;
         b.push("classifier", Op::Linear { out: 1000, bias: true })?;
+        return Ok(b.made());
+    }
+    if keras {
+        b.push("avg_pool", Op::GlobalAvgPool)?;
+        b.push("top_dropout", Op::Dropout { rate: plan.dropout })?;
+        b.push("predictions", Op::Linear { out: 1000, bias: true })?;
         return Ok(b.made());
     }
     b.push("avgpool", Op::GlobalAvgPool)?;

@@ -115,7 +115,7 @@ impl ArchInfo {
         let usual = self.shorter(1.0, Interpolation::Bilinear);
         let usual = Preprocess { resize: Resize::Exact([self.size; 2]), ..usual };
         let is = |families: &[Family]| families.contains(&self.family);
-        if is(&[Family::DenseNet]) {
+        if is(&[Family::DenseNet, Family::EfficientNet, Family::ConvNext]) {
             return usual;
         }
         if is(&[Family::ResNet, Family::Vgg]) {

@@ -1,5 +1,6 @@
 //! What frameworks call the parameters that are named otherwise here, and how theirs lie.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use regraft_net::facts::Facts;
@@ -149,8 +150,9 @@ impl ArchInfo {
 
     fn keras(&self, spec: &ParamSpec, op: &Op, flat: Option<[usize; 3]>) -> Option<SourceParam> {
         let (layer, _) = spec.name.rsplit_once('.').unwrap_or((&spec.name, ""));
+        let layer = &*self.keras_path(layer);
         let dims = spec.shape.dims();
-        let norm = matches!(op, Op::BatchNorm { .. });
+        let norm = matches!(op, Op::BatchNorm { .. } | Op::LayerNorm { .. });
         let word = match spec.role {
             // Keras's Inception v3 has norms without a scale.
             Role::Weight if norm && self.family == super::Family::InceptionV3 => return None,
@@ -159,11 +161,53 @@ impl ArchInfo {
             Role::RunningMean => "moving_mean",
             Role::RunningVar => "moving_variance",
             Role::Bias => "bias",
+            Role::Weight if matches!(op, Op::Scale { .. }) => "variable",
             Role::Weight | Role::Token | Role::Position => {
                 return Some(kernel(layer, dims, op, flat));
             }
         };
         Some(SourceParam::same(format!("{layer}/{word}"), dims.to_vec()))
+    }
+
+    /// What Keras calls a layer: in `ConvNeXt` every name begins with the network's, and stem and
+    /// downsampling are models in the model.
+    fn keras_path<'a>(&self, layer: &'a str) -> Cow<'a, str> {
+        if self.family != super::Family::ConvNext {
+            return layer.into();
+        }
+        let size = self.name.trim_start_matches("keras/ConvNeXt").to_lowercase();
+        let own = format!("convnext_{size}_{layer}");
+        let around = if layer.starts_with("stem_") {
+            Some("stem".to_owned())
+        } else {
+            layer
+                .strip_prefix("downsampling_")
+                .and_then(|rest| rest.rsplit_once('_'))
+                .map(|(_, number)| format!("downsampling_block_{number}"))
+        };
+        around.map_or(own.clone(), |around| format!("convnext_{size}_{around}/{own}")).into()
+    }
+
+    /// Mean and deviation of the colours, in `[0, 1]`, that a file keeps as weights (`EfficientNet` in
+    /// Keras), taken out of its tensors. The published weights hold `ImageNet`'s deviation where the
+    /// variance belongs, and their network divides by its root twice.
+    pub fn colours(&self, tensors: &mut BTreeMap<String, Tensor>) -> Option<[[f32; 3]; 2]> {
+        const IMAGENET: [f32; 3] = [0.229, 0.224, 0.225];
+        if self.naming != Naming::Keras || self.family != super::Family::EfficientNet {
+            return None;
+        }
+        let layer = tensors.keys().find_map(|name| {
+            let (layer, part) = name.rsplit_once('/')?;
+            (layer.starts_with("normalization") && part == "mean").then(|| layer.to_owned())
+        })?;
+        let mut take = |part: &str| tensors.remove(&format!("{layer}/{part}"));
+        let (mean, variance) = (take("mean")?, take("variance")?);
+        // How many pixels they were learned from.
+        take("count");
+        let mean = <[f32; 3]>::try_from(mean.data()).ok()?;
+        let variance = <[f32; 3]>::try_from(variance.data()).ok()?;
+        let published = variance.iter().zip(IMAGENET).all(|(v, known)| (v - known).abs() < 1e-4);
+        Some([mean, variance.map(|v| if published { v } else { v.sqrt() })])
     }
 
     /// Gives layers that Keras named by itself (`conv2d_7`) the numbers of the architecture. Keras counts
@@ -181,16 +225,7 @@ impl ArchInfo {
             return Ok(None);
         }
         let sources = self.sources(&self.graph()?)?;
-        // `NASNet`'s weights are named by the scopes around their layers too; files say the layer only.
-        for source in sources.iter().filter_map(|(_, source)| source.as_ref()) {
-            let mut parts = source.name.rsplitn(3, '/');
-            let (leaf, layer) = (parts.next(), parts.next());
-            if let (Some(leaf), Some(layer), Some(_)) = (leaf, layer, parts.next())
-                && let Some(tensor) = tensors.remove(&format!("{layer}/{leaf}"))
-            {
-                tensors.insert(source.name.clone(), tensor);
-            }
-        }
+        by_own_name(&sources, tensors);
         let wanted = by_number(sources.iter().filter_map(|(_, s)| s.as_ref()).map(|s| &*s.name));
         let given = by_number(tensors.keys().map(String::as_str));
         let shapes: BTreeMap<&str, &Shape> = sources
@@ -349,6 +384,33 @@ impl ArchInfo {
     }
 }
 
+/// Gives weights whose layers lie in others (`stem/stem_conv/kernel`) the names of the architecture. Files
+/// say other names of what is around a layer, or none; a weight that a layer of one's own made without a
+/// name (`variable_3`) is numbered through the session.
+fn by_own_name(
+    sources: &[(ParamSpec, Option<SourceParam>)],
+    tensors: &mut BTreeMap<String, Tensor>,
+) {
+    for source in sources.iter().filter_map(|(_, source)| source.as_ref()) {
+        let mut parts = source.name.rsplitn(3, '/');
+        let (Some(leaf), Some(layer)) = (parts.next(), parts.next()) else { continue };
+        let around = parts.next().is_some();
+        if tensors.contains_key(&source.name) || !(around || leaf == "variable") {
+            continue;
+        }
+        let alike = |name: &&String| {
+            let (own, given) = name.rsplit_once('/').unwrap_or(("", name));
+            own.rsplit('/').next() == Some(layer) && (given == leaf || leaf == "variable")
+        };
+        let mut found = tensors.keys().filter(alike).cloned();
+        if let (Some(name), None) = (found.next(), found.next())
+            && let Some(tensor) = tensors.remove(&name)
+        {
+            tensors.insert(source.name.clone(), tensor);
+        }
+    }
+}
+
 /// Names that Keras gives by itself, before the number.
 const AUTOMATIC: [&str; 5] =
     ["conv2d", "batch_normalization", "depthwise_conv2d", "separable_conv2d", "dense"];
@@ -409,7 +471,9 @@ pub(super) fn kernel(
                 Some(layer) => format!("{layer}/depthwise_kernel"),
                 None => format!("{layer}/kernel"),
             };
-            named(name, vec![h, w, o, 1], Order::Depthwise([o, 1, h, w]))
+            // `ConvNeXt` has a convolution of as many groups instead of a depthwise one.
+            let shape = if layer.ends_with("_depthwise_conv") { [h, w, 1, o] } else { [h, w, o, 1] };
+            named(name, shape.to_vec(), Order::Depthwise([o, 1, h, w]))
         }
         (&[o, i, h, w], _) => {
             let name = match layer.strip_suffix(".pointwise") {
@@ -419,8 +483,9 @@ pub(super) fn kernel(
             named(name, vec![h, w, i, o], Order::Kernel([o, i, h, w]))
         }
         (&[o, i], _) => {
-            // `MobileNet`'s scores come from a convolution of one pixel.
-            let shape = if layer == "conv_preds" { vec![1, 1, i, o] } else { vec![i, o] };
+            // The last matrices of `MobileNet` and `MobileNetV3` are convolutions of one pixel.
+            let pixel = ["conv_preds", "conv_2", "logits"].contains(&layer);
+            let shape = if pixel { vec![1, 1, i, o] } else { vec![i, o] };
             let map = flat.unwrap_or([i, 1, 1]);
             named(format!("{layer}/kernel"), shape, Order::Matrix([o, i], map))
         }

@@ -104,9 +104,8 @@ const fn convnext(
 ) -> ArchInfo {
     let [penultimate, logits] = match naming {
         Naming::Timm | Naming::Transformers => ["head.norm", "head.fc"],
-        Naming::Torchvision | Naming::Lukemelas | Naming::Caffe | Naming::Keras => {
-            ["classifier.0", "classifier.2"]
-        }
+        Naming::Torchvision | Naming::Lukemelas | Naming::Caffe => ["classifier.0", "classifier.2"],
+        Naming::Keras => ["head_layernorm", "head_dense"],
     };
     let plan = Plan::ConvNext(convnext::Plan { depths, widths });
     ArchInfo { name, family: Family::ConvNext, naming, size: 224, penultimate, logits, plan }
@@ -142,6 +141,23 @@ const fn keras(name: &'static str, family: Family, size: usize, plan: Plan) -> A
     let scores = if matches!(family, Family::MobileNet) { "conv_preds" } else { "predictions" };
     let ends = [pool, scores];
     ArchInfo { naming: Naming::Keras, ..tv(name, family, size, ends, plan) }
+}
+
+/// In Keras: `TensorFlow`'s padding and epsilon.
+const fn keras_efficientnet(
+    name: &'static str,
+    size: usize,
+    [width, depth]: [f64; 2],
+    dropout: f32,
+) -> ArchInfo {
+    let plan = excite::Efficient { width, depth, dropout, eps: 1e-3, same: true };
+    keras(name, Family::EfficientNet, size, Plan::EfficientNet(plan))
+}
+
+const fn keras_mobilenet_v3(name: &'static str, plan: excite::V3) -> ArchInfo {
+    let ends = ["global_average_pooling2d", "logits"];
+    let info = tv(name, Family::MobileNetV3, 224, ends, Plan::MobileNetV3(plan));
+    ArchInfo { naming: Naming::Keras, ..info }
 }
 
 /// The same under timm's name.
@@ -400,6 +416,20 @@ pub(super) const ARCHITECTURES: &[ArchInfo] = {
         keras("keras/DenseNet121", DenseNet, 224, dense(32, [6, 12, 24, 16], 64)),
         keras("keras/DenseNet169", DenseNet, 224, dense(32, [6, 12, 32, 32], 64)),
         keras("keras/DenseNet201", DenseNet, 224, dense(32, [6, 12, 48, 32], 64)),
+        keras_mobilenet_v3("keras/MobileNetV3Small", excite::SMALL),
+        keras_mobilenet_v3("keras/MobileNetV3Large", excite::LARGE),
+        keras_efficientnet("keras/EfficientNetB0", 224, [1.0, 1.0], 0.2),
+        keras_efficientnet("keras/EfficientNetB1", 240, [1.0, 1.1], 0.2),
+        keras_efficientnet("keras/EfficientNetB2", 260, [1.1, 1.2], 0.3),
+        keras_efficientnet("keras/EfficientNetB3", 300, [1.2, 1.4], 0.3),
+        keras_efficientnet("keras/EfficientNetB4", 380, [1.4, 1.8], 0.4),
+        keras_efficientnet("keras/EfficientNetB5", 456, [1.6, 2.2], 0.4),
+        keras_efficientnet("keras/EfficientNetB6", 528, [1.8, 2.6], 0.5),
+        keras_efficientnet("keras/EfficientNetB7", 600, [2.0, 3.1], 0.5),
+        convnext("keras/ConvNeXtTiny", Keras, NEXT_TINY[0], NEXT_TINY[1]),
+        convnext("keras/ConvNeXtSmall", Keras, NEXT_SMALL[0], NEXT_SMALL[1]),
+        convnext("keras/ConvNeXtBase", Keras, NEXT_BASE[0], NEXT_BASE[1]),
+        convnext("keras/ConvNeXtLarge", Keras, NEXT_LARGE[0], NEXT_LARGE[1]),
         tv("pytorch/dcgan-discriminator", Dcgan, 64, ["pool", "score"], Plan::Dcgan),
         tv("pytorch/dcgan-discriminator-32", Dcgan, 32, ["pool", "score"], Plan::Dcgan),
     ]
