@@ -177,6 +177,9 @@ pub enum FormatError {
     /// An ONNX file that is damaged or not understood.
     #[error(transparent)]
     Onnx(#[from] crate::OnnxFault),
+    /// A `TFLite` file that is damaged or not understood.
+    #[error(transparent)]
+    Tflite(#[from] crate::TfliteFault),
     /// What the file says makes no network.
     #[error(transparent)]
     Net(#[from] regraft_net::NetError),

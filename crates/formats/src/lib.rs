@@ -37,6 +37,7 @@ mod pickle;
 pub mod safetensors;
 mod shards;
 mod sniff;
+pub mod tflite;
 mod torch;
 mod view;
 mod wire;
@@ -54,6 +55,7 @@ pub use keras::{Hdf5Fault, KerasFault};
 pub use model::{Model, NOTATION_KEY, open_model, write_model};
 pub use onnx::{OnnxFault, UnknownOp};
 pub use shards::ShardFault;
+pub use tflite::{TfliteFault, UnknownOperator};
 pub use wire::WireFault;
 
 /// Metadata key: the path of wrapper keys under which the tensors were found, for instance

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use regraft_net::{Card, Network, notation, unused};
 
-use crate::{Format, FormatError, Weights, card, onnx};
+use crate::{Format, FormatError, Weights, card, onnx, tflite};
 
 /// Key under which a safetensors file of ours has its graph as text.
 pub const NOTATION_KEY: &str = "regraft.notation";
@@ -37,6 +37,9 @@ fn model(path: &Path) -> Result<Model, FormatError> {
         return ours(path, crate::open(path)?);
     }
     let bytes = crate::read_file(path)?;
+    if tflite::is_model(&bytes) {
+        return tflite::from_bytes(&bytes);
+    }
     if onnx::is_model(&bytes) {
         return onnx::from_bytes(&bytes, path.parent());
     }

@@ -127,7 +127,7 @@ impl Names {
 }
 
 /// A name as a layer may have it, at most 200 characters.
-pub(super) fn clean(name: &str) -> String {
+pub(crate) fn clean(name: &str) -> String {
     let fine = |c: char| {
         if c.is_whitespace() || c.is_control() || "=#,".contains(c) { '_' } else { c }
     };

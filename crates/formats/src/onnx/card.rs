@@ -58,6 +58,7 @@ fn framework(producer: &str) -> &'static str {
     let known = [
         ("pytorch", "pytorch"),
         ("tf2onnx", "tensorflow"),
+        ("tflite", "tensorflow"),
         ("keras", "keras"),
         ("caffe", "caffe"),
         ("mxnet", "mxnet"),

@@ -32,9 +32,9 @@ pub(super) struct Const<'a> {
 
 /// What reading constants needs.
 #[derive(Debug)]
-pub(super) struct Store<'p> {
-    pub(super) budget: Budget,
-    pub(super) folder: Option<&'p Path>,
+pub(crate) struct Store<'p> {
+    pub(crate) budget: Budget,
+    pub(crate) folder: Option<&'p Path>,
 }
 
 impl Const<'_> {

@@ -66,6 +66,16 @@ pub(crate) struct Input {
     pub(crate) dims: Vec<Option<usize>>,
 }
 
+/// The kind of file that a graph is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Dialect {
+    /// ONNX: parameters have the names of layers, maps have their channels first where it is unclear.
+    #[default]
+    Onnx,
+    /// `TFLite`: nodes have the names of layers, maps have their channels last where it is unclear.
+    Tflite,
+}
+
 /// The graph of a file.
 #[derive(Debug, Default)]
 pub(crate) struct Ir<'a> {
@@ -73,6 +83,7 @@ pub(crate) struct Ir<'a> {
     pub(crate) name: Cow<'a, str>,
     /// The program that wrote the file.
     pub(crate) producer: Cow<'a, str>,
+    pub(crate) dialect: Dialect,
     /// Version of ONNX's own operations.
     pub(crate) opset: i64,
     /// Names of the values.

@@ -15,7 +15,7 @@ use super::consts::{Const, Store};
 use super::curve::Curve;
 use super::fault::{OnnxFault, UnknownOp};
 use super::fold::{Fold, Trouble, shape_part, wanted};
-use super::ir::{Input, Ir, Node, ValueId};
+use super::ir::{Dialect, Input, Ir, Node, ValueId};
 use super::layout::{Layout, extent};
 
 mod args;
@@ -172,6 +172,9 @@ impl<'a> Lower<'_, 'a, '_> {
 
     /// The name for a layer: that of its parameters in the file, else that of the node.
     fn name(&self, origin: Option<ValueId>) -> Name {
+        if self.ir.dialect == Dialect::Tflite {
+            return Name { text: self.node_name(), own: origin.is_some() };
+        }
         let own = origin.and_then(|v| layer_of_param(&self.ir.values[v]));
         if let Some(text) = own {
             return Name { text, own: true };
@@ -202,7 +205,7 @@ impl<'a> Lower<'_, 'a, '_> {
                 input.dims[0].unwrap_or(1)
             ));
         }
-        let (shape, layout) = input_layout(&input.dims, size).ok_or_else(fault)?;
+        let (shape, layout) = input_layout(&input.dims, size, self.ir.dialect).ok_or_else(fault)?;
         if layout.axes.len() == 4 && layout.axes[1].first().is_some_and(|a| a.dim != 0) {
             self.notes.push("the file has channels last; they come first here".to_owned());
         }
@@ -427,11 +430,15 @@ fn dims_of(value: &Value<'_>) -> Lowered<Vec<usize>> {
 }
 
 /// The shape of our input layer for the extents in the file, and where its axes are.
-fn input_layout(dims: &[Option<usize>], size: usize) -> Option<(Shape, Layout)> {
+fn input_layout(dims: &[Option<usize>], size: usize, dialect: Dialect) -> Option<(Shape, Layout)> {
     let few = |d: &Option<usize>| d.is_some_and(|n| n <= 4);
+    let last = |c, w| match dialect {
+        Dialect::Onnx => few(w) && !few(c),
+        Dialect::Tflite => few(w) || !few(c),
+    };
     match dims {
         [_, c, h, w] => {
-            let (h, w, c, order): (_, _, _, &[usize]) = if few(w) && !few(c) {
+            let (h, w, c, order): (_, _, _, &[usize]) = if last(c, w) {
                 (c.unwrap_or(size), h.unwrap_or(size), w.unwrap_or(3), &[0, 2, 3, 1])
             } else {
                 (h.unwrap_or(size), w.unwrap_or(size), c.unwrap_or(3), &[0, 1, 2, 3])

@@ -6,17 +6,17 @@
 //! axes lie in the output of a layer (`layout`). So a network with channels last, or one that computes
 //! its shapes while it runs, is the same here as any other.
 
-mod budget;
-mod build;
+pub(crate) mod budget;
+pub(crate) mod build;
 mod card;
-mod consts;
+pub(crate) mod consts;
 mod curve;
 mod fault;
 mod fold;
-mod ir;
+pub(crate) mod ir;
 mod layout;
 mod lower;
-mod raw;
+pub(crate) mod raw;
 mod read;
 pub(crate) mod schema;
 mod write;
@@ -59,7 +59,7 @@ pub(crate) fn is_model(bytes: &[u8]) -> bool {
 }
 
 /// A network from the picture of a graph.
-fn import(ir: &ir::Ir<'_>, store: Store<'_>) -> Result<Model, FormatError> {
+pub(crate) fn import(ir: &ir::Ir<'_>, store: Store<'_>) -> Result<Model, FormatError> {
     let mut outcome = lower::lower(ir, store, card::size(ir))?;
     let (graph, params) = outcome.drafts.finish(outcome.output)?;
     outcome.drafts = build::Drafts::default();

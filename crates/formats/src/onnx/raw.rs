@@ -89,7 +89,7 @@ impl<'a> Raw<'a> {
     }
 
     /// How many numbers the extents ask for.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         Shape::from(self.dims.as_slice()).count()
     }
 

@@ -5,3 +5,4 @@
 mod goldens;
 mod keras;
 mod real;
+mod tflite;

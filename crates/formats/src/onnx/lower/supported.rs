@@ -1,7 +1,7 @@
 //! What operations are called.
 
 /// Operations that are understood, also where an input is not.
-pub(super) const SUPPORTED: [&str; 72] = [
+pub(super) const SUPPORTED: [&str; 77] = [
     "Abs",
     "Add",
     "And",
@@ -74,4 +74,9 @@ pub(super) const SUPPORTED: [&str; 72] = [
     "Squeeze",
     "Sub",
     "Sum",
+    "Swish",
+    "Tanh",
+    "Transpose",
+    "Unsqueeze",
+    "Where",
 ];
