@@ -155,6 +155,18 @@ impl Curve {
         }
     }
 
+    /// Lower and upper limit, for the smaller or the larger of `x` and a number.
+    pub(super) fn limits(&self) -> Option<[f64; 2]> {
+        let Self::Binary(f @ (Binary::Min | Binary::Max), a, b) = self else { return None };
+        let ((Self::X, Self::Constant(c)) | (Self::Constant(c), Self::X)) = (&**a, &**b) else {
+            return None;
+        };
+        if c.is_nan() {
+            return None;
+        }
+        Some(if *f == Binary::Min { [f64::NEG_INFINITY, *c] } else { [*c, f64::INFINITY] })
+    }
+
     /// The layer that computes the same, by its values on a grid.
     pub(super) fn layer(&self) -> Option<Op> {
         known()

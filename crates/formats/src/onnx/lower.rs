@@ -22,6 +22,7 @@ mod args;
 mod arithmetic;
 mod attention;
 mod matrix;
+mod moments;
 mod norm;
 mod settle;
 mod shape;

@@ -86,8 +86,8 @@ fn files_with_small_integers_are_near_what_their_interpreter_gives() {
 fn channels_last_make_no_layers_and_names_are_those_of_what_was_fused() {
     let model = open("mobile.tflite");
     let words = words(&model);
-    assert_eq!(words.iter().filter(|w| **w == "conv2d").count(), 5, "{words:?}");
-    for word in ["transpose", "flatten", "shuffle", "affine", "scale"] {
+    assert_eq!(words.iter().filter(|w| **w == "conv2d").count(), 4, "{words:?}");
+    for word in ["flatten", "shuffle", "affine", "scale"] {
         assert!(!words.contains(&word), "{words:?}");
     }
     let card = model.network.card();
@@ -115,7 +115,7 @@ fn labels_and_preprocessing_are_read_from_the_metadata() {
     assert!(open("mobile.tflite").network.card().labels.is_empty());
 }
 
-/// A file with a number of 4 bytes, which must be there `count` times, changed.
+/// A file with the first place of some bytes changed.
 fn changed(name: &str, from: &[u8], to: &[u8]) -> Vec<u8> {
     let mut bytes = std::fs::read(file(name)).unwrap();
     let at = bytes.windows(from.len()).position(|w| w == from).unwrap();
@@ -167,13 +167,13 @@ fn a_version_that_is_not_known_is_refused() {
 
 #[test]
 fn operators_that_are_not_understood_are_all_named_at_once() {
-    // `TRANSPOSE_CONV`, `CUMSUM` and `SIN`, with layers of ours between them.
+    // With layers of ours between them, and transpositions and activations behind.
     match open_model(&file("refused.tflite")) {
         Err(FormatError::InFile { fault, .. }) => match *fault {
             FormatError::Tflite(TfliteFault::Operators { list }) => {
                 let names: Vec<(&str, usize)> = list.iter().map(|o| (&*o.op, o.count)).collect();
                 assert_eq!(names, [("SIN", 2), ("CUMSUM", 1), ("RESIZE_BILINEAR", 1)]);
-                assert!(list[2].first.contains("Resize"), "{list:?}");
+                assert!(list[2].first == "resize", "{list:?}");
             }
             other => panic!("{other:?}"),
         },

@@ -1,5 +1,6 @@
 //! Norms, and layer norms that are written as several nodes; sums over axes; softmax.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use regraft_net::op::{Rounding, Window};
@@ -28,6 +29,18 @@ pub(super) enum Step {
     Deviation(f64),
     /// One over that.
     Inverse(f64),
+    /// The same times the weight.
+    Factor(f64),
+    /// `x` times the one or the other.
+    Scaled(f64),
+    /// The mean times the one or the other.
+    Middle(f64),
+    /// The bias less that, or that turned about.
+    Shift(f64),
+    /// The mean turned about.
+    Turned,
+    /// That times the inverse of the deviation, or times that and the weight.
+    TurnedMiddle(f64),
 }
 
 /// A part of a layer norm.
@@ -36,24 +49,29 @@ pub(super) struct Stat {
     pub(super) of: Live,
     pub(super) step: Step,
     /// The axes that are the channels.
-    axes: Vec<usize>,
+    pub(super) axes: Vec<usize>,
+    /// The weight, by channel, once it is in.
+    pub(super) weight: Option<Rc<Vec<f32>>>,
+    /// The bias, by channel, once it is in.
+    pub(super) bias: Option<Rc<Vec<f32>>>,
 }
 
 impl Stat {
     /// Extents of the value.
     pub(super) fn dims(&self) -> Vec<usize> {
         let mut dims = self.of.layout.dims();
-        if !matches!(self.step, Step::Centred | Step::Square) {
+        let whole = matches!(self.step, Step::Centred | Step::Square | Step::Scaled(_));
+        if !whole && self.weight.is_none() && self.bias.is_none() {
             self.axes.iter().for_each(|a| dims[*a] = 1);
         }
         dims
     }
 
-    fn at(&self, step: Step) -> Self {
+    pub(super) fn at(&self, step: Step) -> Self {
         Self { step, ..self.clone() }
     }
 
-    fn same(&self, other: &Live) -> bool {
+    pub(super) fn same(&self, other: &Live) -> bool {
         self.of.layer == other.layer
             && self.of.layout == other.layout
             && self.of.curve == other.curve
@@ -106,6 +124,9 @@ impl<'a> Lower<'_, 'a, '_> {
         if made.is_some() {
             return Ok(made.map(Value::Stat));
         }
+        if let Some(made) = self.expanded(op, a, b)? {
+            return Ok(Some(made));
+        }
         let eps = match (op, a, b) {
             ("Div", Value::Stat(s), Some(Value::Stat(d))) => match (s.step, d.step) {
                 (Step::Centred, Step::Deviation(eps)) if s.same(&d.of) => Some((s, eps)),
@@ -129,7 +150,12 @@ impl<'a> Lower<'_, 'a, '_> {
     }
 
     /// Weight and bias `[c]`.
-    fn weights(&mut self, c: usize, weight: Vec<f32>, bias: Vec<f32>) -> Lowered<Vec<Param>> {
+    pub(super) fn weights(
+        &mut self,
+        c: usize,
+        weight: Vec<f32>,
+        bias: Vec<f32>,
+    ) -> Lowered<Vec<Param>> {
         self.store.budget.numbers(2 * c, "norms")?;
         let tensor = |values| Tensor::new(Shape::from([c]), values).map(Arc::new);
         let fault = |e: regraft_tensor::TensorError| wanted(e.to_string());
@@ -288,7 +314,13 @@ impl<'a> Lower<'_, 'a, '_> {
             if op != "ReduceMean" {
                 return Err(wanted("no maximum and no sum over channels"));
             }
-            return Ok(Value::Stat(Stat { of: live, step: Step::Mean, axes }));
+            return Ok(Value::Stat(Stat {
+                of: live,
+                step: Step::Mean,
+                axes,
+                weight: None,
+                bias: None,
+            }));
         }
         if over(0) != 1 || [1, 2].iter().any(|d| !rows[d - 1] && over(*d) != 1) {
             return Err(wanted("axes that are all rows, all columns or both of a map"));

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use regraft_net::Op;
-use regraft_net::op::{Pad, Window};
+use regraft_net::op::{Activation, Pad, Window};
 
 use super::{Live, Lower, Lowered, Value, wanted};
 use crate::onnx::build::Name;
@@ -91,6 +91,11 @@ impl<'a> Lower<'_, 'a, '_> {
             let (scale, shift) = (vec![factor as f32; c], vec![offset as f32; c]);
             let name = self.name(None);
             return self.pointwise(x, name, Op::Affine { scale, shift });
+        }
+        if let Some([min, max]) = curve.limits() {
+            let op = Op::Activate(Activation::Clip { min: min as f32, max: max as f32 });
+            let name = self.name(None);
+            return self.pointwise(x, name, op);
         }
         match &**curve {
             Curve::Unary(f, a) if !a.is_x() => {
