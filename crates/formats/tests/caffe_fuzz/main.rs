@@ -5,61 +5,18 @@
 //! `REGRAFT_FUZZ_KIND=Prototxt` (`Caffemodel`, `Mean`) on files of one kind.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-#![expect(unsafe_code, reason = "an allocator that counts is one, and only tests have it")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use regraft_formats::caffe;
 
-/// The system's allocator, counting.
-struct Counting;
+#[path = "../fuzzing/mod.rs"]
+mod fuzzing;
 
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
+use fuzzing::{Alone, Enough, File, Limits, Sequence};
 
-// SAFETY: every call goes to the system's allocator as it is.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(now, Ordering::Relaxed);
-        // SAFETY: the layout is the caller's.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: `at` came from the call above with this layout.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-/// Tests of this program run one after another: they all count the same bytes.
-static ALONE: Mutex<()> = Mutex::new(());
-
-/// Bytes that a file may cost beside four times its size: names, errors and tables of a small one.
-const ALLOWANCE: usize = 256 << 10;
-/// Longest that one file may take.
-const LONGEST: Duration = Duration::from_secs(5);
-
-/// A sequence that looks random and is always the same (`splitmix64`).
-struct Sequence(u64);
-
-impl Sequence {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % n.max(1) as u64) as usize
-    }
-}
+/// What a file may cost: names, errors and tables of a small one are more than its size.
+const LIMITS: Limits = Limits { allowance: 256 << 10, sizes: 3 };
 
 fn fixture(name: &str) -> Vec<u8> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/caffe/fixtures");
@@ -162,94 +119,63 @@ fn damage(bytes: &[u8], kind: Kind, next: &mut Sequence) -> Vec<u8> {
     new
 }
 
-/// Reads a file as often as it can be; gives what it cost at most, and whether it was a network.
-fn read(kind: Kind, bytes: &[u8], text: Option<&[u8]>) -> (usize, bool) {
-    let before = NOW.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
-    let good = match kind {
+/// Reads a file of a kind.
+fn read(kind: Kind, bytes: &[u8], text: Option<&[u8]>) -> bool {
+    match kind {
         Kind::Prototxt => caffe::graph_from_bytes(bytes).is_ok(),
         Kind::Caffemodel => caffe::from_bytes(text, bytes).is_ok(),
         Kind::Mean => caffe::mean_from_bytes(bytes).is_ok(),
-    };
-    (PEAK.load(Ordering::Relaxed) - before, good)
-}
-
-/// What a run found.
-#[derive(Debug, Default)]
-struct Found {
-    /// Files read.
-    count: usize,
-    /// Those that were sound.
-    good: usize,
-    /// The longest that one took.
-    longest: Duration,
-    /// The most that one cost beyond three times its size, in bytes.
-    beyond: usize,
-}
-
-/// Damages files until `enough` are read.
-fn run(seed: u64, seeds: &[Seed], enough: impl Fn(usize) -> bool) -> Found {
-    let _alone = ALONE.lock().unwrap();
-    let mut next = Sequence(seed);
-    let mut found = Found::default();
-    while !enough(found.count) {
-        let (kind, bytes, text) = &seeds[next.below(seeds.len())];
-        let damaged = damage(bytes, *kind, &mut next);
-        let start = Instant::now();
-        let (cost, sound) = read(*kind, &damaged, text.as_deref());
-        let took = start.elapsed();
-        let size = damaged.len() + text.as_ref().map_or(0, Vec::len);
-        // The file itself, which its reader holds, is one of the four.
-        if cost > 3 * size + ALLOWANCE || took > LONGEST {
-            let kept = std::env::temp_dir().join("regraft-fuzz-caffe");
-            std::fs::create_dir_all(&kept).unwrap();
-            #[expect(clippy::disallowed_methods, reason = "a file for whoever mends this")]
-            std::fs::write(kept.join("damaged"), &damaged).unwrap();
-            let count = found.count;
-            panic!(
-                "{kind:?} number {count} of {size} bytes cost {cost} bytes and {took:?}: {}",
-                kept.display()
-            );
-        }
-        found.count += 1;
-        found.good += usize::from(sound);
-        found.longest = found.longest.max(took);
-        found.beyond = found.beyond.max(cost.saturating_sub(3 * size));
     }
-    found
+}
+
+/// A file of a seed, with these bytes.
+fn file((kind, _, text): &Seed, bytes: Vec<u8>) -> File {
+    let beside = text.as_ref().map_or(0, Vec::len);
+    File { bytes, beside, kind: format!("{kind:?}") }
+}
+
+/// Damages files until there are enough.
+fn run(alone: &Alone, seeds: &[Seed], enough: &Enough) -> fuzzing::Found {
+    // The seed in hand: what is read depends on its kind.
+    let hand = std::cell::Cell::new(0);
+    let make = |next: &mut Sequence| {
+        hand.set(next.below(seeds.len()));
+        let seed = &seeds[hand.get()];
+        file(seed, damage(&seed.1, seed.0, next))
+    };
+    fuzzing::run(alone, &LIMITS, enough, make, |file| {
+        let (kind, _, text) = &seeds[hand.get()];
+        read(*kind, &file.bytes, text.as_deref())
+    })
 }
 
 #[test]
 fn damaged_files_are_refused_or_read_in_little_memory() {
     // The largest seed is for the long run.
+    let alone = fuzzing::alone();
     let mut seeds = seeds();
     seeds.retain(|(_, bytes, _)| bytes.len() < 20_000 || bytes.len() > 100_000);
-    let Found { count, good, .. } = run(1, &seeds, |count| count == 2000);
-    assert!(
-        good > count / 20 && good < count,
-        "{good} of {count} are sound: the damage is not right"
-    );
+    fuzzing::is_right(&run(&alone, &seeds, &Enough::Count(2000)), 20);
 }
 
 #[test]
 #[ignore = "as long as REGRAFT_FUZZ_SECONDS says"]
 fn damaged_files_for_a_long_time() {
-    let seconds = std::env::var("REGRAFT_FUZZ_SECONDS").map_or(60, |s| s.parse().unwrap());
-    let seed = std::env::var("REGRAFT_FUZZ_SEED").map_or(7, |s| s.parse().unwrap());
+    let alone = fuzzing::alone();
     let mut seeds = seeds();
     if let Ok(kind) = std::env::var("REGRAFT_FUZZ_KIND") {
         seeds.retain(|s| format!("{:?}", s.0) == kind);
     }
-    let end = Instant::now() + Duration::from_secs(seconds);
-    println!("{:?}", run(seed, &seeds, |_| Instant::now() >= end));
+    println!("{:?}", run(&alone, &seeds, &Enough::Time));
 }
 
 #[test]
 fn whole_files_cost_little_more_than_their_weights() {
-    let _alone = ALONE.lock().unwrap();
-    for (kind, bytes, text) in seeds() {
-        let (cost, good) = read(kind, &bytes, text.as_deref());
-        assert!(good || kind == Kind::Prototxt, "{kind:?}");
-        assert!(cost < 3 * bytes.len() + ALLOWANCE, "{kind:?} of {} cost {cost}", bytes.len());
+    let alone = fuzzing::alone();
+    for seed in seeds() {
+        let (kind, bytes, text) = &seed;
+        let whole = file(&seed, bytes.clone());
+        let read = |file: &File| read(*kind, &file.bytes, text.as_deref());
+        fuzzing::whole(&alone, &LIMITS, [whole], read, |_| *kind != Kind::Prototxt);
     }
 }

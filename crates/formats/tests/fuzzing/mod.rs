@@ -7,8 +7,8 @@
 #![expect(unsafe_code, reason = "an allocator that counts is one, and only tests have it")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The system's allocator, counting.
@@ -36,8 +36,17 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// Tests of one program run one after another: they all count the same bytes.
 static ALONE: Mutex<()> = Mutex::new(());
+
+/// Says that no other test of the program runs: they all count the same bytes.
+pub(crate) struct Alone(
+    #[expect(dead_code, reason = "held until it is dropped")] MutexGuard<'static, ()>,
+);
+
+/// Waits for the other tests of the program. To be asked before anything is read or made.
+pub(crate) fn alone() -> Alone {
+    Alone(ALONE.lock().unwrap_or_else(PoisonError::into_inner))
+}
 
 /// Longest that one file may take.
 const LONGEST: Duration = Duration::from_secs(5);
@@ -66,9 +75,9 @@ pub(crate) struct File {
     pub(crate) kind: String,
 }
 
-impl File {
-    /// A file that is alone.
-    pub(crate) fn new(bytes: Vec<u8>) -> Self {
+impl From<Vec<u8>> for File {
+    /// A file without another.
+    fn from(bytes: Vec<u8>) -> Self {
         Self { bytes, beside: 0, kind: "file".to_owned() }
     }
 }
@@ -121,12 +130,12 @@ fn cost(read: impl FnOnce() -> bool) -> (usize, bool) {
 /// Reads files that `make` gives until there are enough. Panics at one that costs too much or takes too
 /// long, and keeps it.
 pub(crate) fn run(
+    _alone: &Alone,
     limits: &Limits,
     enough: &Enough,
     mut make: impl FnMut(&mut Sequence) -> File,
     read: impl Fn(&File) -> bool,
 ) -> Found {
-    let _alone = ALONE.lock().unwrap();
     let mut next = Sequence(seed(enough));
     let seconds = std::env::var("REGRAFT_FUZZ_SECONDS").map_or(60, |s| s.parse().unwrap());
     let end = Instant::now() + Duration::from_secs(seconds);
@@ -161,12 +170,12 @@ pub(crate) fn run(
 
 /// Reads whole files: none may cost more than the limits say. `must` says whether one must be sound.
 pub(crate) fn whole(
+    _alone: &Alone,
     limits: &Limits,
     files: impl IntoIterator<Item = File>,
     read: impl Fn(&File) -> bool,
     must: impl Fn(&File) -> bool,
 ) {
-    let _alone = ALONE.lock().unwrap();
     for file in files {
         let (cost, good) = cost(|| read(&file));
         let (kind, len) = (&file.kind, file.bytes.len());

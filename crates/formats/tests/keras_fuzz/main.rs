@@ -4,64 +4,21 @@
 //! regraft-formats --test keras_fuzz -- --ignored` goes on as long as it is told.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-#![expect(unsafe_code, reason = "an allocator that counts is one, and only tests have it")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{Cursor, Read as _, Write as _};
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use regraft_formats::{from_bytes, keras};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-/// The system's allocator, counting.
-struct Counting;
+#[path = "../fuzzing/mod.rs"]
+mod fuzzing;
 
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
+use fuzzing::{Enough, File, Limits, Sequence};
 
-// SAFETY: every call goes to the system's allocator as it is.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(now, Ordering::Relaxed);
-        // SAFETY: the layout is the caller's.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: `at` came from the call above with this layout.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-/// Tests of this program run one after another: they all count the same bytes.
-static ALONE: Mutex<()> = Mutex::new(());
-
-/// Bytes that a file may cost beside four times its size: names, errors and tables of a small one.
-const ALLOWANCE: usize = 256 << 10;
-/// Longest that one file may take.
-const LONGEST: Duration = Duration::from_secs(5);
-
-/// A sequence that looks random and is always the same (`splitmix64`).
-struct Sequence(u64);
-
-impl Sequence {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % n.max(1) as u64) as usize
-    }
-}
+/// What a file may cost: names, errors and tables of a small one are more than its size.
+const LIMITS: Limits = Limits { allowance: 256 << 10, sizes: 3 };
 
 /// A file to damage. Of an archive the members are damaged, and it is put together anew: a changed
 /// member of an old one would be refused for its checksum at once.
@@ -193,88 +150,46 @@ fn damaged(seed: &Seed, next: &mut Sequence) -> Vec<u8> {
     }
 }
 
-/// Reads a file as a network and as weights; gives what it cost at most, and whether it was one.
-fn read(bytes: &[u8]) -> (usize, bool) {
-    let before = NOW.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
-    let good = keras::model(bytes).is_ok();
-    drop(from_bytes(bytes));
-    (PEAK.load(Ordering::Relaxed) - before, good)
+/// Reads a file as a network and as weights.
+fn read(file: &File) -> bool {
+    let good = keras::model(&file.bytes).is_ok();
+    drop(from_bytes(&file.bytes));
+    good
 }
 
-/// Damages files until `enough`; gives how many were read, how many of them were sound networks, and the
-/// largest cost in sizes of the file, the allowance aside.
-fn run(seed: u64, archives: bool, enough: impl Fn(usize) -> bool) -> (usize, usize, f64) {
-    let _alone = ALONE.lock().unwrap();
+/// Damages files until there are enough.
+fn run(archives: bool, enough: &Enough) -> fuzzing::Found {
+    let alone = fuzzing::alone();
     let seeds = seeds(archives);
-    let mut next = Sequence(seed);
-    let (mut count, mut good, mut most) = (0, 0, 0f64);
-    while !enough(count) {
-        let file = damaged(&seeds[next.below(seeds.len())], &mut next);
-        let start = Instant::now();
-        let (cost, sound) = read(&file);
-        let took = start.elapsed();
-        // The file itself, which its reader holds, is one of the four.
-        if cost > 3 * file.len() + ALLOWANCE || took > LONGEST {
-            let kept = std::env::temp_dir().join("regraft-fuzz-keras");
-            std::fs::create_dir_all(&kept).unwrap();
-            #[expect(clippy::disallowed_methods, reason = "a file for whoever mends this")]
-            std::fs::write(kept.join("damaged"), &file).unwrap();
-            panic!(
-                "number {count} of {} bytes cost {cost} bytes and {took:?}: {}",
-                file.len(),
-                kept.display()
-            );
-        }
-        count += 1;
-        good += usize::from(sound);
-        most = most.max(cost.saturating_sub(ALLOWANCE) as f64 / file.len() as f64);
-    }
-    (count, good, most)
+    let make = |next: &mut Sequence| File::from(damaged(&seeds[next.below(seeds.len())], next));
+    fuzzing::run(&alone, &LIMITS, enough, make, read)
 }
 
 #[test]
 fn damaged_files_are_refused_or_read_in_little_memory() {
     for archives in [false, true] {
-        let (count, good, _) = run(1, archives, |count| count == 400);
-        assert!(good > count / 50 && good < count, "{good} of {count} are sound");
-    }
-}
-
-fn for_a_long_time(archives: bool) {
-    let seconds = std::env::var("REGRAFT_FUZZ_SECONDS").map_or(60, |s| s.parse().unwrap());
-    let seed = std::env::var("REGRAFT_FUZZ_SEED").map_or(7, |s| s.parse().unwrap());
-    let end = Instant::now() + Duration::from_secs(seconds);
-    let (count, good, most) = run(seed, archives, |_| Instant::now() >= end);
-    #[expect(clippy::print_stdout, reason = "what a long run found")]
-    {
-        println!(
-            "archives {archives}: {count} damaged files, {good} sound, at most {most:.2} sizes"
-        );
+        fuzzing::is_right(&run(archives, &Enough::Count(400)), 50);
     }
 }
 
 #[test]
 #[ignore = "as long as REGRAFT_FUZZ_SECONDS says"]
 fn damaged_hdf5_for_a_long_time() {
-    for_a_long_time(false);
+    println!("{:?}", run(false, &Enough::Time));
 }
 
 #[test]
 #[ignore = "as long as REGRAFT_FUZZ_SECONDS says"]
 fn damaged_archives_for_a_long_time() {
-    for_a_long_time(true);
+    println!("{:?}", run(true, &Enough::Time));
 }
 
 #[test]
 fn whole_files_cost_little_more_than_their_weights() {
-    let _alone = ALONE.lock().unwrap();
-    for seed in seeds(false).into_iter().chain(seeds(true)) {
-        let bytes = match seed {
-            Seed::Hdf5(bytes) => bytes,
-            Seed::Archive(members) => packed(&members, CompressionMethod::Stored),
-        };
-        let (cost, _) = read(&bytes);
-        assert!(cost < 3 * bytes.len() + ALLOWANCE, "{} cost {cost}", bytes.len());
-    }
+    let alone = fuzzing::alone();
+    let files = seeds(false).into_iter().chain(seeds(true)).map(|seed| match seed {
+        Seed::Hdf5(bytes) => File::from(bytes),
+        Seed::Archive(members) => File::from(packed(&members, CompressionMethod::Stored)),
+    });
+    fuzzing::whole(&alone, &LIMITS, files, read, |_| false);
 }

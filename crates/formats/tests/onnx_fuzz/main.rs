@@ -4,61 +4,18 @@
 //! regraft-formats --test onnx_fuzz -- --ignored --nocapture` goes on as long as it is told.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-#![expect(unsafe_code, reason = "an allocator that counts is one, and only tests have it")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use regraft_formats::onnx;
 
-/// The system's allocator, counting.
-struct Counting;
+#[path = "../fuzzing/mod.rs"]
+mod fuzzing;
 
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
+use fuzzing::{Enough, File, Limits, Sequence};
 
-// SAFETY: every call goes to the system's allocator as it is.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(now, Ordering::Relaxed);
-        // SAFETY: the layout is the caller's.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: `at` came from the call above with this layout.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-/// Tests of this program run one after another: they all count the same bytes.
-static ALONE: Mutex<()> = Mutex::new(());
-
-/// Bytes that a file may cost beside four times its size: names, layers and tables of a small one.
-const ALLOWANCE: usize = 512 << 10;
-/// Longest that one file may take.
-const LONGEST: Duration = Duration::from_secs(5);
-
-/// A sequence that looks random and is always the same (`splitmix64`).
-struct Sequence(u64);
-
-impl Sequence {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % n.max(1) as u64) as usize
-    }
-}
+/// What a file may cost: names, layers and tables of a small one are more than its size.
+const LIMITS: Limits = Limits { allowance: 512 << 10, sizes: 3 };
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/onnx")
@@ -157,81 +114,31 @@ fn damage(bytes: &[u8], next: &mut Sequence) -> Vec<u8> {
     new
 }
 
-/// Reads a file; gives what it cost at most, and whether it was a network.
-fn read(bytes: &[u8]) -> (usize, bool) {
-    let folder = folder();
-    let before = NOW.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
-    let good = onnx::from_bytes(bytes, Some(&folder)).is_ok();
-    (PEAK.load(Ordering::Relaxed) - before, good)
+fn read(file: &File) -> bool {
+    onnx::from_bytes(&file.bytes, Some(&folder())).is_ok()
 }
 
-/// What a run found.
-#[derive(Debug, Default)]
-struct Found {
-    /// Files read.
-    count: usize,
-    /// Those that were sound.
-    good: usize,
-    /// The longest that one took.
-    longest: Duration,
-    /// The most that one cost beyond three times its size, in bytes.
-    beyond: usize,
-}
-
-/// Damages files until `enough` are read.
-fn run(seed: u64, enough: impl Fn(usize) -> bool) -> Found {
-    let _alone = ALONE.lock().unwrap();
+fn run(enough: &Enough) -> fuzzing::Found {
+    let alone = fuzzing::alone();
     let seeds = seeds();
-    let mut next = Sequence(seed);
-    let mut found = Found::default();
-    while !enough(found.count) {
-        let damaged = damage(&seeds[next.below(seeds.len())], &mut next);
-        let start = Instant::now();
-        let (cost, sound) = read(&damaged);
-        let took = start.elapsed();
-        // The file itself, which its reader holds, is one of the four.
-        if cost > 3 * damaged.len() + ALLOWANCE || took > LONGEST {
-            let kept = std::env::temp_dir().join("regraft-fuzz-damaged.onnx");
-            #[expect(clippy::disallowed_methods, reason = "a file for whoever mends this")]
-            std::fs::write(&kept, &damaged).unwrap();
-            let (count, size) = (found.count, damaged.len());
-            panic!(
-                "number {count} of {size} bytes cost {cost} bytes and {took:?}: {}",
-                kept.display()
-            );
-        }
-        found.count += 1;
-        found.good += usize::from(sound);
-        found.longest = found.longest.max(took);
-        found.beyond = found.beyond.max(cost.saturating_sub(3 * damaged.len()));
-    }
-    found
+    let make = |next: &mut Sequence| File::from(damage(&seeds[next.below(seeds.len())], next));
+    fuzzing::run(&alone, &LIMITS, enough, make, read)
 }
 
 #[test]
 fn damaged_files_are_refused_or_read_in_little_memory() {
-    let Found { count, good, .. } = run(1, |count| count == 1500);
-    assert!(
-        good > count / 20 && good < count,
-        "{good} of {count} are sound: the damage is not right"
-    );
+    fuzzing::is_right(&run(&Enough::Count(1500)), 20);
 }
 
 #[test]
 #[ignore = "as long as REGRAFT_FUZZ_SECONDS says"]
 fn damaged_files_for_a_long_time() {
-    let seconds = std::env::var("REGRAFT_FUZZ_SECONDS").map_or(60, |s| s.parse().unwrap());
-    let seed = std::env::var("REGRAFT_FUZZ_SEED").map_or(7, |s| s.parse().unwrap());
-    let end = Instant::now() + Duration::from_secs(seconds);
-    println!("{:?}", run(seed, |_| Instant::now() >= end));
+    println!("{:?}", run(&Enough::Time));
 }
 
 #[test]
 fn whole_files_cost_little_more_than_their_weights() {
-    let _alone = ALONE.lock().unwrap();
-    for bytes in seeds() {
-        let (cost, _) = read(&bytes);
-        assert!(cost < 3 * bytes.len() + ALLOWANCE, "{} bytes cost {cost}", bytes.len());
-    }
+    let alone = fuzzing::alone();
+    let files = seeds().into_iter().map(File::from);
+    fuzzing::whole(&alone, &LIMITS, files, read, |_| false);
 }
