@@ -288,6 +288,12 @@ pub enum NotWeights {
          `state_dict()` with `torch.save`"
     )]
     TorchScript,
+    /// A network of `TFLite`.
+    #[error(
+        "this is a TFLite file, which brings its own network: give the file alone, without an \
+         architecture"
+    )]
+    Tflite,
     /// Some other zip archive.
     #[error(
         "this zip archive has neither `data.pkl` nor `.npy` members, so it is no PyTorch checkpoint and no .npz"

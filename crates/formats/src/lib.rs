@@ -1,5 +1,6 @@
 //! Weight files to named tensors and back: `PyTorch` checkpoints and pickles of `NumPy` arrays (read,
-//! never run), `.npz`, safetensors, and files of Keras, which may bring their own network.
+//! never run), `.npz`, safetensors, and files of Keras, which may bring their own network. Files with
+//! their own graph, also of ONNX, `TFLite` and Caffe, come through [`open_model`].
 //!
 //! One door in, [`open`], and one out, [`safetensors::write`]. The format is known by the bytes of
 //! the file, never by its name. Whatever number type a file holds, the tensors are `f32`.

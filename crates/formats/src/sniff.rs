@@ -21,6 +21,9 @@ pub(crate) fn format(bytes: &[u8]) -> Result<Format, FormatError> {
             return Err(FormatError::NotWeights(kind));
         }
     }
+    if crate::tflite::is_model(bytes) {
+        return Err(FormatError::NotWeights(NotWeights::Tflite));
+    }
     if bytes.starts_with(b"\x93NUMPY") {
         return Ok(Format::Npy);
     }

@@ -1,4 +1,4 @@
-//! What can be wrong with a TFLite file.
+//! What can be wrong with a `TFLite` file.
 
 use crate::onnx::OnnxFault;
 
@@ -13,7 +13,7 @@ pub struct UnknownOperator {
     pub first: String,
 }
 
-/// What is wrong with a TFLite file, or what in it is not understood.
+/// What is wrong with a `TFLite` file, or what in it is not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TfliteFault {

@@ -2,7 +2,7 @@
 //!
 //! A table begins with the distance back to its vtable, which has for each field its place in the table
 //! (0 where the field is left out). Vectors, strings and tables in a field are a distance forward. All
-//! numbers are little-endian. Source: the "FlatBuffers internals" page of the format's own documents.
+//! numbers are little-endian. Source: the "`FlatBuffers` internals" page of the format's own documents.
 
 use super::TfliteFault;
 

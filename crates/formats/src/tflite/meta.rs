@@ -1,6 +1,6 @@
 //! What a file says beside its graph: labels, and how pictures are prepared.
 //!
-//! Labels lie in a zip archive behind the flatbuffer (as the "Metadata" page of TFLite has it), one in a
+//! Labels lie in a zip archive behind the flatbuffer (as the "Metadata" page of `TFLite` has it), one in a
 //! line. How a picture is normalised is in the metadata table `NormalizationOptions` of
 //! `metadata_schema.fbs`: `(value - mean) / std`.
 

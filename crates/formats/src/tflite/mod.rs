@@ -1,4 +1,4 @@
-//! TFLite (`LiteRT`): networks as TensorFlow's converter writes them.
+//! `TFLite` (`LiteRT`): networks as TensorFlow's converter writes them.
 //!
 //! A file is a flatbuffer (`flat`) of the public schema `schema.fbs`, version 3. It becomes the same light
 //! picture of a graph that an ONNX file becomes (`read`, `ops`), and takes the same way to layers from
@@ -34,7 +34,7 @@ use crate::{FormatError, Model};
 
 pub use fault::{TfliteFault, UnknownOperator};
 
-/// Reads a TFLite file.
+/// Reads a `TFLite` file.
 ///
 /// # Errors
 /// [`FormatError::InFile`] with the path and the reason: the file cannot be read, is damaged, or has
@@ -67,12 +67,12 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Model, FormatError> {
     Ok(model)
 }
 
-/// Whether the bytes look like a TFLite file.
+/// Whether the bytes look like a `TFLite` file.
 pub(crate) fn is_model(bytes: &[u8]) -> bool {
     bytes.get(4..8) == Some(schema::IDENTIFIER)
 }
 
-/// A fault of the shared steps in words of TFLite.
+/// A fault of the shared steps in words of `TFLite`.
 fn named(fault: FormatError, op: impl Fn(&str) -> Option<String>) -> FormatError {
     if let FormatError::Onnx(fault) = fault {
         return TfliteFault::of_graph(fault, op).into();

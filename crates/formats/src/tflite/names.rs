@@ -1,4 +1,4 @@
-//! What the operators of TFLite are called: `BuiltinOperator` of `schema.fbs`.
+//! What the operators of `TFLite` are called: `BuiltinOperator` of `schema.fbs`.
 
 /// Names by number.
 #[rustfmt::skip]

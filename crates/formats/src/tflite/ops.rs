@@ -1,6 +1,6 @@
-//! From TFLite's operators to nodes of the picture: one operator is one node or a few.
+//! From `TFLite`'s operators to nodes of the picture: one operator is one node or a few.
 //!
-//! Maps have their channels last in TFLite. Where a node wants them first, it gets them through a
+//! Maps have their channels last in `TFLite`. Where a node wants them first, it gets them through a
 //! transposition, which makes no layer.
 
 use super::flat::{Field, Table, ints};
@@ -36,7 +36,7 @@ const ACTIVATIONS: [&str; 6] = ["NONE", "RELU", "RELU_N1_TO_1", "RELU6", "TANH",
 /// A setting of a node.
 type Settings<'a> = Vec<(&'static str, Setting<'a>)>;
 
-impl<'a> Operator<'a, '_> {
+impl Operator<'_, '_> {
     /// Words for what is not understood of it.
     fn wants(&self, got: impl Into<String>, wanted: impl Into<String>) -> FormatError {
         TfliteFault::Operator {
@@ -200,7 +200,7 @@ impl<'a> Reader<'a, '_> {
         self.node(node, &op.name, inputs, settings)
     }
 
-    /// A map of TFLite with its channels before rows and columns.
+    /// A map of `TFLite` with its channels before rows and columns.
     fn first(&mut self, op: &Operator<'a, '_>, value: ValueId) -> Result<ValueId, FormatError> {
         self.turned(op, value, &[0, 3, 1, 2])
     }

@@ -1,4 +1,4 @@
-//! Tables, operators and number types of TFLite's `schema.fbs`, version 3, as far as networks use them.
+//! Tables, operators and number types of `TFLite`'s `schema.fbs`, version 3, as far as networks use them.
 //!
 //! A field is its name and its number in the table.
 

@@ -166,6 +166,12 @@ fn a_version_that_is_not_known_is_refused() {
 }
 
 #[test]
+fn a_network_given_as_weights_alone_is_told_what_it_is() {
+    let error = regraft_formats::open(&file("vector.tflite")).unwrap_err().to_string();
+    assert!(error.contains("TFLite file") && error.contains("give the file alone"), "{error}");
+}
+
+#[test]
 fn operators_that_are_not_understood_are_all_named_at_once() {
     // With layers of ours between them, and transpositions and activations behind.
     match open_model(&file("refused.tflite")) {

@@ -18,33 +18,28 @@ impl<'a> Lower<'_, 'a, '_> {
         b: Option<&Value<'a>>,
     ) -> Lowered<Option<Value<'a>>> {
         let made = match (op, a, b) {
-            ("Neg", Value::Stat(s), None) => match s.step {
-                Step::Mean => Some(s.at(Step::Turned)),
-                Step::Middle(eps) => Some(s.at(Step::TurnedMiddle(eps))),
-                _ => None,
-            },
-            ("Mul", Value::Stat(s), Some(Value::Const(c))) => match s.step {
-                Step::Inverse(eps) => self.with_weight(s, c, eps)?,
-                _ => None,
-            },
+            ("Neg", Value::Stat(s), None) => turned(s),
+            ("Mul", Value::Stat(s), Some(Value::Const(c))) => {
+                let Step::Inverse(eps) = s.step else { return Ok(None) };
+                self.with_weight(s, c, eps)?
+            }
             ("Mul", Value::Live(x), Some(Value::Stat(f))) if f.same(x) => {
                 factor(f).map(|eps| f.at(Step::Scaled(eps)))
             }
             ("Mul", Value::Stat(m), Some(Value::Stat(f))) if f.same(&m.of) => {
-                match (m.step, factor(f)) {
-                    (Step::Mean, Some(eps)) => Some(f.at(Step::Middle(eps))),
-                    (Step::Turned, Some(eps)) => Some(f.at(Step::TurnedMiddle(eps))),
-                    _ => None,
-                }
+                let turned = m.step == Step::Turned;
+                let step = if turned { Step::TurnedMiddle } else { Step::Middle };
+                let eps = factor(f).filter(|_| turned || m.step == Step::Mean);
+                eps.map(|eps| f.at(step(eps)))
             }
-            ("Sub", Value::Const(c), Some(Value::Stat(m))) => match m.step {
-                Step::Middle(eps) => self.with_bias(m, c, eps)?,
-                _ => None,
-            },
-            ("Add", Value::Stat(m), Some(Value::Const(c))) => match m.step {
-                Step::TurnedMiddle(eps) => self.with_bias(m, c, eps)?,
-                _ => None,
-            },
+            ("Sub", Value::Const(c), Some(Value::Stat(m))) => {
+                let Step::Middle(eps) = m.step else { return Ok(None) };
+                self.with_bias(m, c, eps)?
+            }
+            ("Add", Value::Stat(m), Some(Value::Const(c))) => {
+                let Step::TurnedMiddle(eps) = m.step else { return Ok(None) };
+                self.with_bias(m, c, eps)?
+            }
             ("Add" | "Sub", Value::Stat(x), Some(Value::Stat(m))) if x.same(&m.of) => {
                 return self.closed(op, x, m);
             }
@@ -101,4 +96,12 @@ fn factor(stat: &Stat) -> Option<f64> {
         | Step::Turned
         | Step::TurnedMiddle(_) => None,
     }
+}
+
+/// A mean with its sign turned about.
+fn turned(stat: &Stat) -> Option<Stat> {
+    if let Step::Middle(eps) = stat.step {
+        return Some(stat.at(Step::TurnedMiddle(eps)));
+    }
+    (stat.step == Step::Mean).then(|| stat.at(Step::Turned))
 }

@@ -30,7 +30,7 @@ impl<'a> Reader<'a, '_> {
     pub(super) fn number(
         &mut self,
         op: &Operator<'a, '_>,
-        bytes: &'static [u8; 4],
+        bytes: &'static [u8],
     ) -> Result<ValueId, FormatError> {
         let payload = Payload::Raw(bytes);
         let raw = Raw { name: "".into(), dims: vec![], dtype: Dtype::F32, payload };
@@ -44,7 +44,7 @@ impl<'a> Reader<'a, '_> {
         op: &Operator<'a, '_>,
         value: ValueId,
     ) -> Result<ValueId, FormatError> {
-        const TWO: &[u8; 4] = &2f32.to_le_bytes();
+        const TWO: &[u8] = &2f32.to_le_bytes();
         let two = self.number(op, TWO)?;
         self.node("Pow", &op.name, vec![Some(value), Some(two)], vec![])
     }

@@ -11,7 +11,7 @@ use crate::tflite::schema::onnx_type;
 /// Behind the end of every axis.
 const END: i64 = i64::MAX;
 
-impl<'a> Operator<'a, '_> {
+impl Operator<'_, '_> {
     /// Axes that a mask of bits names.
     fn mask(&self, field: Field) -> Result<[bool; MAX_RANK], FormatError> {
         let bits = self.int(field, 0)?;
