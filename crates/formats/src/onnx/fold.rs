@@ -112,6 +112,7 @@ impl<'a> Fold<'_, 'a, '_, '_> {
             "Mod" | "Equal" | "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" | "And"
             | "Or" => self.integral()?,
             "Where" => self.choose()?,
+            "Clip" => self.limited()?,
             "Not" | "Neg" | "Abs" | "Floor" | "Ceil" | "Round" | "Sqrt" | "Exp" | "Reciprocal"
             | "Sign" => self.each()?,
             "ReduceProd" | "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceMin" => {

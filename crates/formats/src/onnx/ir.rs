@@ -72,6 +72,8 @@ pub(crate) enum Dialect {
     /// ONNX: parameters have the names of layers, maps have their channels first where it is unclear.
     #[default]
     Onnx,
+    /// ONNX of our own exporter: each layer is called as its node.
+    Ours,
     /// `TFLite`: nodes have the names of layers, maps have their channels last where it is unclear.
     Tflite,
 }

@@ -24,6 +24,7 @@ mod attention;
 mod matrix;
 mod moments;
 mod norm;
+mod ours;
 mod settle;
 mod shape;
 mod supported;
@@ -45,6 +46,8 @@ pub(super) struct Live {
     pub(super) layout: Layout,
     /// What is still to be computed of each number.
     pub(super) curve: Rc<Curve>,
+    /// The node that computed the last of that.
+    by: usize,
 }
 
 /// A value of the graph.
@@ -103,6 +106,8 @@ struct Lower<'i, 'a, 'p> {
     notes: Vec<String>,
     /// The node in hand.
     node: usize,
+    /// Whether our own exporter wrote the file: each layer is called as its node, and stands there.
+    ours: bool,
 }
 
 /// Lowers a graph. `size` is the height and width of pictures where the file leaves it open.
@@ -127,6 +132,7 @@ pub(super) fn lower(ir: &Ir<'_>, store: Store<'_>, size: usize) -> Result<Outcom
         unknown: BTreeMap::new(),
         notes: Vec::new(),
         node: 0,
+        ours: ir.dialect == Dialect::Ours,
     };
     for (id, raw) in &ir.tensors {
         let data = super::consts::Data::Raw(Rc::clone(raw));
@@ -163,24 +169,41 @@ impl<'a> Lower<'_, 'a, '_> {
 
     /// The name of the node in hand: its own, or its output's.
     fn node_name(&self) -> String {
-        let node = self.here();
+        self.name_of(self.node)
+    }
+
+    fn name_of(&self, index: usize) -> String {
+        let node = &self.ir.nodes[index];
         if !node.name.is_empty() {
             return node.name.to_string();
         }
         let output = node.outputs.iter().flatten().next();
-        output.map_or_else(|| format!("node {}", self.node), |v| self.ir.values[*v].to_string())
+        output.map_or_else(|| format!("node {index}"), |v| self.ir.values[*v].to_string())
     }
 
     /// The name for a layer: that of its parameters in the file, else that of the node.
     fn name(&self, origin: Option<ValueId>) -> Name {
-        if self.ir.dialect == Dialect::Tflite {
-            return Name { text: self.node_name(), own: origin.is_some() };
+        match self.ir.dialect {
+            Dialect::Ours => self.own_name(origin),
+            Dialect::Tflite => Name { own: origin.is_some(), ..self.name_at(self.node) },
+            Dialect::Onnx => {
+                let own = origin.and_then(|v| layer_of_param(&self.ir.values[v]));
+                let named = own.map(|text| Name { text, own: true });
+                named.unwrap_or_else(|| self.name_at(self.node))
+            }
         }
-        let own = origin.and_then(|v| layer_of_param(&self.ir.values[v]));
-        if let Some(text) = own {
-            return Name { text, own: true };
+    }
+
+    /// The name for a layer that stands for a node.
+    fn name_at(&self, index: usize) -> Name {
+        let text = self.name_of(index);
+        match self.ir.dialect {
+            Dialect::Ours => Name { text: clean(&text), own: true },
+            Dialect::Tflite => Name { text, own: false },
+            Dialect::Onnx => {
+                Name { text: layer_of_node(&text, &self.ir.nodes[index].op), own: false }
+            }
         }
-        Name { text: layer_of_node(&self.node_name(), &self.here().op), own: false }
     }
 
     /// Makes the input layer.
@@ -213,7 +236,7 @@ impl<'a> Lower<'_, 'a, '_> {
         let name = Name { text: clean(&self.ir.values[input.value]), own: true };
         let op = Op::Input { shape };
         let layer = self.drafts.push(name, op, &[], vec![]).map_err(|_| fault())?;
-        let live = Live { layer, layout, curve: Rc::new(Curve::X) };
+        let live = Live::of(layer, layout);
         self.values[input.value] = Some(Value::Live(live));
         Ok(())
     }
@@ -236,6 +259,7 @@ impl<'a> Lower<'_, 'a, '_> {
             }
         }
         let outputs = if known { self.lowered(inputs) } else { Ok(None) };
+        let outputs = outputs.and_then(|all| self.settled(all));
         let outputs = outputs.map_err(|trouble| match trouble {
             Trouble::Fault(fault) => fault,
             Trouble::Wanted(wanted) => OnnxFault::Node {
@@ -297,6 +321,7 @@ impl<'a> Lower<'_, 'a, '_> {
         let node = &self.ir.nodes[self.node];
         let one = |value: Value<'a>| Ok(Some(vec![value]));
         match &*node.op {
+            "Identity" | "Dropout" if self.ours => one(self.passed(&args)?),
             "Identity" | "Dropout" | "Cast" | "CastLike" => one(args.value(0)?.clone()),
             "Shape" => {
                 let dims: Vec<i64> = dims_of(args.value(0)?)?.iter().map(|d| *d as i64).collect();
@@ -434,6 +459,7 @@ fn dims_of(value: &Value<'_>) -> Lowered<Vec<usize>> {
 fn input_layout(dims: &[Option<usize>], size: usize, dialect: Dialect) -> Option<(Shape, Layout)> {
     let few = |d: &Option<usize>| d.is_some_and(|n| n <= 4);
     let last = |c, w| match dialect {
+        Dialect::Ours => false,
         Dialect::Onnx => few(w) && !few(c),
         Dialect::Tflite => few(w) || !few(c),
     };

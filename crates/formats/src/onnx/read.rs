@@ -26,7 +26,11 @@ pub(super) fn read<'a>(bytes: &'a [u8], budget: &mut Budget) -> Result<Ir<'a>, F
     for item in Fields::of_file(bytes) {
         let item = item?;
         match item.number {
-            model::PRODUCER => reader.ir.producer = item.text()?.into(),
+            model::PRODUCER => {
+                reader.ir.producer = item.text()?.into();
+                let ours = reader.ir.producer == "regraft";
+                reader.ir.dialect = if ours { Dialect::Ours } else { Dialect::Onnx };
+            }
             model::GRAPH => graph = Some(item),
             model::OPSET => reader.opset(&item)?,
             model::METADATA => reader.metadata(&item)?,

@@ -161,6 +161,33 @@ impl<'a> Fold<'_, 'a, '_, '_> {
         Ok(Const::floats_of(x.dims.clone(), values).from(&x))
     }
 
+    /// `Clip`: limits are inputs, or settings of old files.
+    pub(super) fn limited(&mut self) -> Result<Const<'a>, Trouble> {
+        let x = self.input(0)?.clone();
+        self.store.budget.numbers(2 * x.count(), "constants")?;
+        let mut limits = [None; 2];
+        for (i, name) in ["min", "max"].into_iter().enumerate() {
+            limits[i] = match (self.node.float(name), self.maybe(i + 1).cloned()) {
+                (Some(limit), _) => Some(f64::from(limit)),
+                (None, Some(limit)) => {
+                    let limit = limit.scalar(self.store)?;
+                    Some(limit.ok_or_else(|| wanted("one number as a limit"))?)
+                }
+                (None, None) => None,
+            };
+        }
+        let [min, max] = limits;
+        if x.is_float() {
+            let (min, max) = (min.unwrap_or(f64::MIN) as f32, max.unwrap_or(f64::MAX) as f32);
+            let values = x.floats(self.store)?.iter().map(|v| v.max(min).min(max)).collect();
+            return Ok(Const::floats_of(x.dims.clone(), values).from(&x));
+        }
+        let min = min.map_or(i64::MIN, |v| v as i64);
+        let max = max.map_or(i64::MAX, |v| v as i64);
+        let values = x.ints(self.store)?.iter().map(|v| (*v).max(min).min(max)).collect();
+        Ok(Const::ints_of(x.dims.clone(), values))
+    }
+
     pub(super) fn reduce(&mut self) -> Result<Const<'a>, Trouble> {
         let x = self.input(0)?.clone();
         let axes = self.axes(1, x.dims.len())?;

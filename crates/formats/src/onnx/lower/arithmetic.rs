@@ -267,7 +267,8 @@ impl<'a> Lower<'_, 'a, '_> {
     /// A sequence that the constant may be the positions of.
     fn growing_with(&mut self, x: &Value<'a>, known: &Const<'a>) -> Lowered<Option<super::Tokens>> {
         let dims = dims_of(x)?;
-        if dims.len() != 3 || dims[1] == 1 || known.count() != dims.iter().product::<usize>() {
+        let alone = dims.get(1) == Some(&1);
+        if dims.len() != 3 || !self.is_position(known.origin).unwrap_or(!alone) || known.count() != dims.iter().product::<usize>() {
             return Ok(None);
         }
         self.growing(x)
@@ -345,7 +346,8 @@ impl<'a> Lower<'_, 'a, '_> {
         };
         if open && self.sole_use() {
             draft.params.push(vector(Role::Bias, values)?);
-            let name = if draft.name.own { draft.name } else { self.name(origin) };
+            let keep = draft.name.own && !self.ours;
+            let name = if keep { draft.name } else { self.name(origin) };
             let layer = self.push(name, draft.op, &draft.inputs, draft.params)?;
             return Ok(Live { layer, ..live.clone() });
         }
@@ -373,10 +375,23 @@ impl<'a> Lower<'_, 'a, '_> {
     ) -> Lowered<Live> {
         let c = self.shape(live.layer)[0];
         self.store.budget.numbers(2 * c, "layers")?;
-        let fixed = matches!(self.drafts.at(live.layer).op, Op::Input { .. } | Op::Affine { .. });
-        let scale = scale.unwrap_or_else(|| vec![1.0; c]);
-        if fixed {
-            let shift = shift.unwrap_or_else(|| vec![0.0; c]);
+        let below = self.drafts.at(live.layer).clone();
+        let fixed = matches!(below.op, Op::Input { .. } | Op::Affine { .. });
+        let mut scale = scale.unwrap_or_else(|| vec![1.0; c]);
+        if self.is_fixed().unwrap_or(fixed) {
+            let mut shift = shift.unwrap_or_else(|| vec![0.0; c]);
+            if let Op::Affine { scale: first, shift: offset } = &below.op
+                && self.sole_use()
+            {
+                // Two lines in a row are one.
+                for i in 0..c {
+                    shift[i] += offset[i] * scale[i];
+                    scale[i] *= first[i];
+                }
+                let op = Op::Affine { scale, shift };
+                let layer = self.push(name, op, &below.inputs, vec![])?;
+                return Ok(Live { layer, ..live.clone() });
+            }
             return self.pointwise(live, name, Op::Affine { scale, shift });
         }
         let op = Op::Scale { bias: shift.is_some() };
@@ -453,7 +468,7 @@ impl<'a> Lower<'_, 'a, '_> {
 impl Live {
     /// A plain value.
     pub(super) fn of(layer: usize, layout: Layout) -> Self {
-        Self { layer, layout, curve: Rc::new(Curve::X) }
+        Self { layer, layout, curve: Rc::new(Curve::X), by: 0 }
     }
 }
 

@@ -185,7 +185,8 @@ impl<'a> Lower<'_, 'a, '_> {
         };
         let bias = if offset { values.to_vec() } else { vec![0.0; values.len()] };
         let params = self.weights(values.len(), weight, bias)?;
-        let name = if draft.name.own { draft.name } else { self.name(origin) };
+        let keep = draft.name.own && !self.ours;
+        let name = if keep { draft.name } else { self.name(origin) };
         let layer = self.push(name, draft.op, &draft.inputs, params)?;
         if !offset {
             self.open_norms.insert(layer, true);

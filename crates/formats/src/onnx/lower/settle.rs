@@ -35,13 +35,16 @@ impl<'a> Lower<'_, 'a, '_> {
     /// A name for a layer that helps the node in hand.
     fn helper(&self, what: &str) -> Name {
         let name = self.name(None);
+        if self.ours && matches!(&*self.here().op, "Slice" | "Gather" | "Reshape" | "Flatten") {
+            return name;
+        }
         Name { text: format!("{}.{what}", name.text), own: false }
     }
 
     /// A layer of one input that works number by number; the layout stays.
     pub(super) fn pointwise(&mut self, live: &Live, name: Name, op: Op) -> Lowered<Live> {
         let layer = self.push(name, op, &[live.layer], vec![])?;
-        Ok(Live { layer, layout: live.layout.clone(), curve: Rc::new(Curve::X) })
+        Ok(Live::of(layer, live.layout.clone()))
     }
 
     /// What is made by `make` of a layer, once.
@@ -82,14 +85,14 @@ impl<'a> Lower<'_, 'a, '_> {
 
     fn curve_layers(&mut self, x: &Live, curve: &Rc<Curve>) -> Lowered<Live> {
         if let Some(op) = curve.layer() {
-            let name = self.name(None);
+            let name = self.name_at(x.by);
             return self.pointwise(x, name, op);
         }
         if let Some([factor, offset]) = curve.line() {
             let c = self.shape(x.layer)[0];
             self.store.budget.numbers(4 * c, "layers")?;
             let (scale, shift) = (vec![factor as f32; c], vec![offset as f32; c]);
-            let name = self.name(None);
+            let name = self.name_at(x.by);
             return self.pointwise(x, name, Op::Affine { scale, shift });
         }
         if let Some([min, max]) = curve.limits() {
@@ -101,6 +104,13 @@ impl<'a> Lower<'_, 'a, '_> {
             Curve::Unary(f, a) if !a.is_x() => {
                 let inner = self.curved(x, a)?;
                 self.curved(&inner, &Rc::new(Curve::Unary(*f, Rc::new(Curve::X))))
+            }
+            Curve::Binary(Binary::Pow, a, b) if matches!(**b, Curve::Constant(2.0)) => {
+                // A square is a product with itself.
+                let a = self.curved(x, a)?;
+                let name = self.name_at(x.by);
+                let layer = self.push(name, Op::Mul, &[a.layer, a.layer], vec![])?;
+                Ok(Live { layer, ..x.clone() })
             }
             Curve::Binary(f, a, b) if matches!(**b, Curve::Constant(_)) && !a.is_x() => {
                 let inner = self.curved(x, a)?;
@@ -117,7 +127,7 @@ impl<'a> Lower<'_, 'a, '_> {
             {
                 let (left, right) = (self.curved(x, a)?, self.curved(x, b)?);
                 let op = if *f == Binary::Add { Op::Add } else { Op::Mul };
-                let name = self.name(None);
+                let name = self.name_at(x.by);
                 let layer = self.push(name, op, &[left.layer, right.layer], vec![])?;
                 Ok(Live { layer, ..x.clone() })
             }
@@ -228,7 +238,7 @@ impl<'a> Lower<'_, 'a, '_> {
         })?;
         let mut layout = live.layout.clone();
         layout.axes[axis] = Layout::whole(0, all);
-        Ok(Live { layer: made.layer, layout, curve: Rc::clone(&made.curve) })
+        Ok(Live { layout, ..made })
     }
 
     /// A map `[1, C, H, W]`, or a vector as `[1, C, 1, 1]`.
@@ -269,7 +279,7 @@ impl<'a> Lower<'_, 'a, '_> {
         }
         let mut layout = Layout::new(layout.axes);
         layout.offset = [0; 3];
-        Ok(Live { layer: made.layer, layout, curve: Rc::new(Curve::X) })
+        Ok(Live::of(made.layer, layout))
     }
 }
 

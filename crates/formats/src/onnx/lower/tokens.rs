@@ -25,6 +25,7 @@ pub(super) struct Tokens {
     first: Rc<Vec<f32>>,
     /// Positions of all, `[first + H·W, D]`; empty while there are none.
     position: Rc<Vec<f32>>,
+    name: Name,
     /// The layer, once somebody wanted it as it is.
     made: Rc<OnceCell<Live>>,
 }
@@ -32,6 +33,11 @@ pub(super) struct Tokens {
 impl Tokens {
     fn count(&self) -> usize {
         extent(&self.rest.layout.axes[1]) + self.first.len() / self.d
+    }
+
+    /// Whether it has its positions.
+    pub(super) fn is_placed(&self) -> bool {
+        !self.position.is_empty()
     }
 
     /// Extents of the value.
@@ -63,6 +69,7 @@ impl<'a> Lower<'_, 'a, '_> {
             d,
             first: Rc::default(),
             position: Rc::default(),
+            name: self.tokens_name(None),
             made: Rc::default(),
         }))
     }
@@ -114,6 +121,7 @@ impl<'a> Lower<'_, 'a, '_> {
             more.iter_mut().zip(tokens.position.iter()).for_each(|(a, b)| *a += b);
         }
         tokens.position = Rc::new(more);
+        tokens.name = self.tokens_name(known.origin);
         tokens.made = Rc::default();
         Ok(Some(tokens))
     }
@@ -135,7 +143,8 @@ impl<'a> Lower<'_, 'a, '_> {
         for (i, v) in to.into_iter().zip(values.iter()) {
             position[i] = *v;
         }
-        let layer = self.sequence(live.layer, d, vec![], position)?;
+        let name = self.tokens_name(known.origin);
+        let layer = self.sequence(live.layer, name, vec![], position)?;
         Ok(Some(Live::of(layer, as_sequence(&live.layout, w))))
     }
 
@@ -144,14 +153,14 @@ impl<'a> Lower<'_, 'a, '_> {
         if let Some(live) = tokens.made.get() {
             return Ok(live.clone());
         }
-        let Tokens { rest, d, first, position, made } = tokens.clone();
+        let Tokens { rest, d, first, position, name, made } = tokens.clone();
         let count = tokens.count();
         if first.is_empty() && position.is_empty() {
             return Ok(rest);
         }
         self.room(first.len().saturating_add(count.saturating_mul(d)), 1)?;
         let position = if position.is_empty() { vec![0.0; count * d] } else { position.to_vec() };
-        let layer = self.sequence(rest.layer, d, first.to_vec(), position)?;
+        let layer = self.sequence(rest.layer, name, first.to_vec(), position)?;
         let layout = Layout::natural(&[d, count, 1]).transposed(&[0, 2, 3, 1]);
         let layout = layout.and_then(|l| l.reshaped(&[1, count, d]));
         let layout = layout.ok_or_else(|| wanted("a sequence [1, T, D]"))?;
@@ -161,17 +170,17 @@ impl<'a> Lower<'_, 'a, '_> {
     fn sequence(
         &mut self,
         of: usize,
-        d: usize,
+        name: Name,
         first: Vec<f32>,
         position: Vec<f32>,
     ) -> Lowered<usize> {
+        let d = self.shape(of)[0];
         let tensor = |values: Vec<f32>| {
             let shape = Shape::from([values.len() / d, d]);
             Tensor::new(shape, values).map(Arc::new).map_err(|e| wanted(e.to_string()))
         };
         let op = Op::Tokens { first: first.len() / d };
         let params = vec![(Role::Token, tensor(first)?), (Role::Position, tensor(position)?)];
-        let name = Name { text: "tokens".to_owned(), own: true };
         self.push(name, op, &[of], params)
     }
 }

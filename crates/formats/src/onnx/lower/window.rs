@@ -6,7 +6,8 @@ use regraft_net::op::{Conv2d, Pad, Rounding, Window};
 use regraft_net::{Op, Role};
 use regraft_tensor::{Shape, Tensor};
 
-use super::{Args, Live, Lower, Lowered, wanted};
+use super::{Args, Live, Lower, Lowered, Value, wanted};
+use crate::onnx::consts::Const;
 use crate::onnx::fold::axis_of;
 use crate::onnx::layout::{Atom, Layout};
 
@@ -55,6 +56,9 @@ impl<'a> Lower<'_, 'a, '_> {
     pub(super) fn conv(&mut self, args: &Args<'a>) -> Lowered<Live> {
         let weight = args.constant(1, "a kernel")?;
         let bias = args.maybe_constant(2, "a bias")?;
+        if let &[1, 1, size] = &weight.dims[..] {
+            return self.across_channels(args.value(0)?, size, weight, bias);
+        }
         let &[out, per_group, kh, kw] = &weight.dims[..] else {
             return Err(wanted("a kernel of 4 axes: out, in, rows, columns"));
         };
@@ -69,6 +73,11 @@ impl<'a> Lower<'_, 'a, '_> {
             }
             let values = weight.into_floats(&mut self.store)?;
             params.push(tensor(Role::Weight, [out, c], values)?);
+            (live.layer, Op::Linear { out, bias: bias.is_some() }, live.layout)
+        } else if self.ours && self.here().ints("kernel_shape").is_none() && [kh, kw] == [1, 1] {
+            // A matrix for each pixel: our exporter says so by saying nothing of a window.
+            let values = weight.into_floats(&mut self.store)?;
+            params.push(tensor(Role::Weight, [out, per_group], values)?);
             (live.layer, Op::Linear { out, bias: bias.is_some() }, live.layout)
         } else {
             let (layer, conv) = self.conv2d(&live, [out, kh, kw], groups, bias.is_some())?;
@@ -90,6 +99,56 @@ impl<'a> Lower<'_, 'a, '_> {
         Ok(Live::of(layer, layout))
     }
 
+    /// A convolution over the channels of a vector (Wang et al. 2019, "ECA-Net"), as the matrix that it is.
+    fn across_channels(
+        &mut self,
+        value: &Value<'a>,
+        size: usize,
+        weight: Const<'a>,
+        bias: Option<Const<'a>>,
+    ) -> Lowered<Live> {
+        let not = || wanted("a convolution of stride 1 over the channels of a vector [1, 1, C]");
+        let live = self.solid(value)?;
+        let live = self.flat(&live)?;
+        let &[c] = self.shape(live.layer) else { return Err(not()) };
+        let whole = live.layout.axes == [vec![], vec![], Layout::whole(0, c)];
+        let one = |name| self.here().ints(name).is_none_or(|v| *v == [1]);
+        let before = match self.here().ints("pads") {
+            None => 0,
+            Some([a, b]) if a + b + 1 == size as i64 && *a >= 0 => *a as usize,
+            Some(_) => return Err(not()),
+        };
+        let auto = self.here().text("auto_pad").is_none_or(|t| t == "NOTSET");
+        if !whole || !one("strides") || !one("dilations") || !auto || before >= size {
+            return Err(not());
+        }
+        if self.here().ints("pads").is_none() && size != 1 {
+            return Err(not());
+        }
+        let name = self.name(weight.origin);
+        let taps = weight.into_floats(&mut self.store)?;
+        self.room(c.saturating_mul(c), 1)?;
+        let mut values = vec![0.0; c * c];
+        for out in 0..c {
+            for (i, tap) in taps.iter().enumerate() {
+                let from = (out + i).checked_sub(before).filter(|from| *from < c);
+                if let Some(from) = from {
+                    values[out * c + from] = *tap;
+                }
+            }
+        }
+        let mut params = vec![tensor(Role::Weight, [c, c], values)?];
+        let biased = bias.is_some();
+        if let Some(bias) = bias {
+            let bias = bias.scalar(&mut self.store)?.ok_or_else(not)?;
+            self.room(c, 1)?;
+            params.push(tensor(Role::Bias, [c], vec![bias as f32; c])?);
+        }
+        let op = Op::Linear { out: c, bias: biased };
+        let layer = self.push(name, op, &[live.layer], params)?;
+        Ok(Live::of(layer, live.layout))
+    }
+
     /// A convolution, and the layer it reads: borders of zeros before it become its padding.
     fn conv2d(
         &self,
@@ -101,6 +160,7 @@ impl<'a> Lower<'_, 'a, '_> {
         let (mut layer, mut border) = (live.layer, Pad::all(0));
         if let Op::Pad { pad, crop } = &self.drafts.at(layer).op
             && *crop == Pad::all(0)
+            && !self.ours
         {
             border = *pad;
             layer = self.drafts.at(layer).inputs[0];
