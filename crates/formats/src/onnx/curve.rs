@@ -167,6 +167,32 @@ impl Curve {
         Some(if *f == Binary::Min { [f64::NEG_INFINITY, *c] } else { [*c, f64::INFINITY] })
     }
 
+    /// What it is without the numbers that are multiplied or added last, and factor and offset of these;
+    /// no further than to a function that there is a layer for.
+    pub(super) fn peeled(self: &Rc<Self>) -> (Rc<Self>, [f64; 2]) {
+        let (mut at, mut factor, mut offset) = (Rc::clone(self), 1.0, 0.0);
+        while !at.is_x() && at.layer().is_none() {
+            let (inner, [k, d]) = match &*at {
+                Self::Unary(Unary::Negative, a) => (a, [-1.0, 0.0]),
+                Self::Binary(f, a, b) => match (f, &**a, &**b) {
+                    (Binary::Add, _, Self::Constant(c)) => (a, [1.0, *c]),
+                    (Binary::Add, Self::Constant(c), _) => (b, [1.0, *c]),
+                    (Binary::Sub, _, Self::Constant(c)) => (a, [1.0, -*c]),
+                    (Binary::Sub, Self::Constant(c), _) => (b, [-1.0, *c]),
+                    (Binary::Mul, _, Self::Constant(c)) => (a, [*c, 0.0]),
+                    (Binary::Mul, Self::Constant(c), _) => (b, [*c, 0.0]),
+                    (Binary::Div, _, Self::Constant(c)) if *c != 0.0 => (a, [1.0 / *c, 0.0]),
+                    _ => break,
+                },
+                Self::X | Self::Constant(_) | Self::Unary(..) => break,
+            };
+            offset += factor * d;
+            factor *= k;
+            at = Rc::clone(inner);
+        }
+        (at, [factor, offset])
+    }
+
     /// The layer that computes the same, by its values on a grid.
     pub(super) fn layer(&self) -> Option<Op> {
         known()
@@ -250,6 +276,20 @@ mod tests {
         assert_eq!(swish.layer(), Some(Op::Activate(Activation::HardSwish)));
         let wrong = x.unary(Unary::Clip { min: 0.0, max: 5.9 }).unwrap();
         assert_eq!(wrong.layer(), None);
+    }
+
+    #[test]
+    fn numbers_around_a_function_are_a_line_behind_it() {
+        let x = Rc::new(Curve::X);
+        let c = |v: f64| Rc::new(Curve::Constant(v));
+        let square = Curve::binary(Binary::Pow, &x.unary(Unary::Relu).unwrap(), &c(2.0)).unwrap();
+        let most = Curve::binary(Binary::Mul, &c(0.5), &square).unwrap();
+        let all = Curve::binary(Binary::Sub, &c(3.0), &most).unwrap();
+        assert_eq!(all.peeled(), (square.clone(), [-0.5, 3.0]));
+        let sigmoid = x.unary(Unary::Sigmoid).unwrap();
+        let twice = Curve::binary(Binary::Div, &sigmoid, &c(0.5)).unwrap();
+        assert_eq!(twice.peeled(), (sigmoid, [2.0, 0.0]));
+        assert_eq!(square.peeled(), (square.clone(), [1.0, 0.0]));
     }
 
     #[test]

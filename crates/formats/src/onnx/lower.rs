@@ -334,7 +334,7 @@ impl<'a> Lower<'_, 'a, '_> {
                 one(Value::Const(Const::ints_of(vec![], vec![count as i64])))
             }
             "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Transpose" | "Expand" | "Gather"
-            | "Slice" => one(Value::Live(self.moved(&args)?)),
+            | "GatherND" | "Slice" => one(Value::Live(self.moved(&args)?)),
             "Split" => Ok(Some(self.split(&args)?)),
             "Concat" => one(self.concat(&args)?),
             "Conv" => one(Value::Live(self.conv(&args)?)),

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::OnnxFault;
 use super::budget::Budget;
-use super::ir::{Input, Ir, Node, Setting, ValueId};
+use super::ir::{Dialect, Input, Ir, Node, Setting, ValueId};
 use super::raw::{Payload, Raw, dtype};
 use super::schema::{attribute, entry, graph, model, node, opset, tensor, value};
 use crate::FormatError;

@@ -11,6 +11,7 @@ mod folders;
 mod hostile;
 mod keras;
 mod onnx;
+mod onnx_ours;
 mod tflite;
 mod values;
 mod writing;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use regraft_formats::{FormatError, Model, OnnxFault, onnx, open_model};
 use regraft_net::formula::formula_batch;
+use regraft_net::op::Pad;
 use regraft_net::{Op, notation};
 use regraft_testkit::Reference;
 
@@ -44,7 +45,7 @@ fn difference(got: &[f64], wanted: &[f64]) -> f64 {
 #[test]
 fn files_of_all_exporters_compute_what_their_frameworks_do() {
     let expected = expected();
-    assert!(expected.len() >= 17, "fixtures are missing");
+    assert!(expected.len() >= 21, "fixtures are missing");
     for (name, wanted) in expected {
         let model = open(&name);
         let apart = difference(&output(&model), &wanted);
@@ -102,6 +103,43 @@ fn the_card_knows_scores_and_features() {
     let card = open("external.onnx").network.card().clone();
     assert_eq!(card.labels, ["ant", "bee", "cat", "dog"]);
     assert_eq!(card.licence, "MIT");
+}
+
+#[test]
+fn channels_turned_or_mixed_are_a_matrix_and_squares_are_products() {
+    for name in ["channels-17.onnx", "channels-dynamo.onnx"] {
+        let model = open(name);
+        let graph = model.network.graph();
+        let words: Vec<&str> = graph.layers().map(|(_, l)| l.op.name()).collect();
+        let wanted = [
+            "input",
+            "affine",
+            "linear",
+            "conv2d",
+            "global_avg_pool",
+            "linear",
+            "sigmoid",
+            "mul",
+            "conv2d",
+            "relu",
+            "mul",
+            "affine",
+            "global_avg_pool",
+            "linear",
+        ];
+        assert_eq!(words, wanted, "{name}");
+    }
+}
+
+#[test]
+fn a_border_that_is_computed_from_the_pictures_shape_is_a_border() {
+    let model = open("borders-13.onnx");
+    let graph = model.network.graph();
+    let conv = graph.layers().find_map(|(_, l)| match l.op {
+        Op::Conv2d(conv) => Some(conv.pad),
+        _ => None,
+    });
+    assert_eq!(conv, Some(Pad { top: 2, left: 0, bottom: 0, right: 2 }));
 }
 
 #[test]

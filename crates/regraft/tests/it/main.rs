@@ -4,5 +4,6 @@
 
 mod goldens;
 mod keras;
+mod onnx;
 mod real;
 mod tflite;

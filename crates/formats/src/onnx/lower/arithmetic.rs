@@ -374,7 +374,7 @@ impl<'a> Lower<'_, 'a, '_> {
         shift: Option<Vec<f32>>,
     ) -> Lowered<Live> {
         let c = self.shape(live.layer)[0];
-        self.store.budget.numbers(2 * c, "layers")?;
+        self.store.budget.numbers(4 * c, "layers")?;
         let below = self.drafts.at(live.layer).clone();
         let fixed = matches!(below.op, Op::Input { .. } | Op::Affine { .. });
         let mut scale = scale.unwrap_or_else(|| vec![1.0; c]);

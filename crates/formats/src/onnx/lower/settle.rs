@@ -88,12 +88,13 @@ impl<'a> Lower<'_, 'a, '_> {
             let name = self.name_at(x.by);
             return self.pointwise(x, name, op);
         }
-        if let Some([factor, offset]) = curve.line() {
-            let c = self.shape(x.layer)[0];
-            self.store.budget.numbers(4 * c, "layers")?;
-            let (scale, shift) = (vec![factor as f32; c], vec![offset as f32; c]);
-            let name = self.name_at(x.by);
-            return self.pointwise(x, name, Op::Affine { scale, shift });
+        if let Some(line) = curve.line() {
+            return self.line(x, line);
+        }
+        let (inner, line) = curve.peeled();
+        if inner != *curve {
+            let inner = self.curved(x, &inner)?;
+            return self.line(&inner, line);
         }
         if let Some([min, max]) = curve.limits() {
             let op = Op::Activate(Activation::Clip { min: min as f32, max: max as f32 });
@@ -136,6 +137,15 @@ impl<'a> Lower<'_, 'a, '_> {
                  silu, gelu, tanh, leaky relu",
             )),
         }
+    }
+
+    /// A factor and an offset for all.
+    fn line(&mut self, x: &Live, [factor, offset]: [f64; 2]) -> Lowered<Live> {
+        let c = self.shape(x.layer)[0];
+        self.store.budget.numbers(4 * c, "layers")?;
+        let (scale, shift) = (vec![factor as f32; c], vec![offset as f32; c]);
+        let name = self.name_at(x.by);
+        self.pointwise(x, name, Op::Affine { scale, shift })
     }
 
     /// The same in the output of a layer that is all of it: parts are cut out.

@@ -1,7 +1,8 @@
 //! Nodes that only move values: they change layouts and make no layers.
 
-use regraft_net::Op;
+use regraft_net::{Op, Role};
 
+use super::window::tensor;
 use super::{Args, Live, Lower, Lowered, Value, dims_of, wanted};
 use crate::onnx::consts::Const;
 use crate::onnx::fold::elementwise::broadcast;
@@ -28,11 +29,11 @@ impl<'a> Lower<'_, 'a, '_> {
         }
     }
 
-    /// `Reshape`, `Flatten`, `Squeeze`, `Unsqueeze`, `Transpose`, `Expand`, `Gather`, `Slice`.
+    /// `Reshape`, `Flatten`, `Squeeze`, `Unsqueeze`, `Transpose`, `Expand`, `Gather`, `GatherND`, `Slice`.
     pub(super) fn moved(&mut self, args: &Args<'a>) -> Lowered<Live> {
         let op = self.here().op.to_string();
-        if op == "Gather" || op == "Slice" {
-            return self.part(args, op == "Gather");
+        if op == "Gather" || op == "GatherND" || op == "Slice" {
+            return self.part(args, op != "Slice");
         }
         let live = self.loose(args)?;
         let dims = live.layout.dims();
@@ -114,15 +115,25 @@ impl<'a> Lower<'_, 'a, '_> {
         if gather {
             let axis = axis_of(self.here().int("axis").unwrap_or(0), dims.len())
                 .ok_or_else(|| wanted("an axis of the input"))?;
-            let index = args.constant(1, "indices")?;
+            let mut index = args.constant(1, "indices")?;
+            if self.here().op == "GatherND" {
+                // Of places with one number each: of the first axis.
+                let batch = self.here().int("batch_dims").unwrap_or(0);
+                if batch != 0 || index.dims.len() < 2 || index.dims.pop() != Some(1) || axis != 0 {
+                    return Err(wanted("indices along the first axis, [n, 1]"));
+                }
+            }
             let at: Option<Vec<usize>> =
                 index.ints(&mut self.store)?.iter().map(|i| axis_of(*i, dims[axis])).collect();
             let at = at.ok_or_else(|| wanted(format!("indices below {}", dims[axis])))?;
             let step = if let [a, b, ..] = at[..] { b.saturating_sub(a) } else { 1 };
             let even = at.windows(2).all(|w| w[1].checked_sub(w[0]) == Some(step));
-            let first = at.first().filter(|_| even);
-            let first = *first.ok_or_else(|| wanted("indices that are evenly apart, upwards"))?;
-            live = self.sliced(&live, axis, (first, at.len(), step))?;
+            let first = *at.first().ok_or_else(|| wanted("at least one index"))?;
+            live = if even && (step > 0 || at.len() == 1) {
+                self.sliced(&live, axis, (first, at.len(), step))?
+            } else {
+                self.picked(&live, axis, &at)?
+            };
             if index.dims.len() == 1 {
                 return Ok(live);
             }
@@ -145,6 +156,27 @@ impl<'a> Lower<'_, 'a, '_> {
             live = self.sliced(&live, axis, part)?;
         }
         Ok(live)
+    }
+
+    /// Channels in any order, also several times: a matrix of ones and zeros.
+    fn picked(&mut self, live: &Live, axis: usize, at: &[usize]) -> Lowered<Live> {
+        let live = self.plain(live)?;
+        let live = self
+            .ordered(&live, axis)
+            .map_err(|_| wanted("indices that are evenly apart, upwards, or of channels"))?;
+        let c = self.shape(live.layer)[0];
+        self.room(c.saturating_mul(at.len()), 1)?;
+        let mut values = vec![0.0; c * at.len()];
+        for (row, from) in at.iter().enumerate() {
+            values[row * c + from] = 1.0;
+        }
+        let name = self.name(None);
+        let op = Op::Linear { out: at.len(), bias: false };
+        let params = vec![tensor(Role::Weight, [at.len(), c], values)?];
+        let layer = self.push(name, op, &[live.layer], params)?;
+        let mut layout = live.layout;
+        layout.axes[axis] = Layout::whole(0, at.len());
+        Ok(Live::of(layer, layout))
     }
 
     /// A part of an axis: first step, count, distance.

@@ -1,7 +1,7 @@
 //! What operations are called.
 
 /// Operations that are understood, also where an input is not.
-pub(super) const SUPPORTED: [&str; 77] = [
+pub(super) const SUPPORTED: [&str; 78] = [
     "Abs",
     "Add",
     "And",
@@ -26,6 +26,7 @@ pub(super) const SUPPORTED: [&str; 77] = [
     "Flatten",
     "Floor",
     "Gather",
+    "GatherND",
     "Gelu",
     "Gemm",
     "GlobalAveragePool",

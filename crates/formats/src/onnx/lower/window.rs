@@ -113,20 +113,19 @@ impl<'a> Lower<'_, 'a, '_> {
         let &[c] = self.shape(live.layer) else { return Err(not()) };
         let whole = live.layout.axes == [vec![], vec![], Layout::whole(0, c)];
         let one = |name| self.here().ints(name).is_none_or(|v| *v == [1]);
+        let fits = |pad: i64| (0..size as i64).contains(&pad);
         let before = match self.here().ints("pads") {
-            None => 0,
-            Some([a, b]) if a + b + 1 == size as i64 && *a >= 0 => *a as usize,
-            Some(_) => return Err(not()),
+            None if size == 1 => 0,
+            Some([a, b]) if fits(*a) && fits(*b) && a + b + 1 == size as i64 => *a as usize,
+            Some(_) | None => return Err(not()),
         };
         let auto = self.here().text("auto_pad").is_none_or(|t| t == "NOTSET");
-        if !whole || !one("strides") || !one("dilations") || !auto || before >= size {
-            return Err(not());
-        }
-        if self.here().ints("pads").is_none() && size != 1 {
+        if !whole || !one("strides") || !one("dilations") || !auto {
             return Err(not());
         }
         let name = self.name(weight.origin);
         let taps = weight.into_floats(&mut self.store)?;
+        self.store.budget.steps(c.saturating_mul(size), "layers")?;
         self.room(c.saturating_mul(c), 1)?;
         let mut values = vec![0.0; c * c];
         for out in 0..c {
