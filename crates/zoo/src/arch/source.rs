@@ -472,7 +472,8 @@ pub(super) fn kernel(
                 None => format!("{layer}/kernel"),
             };
             // `ConvNeXt` has a convolution of as many groups instead of a depthwise one.
-            let shape = if layer.ends_with("_depthwise_conv") { [h, w, 1, o] } else { [h, w, o, 1] };
+            let shape =
+                if layer.ends_with("_depthwise_conv") { [h, w, 1, o] } else { [h, w, o, 1] };
             named(name, shape.to_vec(), Order::Depthwise([o, 1, h, w]))
         }
         (&[o, i, h, w], _) => {

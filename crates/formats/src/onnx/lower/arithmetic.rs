@@ -268,7 +268,10 @@ impl<'a> Lower<'_, 'a, '_> {
     fn growing_with(&mut self, x: &Value<'a>, known: &Const<'a>) -> Lowered<Option<super::Tokens>> {
         let dims = dims_of(x)?;
         let alone = dims.get(1) == Some(&1);
-        if dims.len() != 3 || !self.is_position(known.origin).unwrap_or(!alone) || known.count() != dims.iter().product::<usize>() {
+        if dims.len() != 3
+            || !self.is_position(known.origin).unwrap_or(!alone)
+            || known.count() != dims.iter().product::<usize>()
+        {
             return Ok(None);
         }
         self.growing(x)

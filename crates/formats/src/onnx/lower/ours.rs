@@ -59,7 +59,11 @@ impl<'a> Lower<'_, 'a, '_> {
 
     /// What a sequence of tokens is called.
     pub(super) fn tokens_name(&self, origin: Option<ValueId>) -> Name {
-        if self.ours { self.own_name(origin) } else { Name { text: "tokens".to_owned(), own: true } }
+        if self.ours {
+            self.own_name(origin)
+        } else {
+            Name { text: "tokens".to_owned(), own: true }
+        }
     }
 
     /// `Dropout` and `Identity`, which are layers in a file of ours.
