@@ -110,10 +110,13 @@ impl TfliteFault {
     /// What the steps that this shares with ONNX found wrong; `op` gives the operator by the name of a
     /// layer.
     pub(super) fn of_graph(fault: OnnxFault, op: impl Fn(&str) -> Option<String>) -> Self {
+        // What has no step of its own has its name already, in capitals or with its own behind a colon.
+        let own = |step: &str| {
+            step != "LRN" && (step.contains([':', ' ']) || !step.contains(char::is_lowercase))
+        };
         let named = |node: &str, step: String| match op(node) {
-            Some(op) if op == step || step.starts_with("CUSTOM") => step,
-            Some(op) => op,
-            None => step,
+            Some(op) if !own(&step) => op,
+            Some(_) | None => step,
         };
         match fault {
             OnnxFault::NoGraph => Self::NoGraph,

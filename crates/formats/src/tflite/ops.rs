@@ -84,7 +84,11 @@ impl<'a> Reader<'a, '_> {
             .map(|i| self.index(table, operator::OUTPUTS, i))
             .collect::<Result<_, _>>()?;
         let called = outputs.first().map_or("", |o| self.tensors[*o].name);
-        let name = layer(called, kind, self.network);
+        let mut name = layer(called, kind, self.network);
+        // The name of a layer says which operator it is, so another operator has another one.
+        if self.operators.get(&name).is_some_and(|k| k != kind) {
+            name = format!("{name}.{}", kind.to_lowercase().replace(char::is_whitespace, "_"));
+        }
         let known = options::kind(kind);
         let own = known != 0 && table.byte(operator::KIND)? == known;
         let options = if own { table.table("Options", operator::OPTIONS)? } else { None };
@@ -116,6 +120,8 @@ impl<'a> Reader<'a, '_> {
             "MEAN" => one(self.reduced(op, "ReduceMean")),
             "SUM" => one(self.reduced(op, "ReduceSum")),
             "REDUCE_MAX" => one(self.reduced(op, "ReduceMax")),
+            "REDUCE_MIN" => one(self.reduced(op, "ReduceMin")),
+            "REDUCE_PROD" => one(self.reduced(op, "ReduceProd")),
             "ADD" | "SUB" | "MUL" | "DIV" => one(self.fused_arithmetic(op)),
             "RESHAPE" => one(self.reshape(op)),
             "SQUEEZE" | "EXPAND_DIMS" | "TRANSPOSE" | "SLICE" | "STRIDED_SLICE" | "GATHER"

@@ -18,6 +18,8 @@ pub(super) fn kind(op: &str) -> u8 {
         ("MEAN", 27),
         ("SUM", 27),
         ("REDUCE_MAX", 27),
+        ("REDUCE_MIN", 27),
+        ("REDUCE_PROD", 27),
         ("SUB", 28),
         ("DIV", 29),
         ("SQUEEZE", 30),

@@ -94,6 +94,9 @@ fn channels_last_make_no_layers_and_names_are_those_of_what_was_fused() {
     assert_eq!(card.framework, "tensorflow");
     assert_eq!(card.preprocess.crop, [20, 17]);
     let graph = model.network.graph();
+    for name in ["picture", "Conv2D", "Relu6", "depthwise"] {
+        assert!(graph.find(name).is_ok(), "{name}: {}", notation::print(graph));
+    }
     let logits = graph.layer(graph.find(card.logits.as_deref().unwrap()).unwrap());
     assert_eq!(logits.op, Op::Linear { out: 6, bias: true });
     assert!(card.cut.is_some());

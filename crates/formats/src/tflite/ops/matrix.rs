@@ -51,7 +51,7 @@ impl<'a> Reader<'a, '_> {
         self.node("MatMul", &op.name, inputs, vec![])
     }
 
-    /// `MEAN`, `SUM`, `REDUCE_MAX`.
+    /// `MEAN`, `SUM`, `REDUCE_MAX`, `REDUCE_MIN`, `REDUCE_PROD`.
     pub(super) fn reduced(
         &mut self,
         op: &Operator<'a, '_>,
