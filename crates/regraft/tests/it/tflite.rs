@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use regraft::{LoadOptions, Quiet};
 use regraft_infer::Engine;
 use regraft_net::Forward as _;
 use regraft_net::Network;
@@ -27,6 +28,25 @@ fn distance(got: &[f64], wanted: &[f64]) -> f64 {
 fn values(json: &serde_json::Value, field: &str) -> Option<Vec<f64>> {
     let all = json.get(field)?.as_array()?;
     Some(all.iter().map(|v| v.as_f64().unwrap()).collect())
+}
+
+#[test]
+fn a_file_of_tflite_is_loaded_cut_and_converted_as_any_network_is() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../formats/tests/fixtures/tflite/mobile.tflite")
+        .display()
+        .to_string();
+    let options = LoadOptions::default();
+    let loaded = regraft::load(&file, &options, &Quiet).unwrap();
+    let cut = loaded.network.card().cut.clone().unwrap();
+    assert!(loaded.network.cut(&cut).is_ok(), "{cut}");
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["net.onnx", "net.safetensors"] {
+        let made = folder.path().join(name);
+        let done = regraft::convert(&file, &made, false, &options, &Quiet).unwrap();
+        assert!(done.difference.is_some_and(|d| d < 1e-5), "{name}: {:?}", done.difference);
+        regraft::load(&made.display().to_string(), &options, &Quiet).unwrap();
+    }
 }
 
 #[test]
