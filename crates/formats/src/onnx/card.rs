@@ -31,6 +31,14 @@ pub(super) fn card(ir: &Ir<'_>, graph: &Graph, notes: &mut Vec<String>) -> Card 
     if card.labels.is_empty() {
         card.labels = entries.get("names").map(|t| labels(t)).unwrap_or_default();
     }
+    if ir.producer == "regraft" {
+        // What a card of ours does not say nobody said.
+        let known = |name: &String| graph.find(name).is_ok();
+        card.logits = card.logits.filter(known);
+        card.cut = card.cut.filter(known);
+        card.blocks.retain(known);
+        return card;
+    }
     let (logits, cut) = head(graph);
     card.logits = card.logits.filter(|n| graph.find(n).is_ok()).or(logits);
     card.cut = card.cut.filter(|n| graph.find(n).is_ok()).or(cut);

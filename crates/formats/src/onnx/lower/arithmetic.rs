@@ -59,10 +59,11 @@ impl<'a> Lower<'_, 'a, '_> {
             _ => return Ok(Value::Live(self.activation(&op, &live, args)?)),
         };
         let made = if let Some(curve) = live.curve.unary(unary) {
-            Live { curve, ..live }
+            Live { curve, by: self.node, ..live }
         } else {
             let plain = self.plain(&live)?;
-            Live { curve: Rc::new(Curve::Unary(unary, Rc::new(Curve::X))), ..plain }
+            let curve = Rc::new(Curve::Unary(unary, Rc::new(Curve::X)));
+            Live { curve, by: self.node, ..plain }
         };
         // What nothing else is made of becomes a layer where it stands.
         let whole =

@@ -78,7 +78,9 @@ impl<'a> Lower<'_, 'a, '_> {
         if curve.is_x() {
             return Ok(x.clone());
         }
-        let key = format!("{curve:?}");
+        // In a file of ours two layers that compute the same are two.
+        let which = if self.ours { x.by } else { 0 };
+        let key = format!("{which} {curve:?}");
         let made = self.once(x.layer, key, |lower| lower.curve_layers(x, curve))?;
         Ok(Live { layout: x.layout.clone(), ..made })
     }
@@ -154,7 +156,9 @@ impl<'a> Lower<'_, 'a, '_> {
             return Ok(live.clone());
         }
         let curve = Rc::clone(&live.curve);
-        let made = self.once(live.layer, format!("{:?}", live.layout), |l| l.cut_out(live))?;
+        let which = if self.ours { self.node } else { 0 };
+        let key = format!("{which} {:?}", live.layout);
+        let made = self.once(live.layer, key, |l| l.cut_out(live))?;
         Ok(Live { curve, ..made })
     }
 
@@ -193,6 +197,20 @@ impl<'a> Lower<'_, 'a, '_> {
         Ok(live)
     }
 
+    /// The layer that a crop reads, and the border put around it before: in a file of ours both may be
+    /// one layer, of which the border is called `LAYER/pad`.
+    fn bordered(&self, layer: usize) -> (usize, Pad) {
+        let draft = self.drafts.at(layer);
+        if let Op::Pad { pad, crop } = draft.op
+            && crop == Pad::all(0)
+            && self.ours
+            && draft.name.text.strip_suffix("/pad") == Some(&*self.name(None).text)
+        {
+            return (draft.inputs[0], pad);
+        }
+        (layer, Pad::all(0))
+    }
+
     /// Rows and columns cut out of a map.
     fn cut_map(&mut self, live: &mut Live, runs: [&Run; 2]) -> Lowered<()> {
         let [_, h, w] = self.shape(live.layer) else { return Ok(()) };
@@ -201,8 +219,9 @@ impl<'a> Lower<'_, 'a, '_> {
         let crop =
             Pad { top: runs[0].start, left: runs[1].start, bottom: after(0), right: after(1) };
         if crop != Pad::all(0) {
-            let (name, pad) = (self.helper("crop"), Pad::all(0));
-            live.layer = self.push(name, Op::Pad { pad, crop }, &[live.layer], vec![])?;
+            let (from, pad) = self.bordered(live.layer);
+            let name = self.helper("crop");
+            live.layer = self.push(name, Op::Pad { pad, crop }, &[from], vec![])?;
             live.layout.offset[1..].fill(0);
         }
         let stride = [runs[0].step, runs[1].step];

@@ -278,7 +278,7 @@ impl<'a> Lower<'_, 'a, '_> {
             };
             *dim.checked_sub(1).and_then(|d| around.get_mut(d)).ok_or_else(not)? = ends;
         }
-        if around.iter().flatten().any(|n| n.abs() > LARGEST) {
+        if around.iter().flatten().any(|n| n.unsigned_abs() > LARGEST as u64) {
             return Err(wanted(format!("borders of at most {LARGEST} pixels")));
         }
         let side = |sign: i64| {
