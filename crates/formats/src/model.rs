@@ -26,7 +26,37 @@ pub struct Model {
 /// [`FormatError::InFile`] with the path and the reason: the file cannot be read, is damaged, or holds
 /// weights only.
 pub fn open_model(path: &Path) -> Result<Model, FormatError> {
-    model(path).map_err(|fault| fault.in_file(path))
+    model(path).and_then(|model| named(model, path)).map_err(|fault| fault.in_file(path))
+}
+
+/// Names that programs give to every network they write.
+const NAMELESS: [&str; 10] = [
+    "",
+    "unknown",
+    "main",
+    "main_graph",
+    "graph",
+    "torch_jit",
+    "torch-jit-export",
+    "tf2onnx",
+    "MLIR Converted.",
+    "TOCO Converted.",
+];
+
+/// The network under the name of its file, where it has none of its own.
+fn named(model: Model, path: &Path) -> Result<Model, FormatError> {
+    let mut card = model.network.card().clone();
+    if !NAMELESS.contains(&card.name.as_str()) {
+        return Ok(model);
+    }
+    card.name = stem(path);
+    let network = Network::new(model.network.graph().clone(), model.network.params(), card)?;
+    Ok(Model { network, ..model })
+}
+
+/// The name of a file without its ending.
+fn stem(path: &Path) -> String {
+    path.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned())
 }
 
 fn model(path: &Path) -> Result<Model, FormatError> {
@@ -64,8 +94,7 @@ fn ours(path: &Path, weights: Weights) -> Result<Model, FormatError> {
         Some(_) | None => return Err(FormatError::NoGraph),
     };
     let graph = notation::parse(text)?;
-    let name = path.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
-    let mut card = Card::blank(&name);
+    let mut card = Card::blank(&stem(path));
     let wrong = card::read_entries(&weights.metadata, &mut card);
     let params = weights.tensors.into_iter().collect();
     let unused = unused(&graph, &params)?;

@@ -103,6 +103,13 @@ fn channels_last_make_no_layers_and_names_are_those_of_what_was_fused() {
 }
 
 #[test]
+fn a_network_without_a_name_of_its_own_is_called_as_its_file() {
+    assert_eq!(open("mobile.tflite").network.card().name, "mobile");
+    let inside = tflite::from_bytes(&std::fs::read(file("mobile.tflite")).unwrap()).unwrap();
+    assert_eq!(inside.network.card().name, "MLIR Converted.");
+}
+
+#[test]
 fn a_size_that_is_left_open_is_that_of_most_pictures() {
     let model = open("open.tflite");
     assert_eq!(model.network.card().preprocess.crop, [224, 224]);
