@@ -34,6 +34,7 @@ pub mod keras;
 mod model;
 mod numpy;
 pub mod onnx;
+mod operators;
 mod pickle;
 pub mod safetensors;
 mod shards;

@@ -27,7 +27,8 @@ impl Pad {
 
     /// TensorFlow's "same": the output is `ceil(input / stride)`, the odd pixel goes after.
     ///
-    /// All extents are `[height, width]`.
+    /// All extents are `[height, width]`. Nothing is padded where an extent or a stride is 0, which no
+    /// network may have.
     pub fn same(
         input: [usize; 2],
         size: [usize; 2],
@@ -35,9 +36,12 @@ impl Pad {
         dilation: [usize; 2],
     ) -> Self {
         let total = |i: usize| {
-            let out = input[i].div_ceil(stride[i]);
-            let reach = (out - 1) * stride[i] + (size[i] - 1) * dilation[i] + 1;
-            reach.saturating_sub(input[i])
+            if input[i] == 0 || size[i] == 0 || stride[i] == 0 {
+                return 0;
+            }
+            let last = (input[i].div_ceil(stride[i]) - 1).saturating_mul(stride[i]);
+            let window = (size[i] - 1).saturating_mul(dilation[i]).saturating_add(1);
+            last.saturating_add(window).saturating_sub(input[i])
         };
         let (h, w) = (total(0), total(1));
         Self { top: h / 2, left: w / 2, bottom: h - h / 2, right: w - w / 2 }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::OnnxFault;
-use super::budget::Budget;
-use super::ir::{Dialect, Input, Ir, Node, Setting, ValueId};
-use super::raw::{Payload, Raw, dtype};
 use super::schema::{attribute, entry, graph, model, node, opset, tensor, value};
 use crate::FormatError;
+use crate::operators::budget::Budget;
+use crate::operators::ir::{Dialect, Input, Ir, Node, Setting, ValueId};
+use crate::operators::raw::{Payload, Raw, dtype};
 use crate::wire::{Field, Fields};
 
 /// Bytes that a node costs in all that is made of it.

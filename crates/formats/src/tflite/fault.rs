@@ -1,6 +1,6 @@
 //! What can be wrong with a `TFLite` file.
 
-use crate::onnx::OnnxFault;
+use crate::operators::OnnxFault;
 
 /// An operator that is not understood, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,7 +126,7 @@ impl TfliteFault {
             }
             OnnxFault::InputShape { name, got } => Self::InputShape { name, got },
             OnnxFault::Ops { list } => {
-                let one = |o: crate::onnx::UnknownOp| UnknownOperator {
+                let one = |o: crate::operators::UnknownOp| UnknownOperator {
                     op: named(&o.node, o.op),
                     count: o.count,
                     first: o.node,

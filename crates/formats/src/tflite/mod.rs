@@ -2,7 +2,7 @@
 //!
 //! A file is a flatbuffer (`flat`) of the public schema `schema.fbs`, version 3. It becomes the same light
 //! picture of a graph that an ONNX file becomes (`read`, `ops`), and takes the same way to layers from
-//! there ([`crate::onnx`]): channels last and the transpositions around them make no layers.
+//! there (`crate::operators`): channels last and the transpositions around them make no layers.
 //!
 //! # Small integers
 //!
@@ -28,8 +28,7 @@ mod schema;
 
 use std::path::Path;
 
-use crate::onnx::budget::Budget;
-use crate::onnx::{self, consts::Store};
+use crate::operators::{self, Budget, Store};
 use crate::{FormatError, Model};
 
 pub use fault::{TfliteFault, UnknownOperator};
@@ -49,11 +48,11 @@ pub fn open(path: &Path) -> Result<Model, FormatError> {
 /// As [`open`], without the path.
 pub fn from_bytes(bytes: &[u8]) -> Result<Model, FormatError> {
     let mut budget = Budget::of_file(bytes.len());
-    let read::Read { ir, operators, unused, quantised, input } =
+    let read::Read { ir, operators: names, unused, quantised, input } =
         read::read(bytes, &mut budget).map_err(|fault| named(fault, |_| None))?;
     let store = Store { budget, folder: None };
-    let model = onnx::import(&ir, store);
-    let mut model = model.map_err(|fault| named(fault, |node| operators.get(node).cloned()))?;
+    let model = operators::network(&ir, store);
+    let mut model = model.map_err(|fault| named(fault, |node| names.get(node).cloned()))?;
     model.unused.extend(unused);
     model.unused.sort();
     model.unused.dedup();

@@ -1,7 +1,7 @@
 //! What layers are called: after the tensors that operators make, whose names the converter joins from
 //! those of all that it fused (`net/relu/Relu;net/bn/batchnorm/add_1;net/conv/convolution`).
 
-use crate::onnx::build::clean;
+use crate::operators::build::clean;
 
 /// How the name of a product with weights ends.
 const PRODUCTS: [&str; 5] = ["convolution", "Conv2D", "depthwise", "MatMul", "Tensordot"];

@@ -10,7 +10,7 @@ use super::schema::operator;
 use super::{TfliteFault, options};
 use crate::FormatError;
 use crate::dtype::Dtype;
-use crate::onnx::ir::{Setting, ValueId};
+use crate::operators::ir::{Setting, ValueId};
 
 mod arithmetic;
 mod matrix;

@@ -9,10 +9,10 @@ use super::schema::{buffer, code, dtype, graph, model, quantization, tensor};
 use super::{TfliteFault, schema};
 use crate::FormatError;
 use crate::dtype::Dtype;
-use crate::onnx::OnnxFault;
-use crate::onnx::budget::Budget;
-use crate::onnx::ir::{Dialect, Input, Ir, Node, Setting, ValueId};
-use crate::onnx::raw::{Payload, Raw};
+use crate::operators::OnnxFault;
+use crate::operators::budget::Budget;
+use crate::operators::ir::{Dialect, Input, Ir, Node, Setting, ValueId};
+use crate::operators::raw::{Payload, Raw};
 
 /// Bytes that a node costs in all that is made of it.
 const NODE: u64 = 640;

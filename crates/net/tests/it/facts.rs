@@ -118,4 +118,8 @@ fn same_padding_puts_the_odd_pixel_after() {
     assert_eq!(same(112, 5, 2), Pad { top: 1, left: 1, bottom: 2, right: 2 });
     assert_eq!(same(15, 3, 2), Pad::all(1));
     assert_eq!(same(14, 1, 1), Pad::all(0));
+    for (input, size, stride) in [(0, 3, 2), (8, 0, 2), (8, 3, 0)] {
+        assert_eq!(same(input, size, stride), Pad::all(0));
+    }
+    assert_eq!(same(8, usize::MAX, 1).top, usize::MAX / 2 - 4);
 }

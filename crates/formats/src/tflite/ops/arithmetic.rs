@@ -5,8 +5,8 @@ use std::rc::Rc;
 use super::Operator;
 use crate::FormatError;
 use crate::dtype::Dtype;
-use crate::onnx::ir::{Setting, ValueId};
-use crate::onnx::raw::{Payload, Raw};
+use crate::operators::ir::{Setting, ValueId};
+use crate::operators::raw::{Payload, Raw};
 use crate::tflite::options::{arithmetic, softmax};
 use crate::tflite::read::Reader;
 

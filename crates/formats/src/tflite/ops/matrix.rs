@@ -2,7 +2,7 @@
 
 use super::Operator;
 use crate::FormatError;
-use crate::onnx::ir::{Setting, ValueId};
+use crate::operators::ir::{Setting, ValueId};
 use crate::tflite::options::{matrix, product, reduce};
 use crate::tflite::read::Reader;
 

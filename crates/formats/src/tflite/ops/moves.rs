@@ -2,7 +2,7 @@
 
 use super::{Operator, Settings};
 use crate::FormatError;
-use crate::onnx::ir::{Setting, ValueId};
+use crate::operators::ir::{Setting, ValueId};
 use crate::tflite::flat::{Field, ints};
 use crate::tflite::options::{concat, gather, pack, reshape, squeeze, strided};
 use crate::tflite::read::{MAX_RANK, Reader};

@@ -2,7 +2,7 @@
 
 use super::{Operator, Settings};
 use crate::FormatError;
-use crate::onnx::ir::{Setting, ValueId};
+use crate::operators::ir::{Setting, ValueId};
 use crate::tflite::flat::Field;
 use crate::tflite::options::{conv, depthwise, local, pool};
 use crate::tflite::read::Reader;

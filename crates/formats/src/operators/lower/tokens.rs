@@ -8,10 +8,10 @@ use regraft_net::{Op, Role};
 use regraft_tensor::{Shape, Tensor};
 
 use super::{Live, Lower, Lowered, Value, wanted};
-use crate::onnx::build::Name;
-use crate::onnx::consts::Const;
-use crate::onnx::fold::elementwise::broadcast;
-use crate::onnx::layout::{Atom, Layout, extent, walk};
+use crate::operators::build::Name;
+use crate::operators::consts::Const;
+use crate::operators::fold::elementwise::broadcast;
+use crate::operators::layout::{Atom, Layout, extent, walk};
 
 /// A sequence `[1, T, D]` that may still get tokens before it and positions.
 #[derive(Debug, Clone)]

@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use super::{Fold, Trouble, axis_of, wanted};
-use crate::onnx::consts::{Const, Data};
-use crate::onnx::curve::Binary;
+use crate::operators::consts::{Const, Data};
+use crate::operators::curve::Binary;
 
 /// The extents that two broadcast to; `None` when they do not.
-pub(in crate::onnx) fn broadcast(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
+pub(in crate::operators) fn broadcast(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
     let rank = a.len().max(b.len());
     let at = |dims: &[usize], i: usize| {
         (i + dims.len()).checked_sub(rank).map_or(1, |place| dims[place])
@@ -22,7 +22,7 @@ pub(in crate::onnx) fn broadcast(a: &[usize], b: &[usize]) -> Option<Vec<usize>>
 }
 
 /// For each number of `dims`, row-major, the place in a tensor of `from` that broadcasts to it.
-pub(in crate::onnx) fn places(from: &[usize], dims: &[usize]) -> Vec<usize> {
+pub(in crate::operators) fn places(from: &[usize], dims: &[usize]) -> Vec<usize> {
     let mut strides = vec![0; dims.len()];
     let mut step = 1;
     for (i, size) in from.iter().enumerate().rev() {
@@ -35,7 +35,7 @@ pub(in crate::onnx) fn places(from: &[usize], dims: &[usize]) -> Vec<usize> {
 }
 
 /// For each number of `dims`, row-major, the sum of its indices times the strides.
-pub(in crate::onnx) fn strided(dims: &[usize], strides: &[usize]) -> Vec<usize> {
+pub(in crate::operators) fn strided(dims: &[usize], strides: &[usize]) -> Vec<usize> {
     let mut all = vec![0];
     for (size, stride) in dims.iter().zip(strides) {
         all = all.iter().flat_map(|base| (0..*size).map(move |i| base + i * stride)).collect();

@@ -6,9 +6,9 @@
 use regraft_net::Op;
 
 use super::{Args, Live, Lower, Lowered, Value, wanted};
-use crate::onnx::build::{Name, clean};
-use crate::onnx::ir::ValueId;
-use crate::onnx::layout::Layout;
+use crate::operators::build::{Name, clean};
+use crate::operators::ir::ValueId;
+use crate::operators::layout::Layout;
 
 /// Nodes that only move values: what is still to be computed of them was computed before.
 const MOVES: [&str; 13] = [

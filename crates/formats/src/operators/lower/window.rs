@@ -7,9 +7,9 @@ use regraft_net::{Op, Role};
 use regraft_tensor::{Shape, Tensor};
 
 use super::{Args, Live, Lower, Lowered, Value, wanted};
-use crate::onnx::consts::Const;
-use crate::onnx::fold::axis_of;
-use crate::onnx::layout::{Atom, Layout};
+use crate::operators::consts::Const;
+use crate::operators::fold::axis_of;
+use crate::operators::layout::{Atom, Layout};
 
 /// Largest kernel, stride, padding or dilation, in pixels.
 const LARGEST: i64 = 1 << 20;

@@ -7,7 +7,7 @@ use regraft_net::Op;
 
 use super::norm::{Stat, Step};
 use super::{Live, Lower, Lowered, Value};
-use crate::onnx::consts::Const;
+use crate::operators::consts::Const;
 
 impl<'a> Lower<'_, 'a, '_> {
     /// The next step of such a norm, for an operation on one; `None` when it is none.

@@ -6,9 +6,9 @@ use regraft_net::Op;
 use regraft_net::op::{Activation, Pad, Window};
 
 use super::{Live, Lower, Lowered, Value, wanted};
-use crate::onnx::build::Name;
-use crate::onnx::curve::{Binary, Curve};
-use crate::onnx::layout::{Atom, Layout};
+use crate::operators::build::Name;
+use crate::operators::curve::{Binary, Curve};
+use crate::operators::layout::{Atom, Layout};
 
 impl<'a> Lower<'_, 'a, '_> {
     /// A value as numbers in the output of a layer.

@@ -4,11 +4,11 @@ use regraft_net::{Op, Role};
 
 use super::window::tensor;
 use super::{Args, Live, Lower, Lowered, Value, dims_of, wanted};
-use crate::onnx::consts::Const;
-use crate::onnx::fold::elementwise::broadcast;
-use crate::onnx::fold::moves::{slice_parts, split_sizes};
-use crate::onnx::fold::{MAX_RANK, axes_of, axis_of, reshape_dims};
-use crate::onnx::layout::{Layout, extent};
+use crate::operators::consts::Const;
+use crate::operators::fold::elementwise::broadcast;
+use crate::operators::fold::moves::{slice_parts, split_sizes};
+use crate::operators::fold::{MAX_RANK, axes_of, axis_of, reshape_dims};
+use crate::operators::layout::{Layout, extent};
 
 const TORN: &str = "axes that can be regrouped without tearing them";
 

@@ -4,14 +4,14 @@ use std::rc::Rc;
 
 use super::elementwise::{broadcast, places, strided};
 use super::{Fold, MAX_RANK, Trouble, axis_of, reshape_dims, wanted};
-use crate::onnx::consts::{Const, Data};
-use crate::onnx::ir::Setting;
+use crate::operators::consts::{Const, Data};
+use crate::operators::ir::Setting;
 
 /// A part of an axis: first step, count, distance.
-pub(in crate::onnx) type Part = (usize, usize, usize);
+pub(in crate::operators) type Part = (usize, usize, usize);
 
 /// The part of an axis of `size` that a slice asks for; `None` for a step that is not forward.
-pub(in crate::onnx) fn part(size: usize, start: i64, end: i64, step: i64) -> Option<Part> {
+pub(in crate::operators) fn part(size: usize, start: i64, end: i64, step: i64) -> Option<Part> {
     let place = |v: i64| {
         let v = if v < 0 { v.saturating_add(size as i64) } else { v };
         v.clamp(0, size as i64) as usize
@@ -303,7 +303,7 @@ impl<'a> Fold<'_, 'a, '_, '_> {
 }
 
 /// For each axis of `dims`, the part that a slice keeps.
-pub(in crate::onnx) fn slice_parts(
+pub(in crate::operators) fn slice_parts(
     dims: &[usize],
     starts: &[i64],
     ends: &[i64],
@@ -326,8 +326,8 @@ pub(in crate::onnx) fn slice_parts(
 }
 
 /// The extents that a `Split` asks for along its axis.
-pub(in crate::onnx) fn split_sizes(
-    node: &crate::onnx::ir::Node<'_>,
+pub(in crate::operators) fn split_sizes(
+    node: &crate::operators::ir::Node<'_>,
     size: usize,
     asked: Option<&[i64]>,
 ) -> Option<Vec<usize>> {

@@ -8,9 +8,9 @@ use regraft_net::{Op, Role};
 use regraft_tensor::{Shape, Tensor};
 
 use super::{Args, Live, Lower, Lowered, Param, Value, dims_of, wanted};
-use crate::onnx::consts::Const;
-use crate::onnx::fold::{axes_of, axis_of};
-use crate::onnx::layout::{Atom, Layout, extent};
+use crate::operators::consts::Const;
+use crate::operators::fold::{axes_of, axis_of};
+use crate::operators::layout::{Atom, Layout, extent};
 
 /// How far a layer norm over the channels has come.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,8 +1,8 @@
 //! What a node is given.
 
 use super::{Lowered, Value};
-use crate::onnx::consts::Const;
-use crate::onnx::fold::wanted;
+use crate::operators::consts::Const;
+use crate::operators::fold::wanted;
 
 /// The inputs of a node.
 pub(super) struct Args<'a> {

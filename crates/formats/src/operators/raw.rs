@@ -10,8 +10,8 @@ use regraft_tensor::Shape;
 
 use super::OnnxFault;
 use super::budget::Budget;
-use super::schema::tensor as field;
 use crate::dtype::{Dtype, Pick};
+use crate::onnx::schema::tensor as field;
 use crate::wire::Fields;
 
 /// Where the numbers are.
@@ -35,7 +35,7 @@ pub(crate) struct Raw<'a> {
 }
 
 /// The number type for a number of `TensorProto.DataType`.
-pub(super) fn dtype(code: i64) -> Option<Dtype> {
+pub(crate) fn dtype(code: i64) -> Option<Dtype> {
     Some(match code {
         1 => Dtype::F32,
         2 => Dtype::U8,
@@ -94,7 +94,7 @@ impl<'a> Raw<'a> {
     }
 
     /// Bytes that the file holds for it, at least.
-    pub(super) fn held(&self) -> u64 {
+    pub(crate) fn held(&self) -> u64 {
         match &self.payload {
             Payload::Raw(bytes) => bytes.len() as u64,
             Payload::Field(fields, number) => fields

@@ -8,9 +8,9 @@ use super::matrix::channels;
 use super::tokens::as_sequence;
 use super::window::tensor;
 use super::{Live, Lower, Lowered, wanted};
-use crate::onnx::build::Name;
-use crate::onnx::curve::{Binary, Curve};
-use crate::onnx::layout::{Atom, Layout, extent};
+use crate::operators::build::Name;
+use crate::operators::curve::{Binary, Curve};
+use crate::operators::layout::{Atom, Layout, extent};
 
 /// Products of queries and keys, `[…, heads, T, T]`.
 #[derive(Debug, Clone)]

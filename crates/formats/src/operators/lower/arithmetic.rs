@@ -8,11 +8,11 @@ use regraft_net::{Op, Role};
 use regraft_tensor::{Shape, Tensor};
 
 use super::{Args, Live, Lower, Lowered, Value, dims_of, wanted};
-use crate::onnx::build::Name;
-use crate::onnx::consts::Const;
-use crate::onnx::curve::{Binary, Curve, Unary};
-use crate::onnx::fold::elementwise::broadcast;
-use crate::onnx::layout::{Atom, Layout, walk};
+use crate::operators::build::Name;
+use crate::operators::consts::Const;
+use crate::operators::curve::{Binary, Curve, Unary};
+use crate::operators::fold::elementwise::broadcast;
+use crate::operators::layout::{Atom, Layout, walk};
 
 impl<'a> Lower<'_, 'a, '_> {
     /// A function of one value.
@@ -285,7 +285,7 @@ impl<'a> Lower<'_, 'a, '_> {
         if self.here().int("broadcast") == Some(1)
             && let Some(axis) = self.here().int("axis")
         {
-            let axis = crate::onnx::fold::axis_of(axis, dims.len());
+            let axis = crate::operators::fold::axis_of(axis, dims.len());
             let behind = axis.and_then(|a| dims.len().checked_sub(a + known.dims.len()));
             let behind = behind.ok_or_else(|| wanted("an axis of the first input"))?;
             known.dims.extend(std::iter::repeat_n(1, behind));

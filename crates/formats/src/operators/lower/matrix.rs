@@ -4,9 +4,9 @@ use regraft_net::{Op, Role};
 
 use super::window::tensor;
 use super::{Args, Live, Lower, Lowered, Value, wanted};
-use crate::onnx::consts::Const;
-use crate::onnx::fold::elementwise::broadcast;
-use crate::onnx::layout::{Layout, walk};
+use crate::operators::consts::Const;
+use crate::operators::fold::elementwise::broadcast;
+use crate::operators::layout::{Layout, walk};
 
 /// A matrix that values are multiplied with from the left.
 struct Matrix<'a> {
