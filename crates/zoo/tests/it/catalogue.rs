@@ -171,7 +171,7 @@ fn licences_are_classed_and_files_told_apart() {
     }
     assert!(classes[&LicenceClass::Permissive] >= 110, "{classes:?}");
     assert_eq!(classes[&LicenceClass::NonCommercial], 6, "{classes:?}");
-    assert_eq!(classes[&LicenceClass::Unknown], 3, "{classes:?}");
+    assert_eq!(classes[&LicenceClass::Unknown], 1, "{classes:?}");
 }
 
 #[test]
