@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use regraft_kernels::{
-    Attention, BatchStats, Clamp, ConvInput, ConvSpec, Curve, LANES, Map, PadSides, Pool,
-};
+use regraft_kernels::{BatchStats, Clamp, ConvInput, ConvSpec, Curve, LANES, Map, PadSides, Pool};
 use regraft_net::facts::Facts;
 use regraft_net::op::{Activation, Conv2d, Window};
 use regraft_net::{LayerId, Network, Op};
@@ -122,6 +120,7 @@ impl Builder<'_> {
             | Op::Pad { .. }
             | Op::Mul
             | Op::Tokens { .. }
+            | Op::Rearrange(_)
             | Op::Attention { .. }
             | Op::Token { .. } => Work::Plain(plain(&op)),
             Op::MaxPool(w) => Work::MaxPool(pool(w)),
@@ -263,7 +262,8 @@ fn borders(built: &mut Built) {
                 | Plain::Slice(_)
                 | Plain::Shuffle(_)
                 | Plain::Tokens { .. }
-                | Plain::Attention(_)
+                | Plain::Rearrange(_)
+                | Plain::Attention { .. }
                 | Plain::Token(_),
             )
             | Work::Conv(_)
@@ -294,6 +294,7 @@ fn activation(op: &Op) -> Option<Clamp> {
         | Op::Pad { .. }
         | Op::Mul
         | Op::Tokens { .. }
+        | Op::Rearrange(_)
         | Op::Attention { .. }
         | Op::Token { .. }
         | Op::MaxPool(_)
@@ -325,7 +326,13 @@ fn plain(op: &Op) -> Plain {
         }
         Op::Mul => Plain::Mul,
         Op::Tokens { first } => Plain::Tokens { first: *first },
-        Op::Attention { heads } => Plain::Attention(Attention { heads: *heads }),
+        Op::Rearrange(how) => {
+            let forth = how.places().expect("facts checked the axes");
+            let mut back = vec![0; forth.len()];
+            forth.iter().enumerate().for_each(|(to, from)| back[*from] = to);
+            Plain::Rearrange([forth, back])
+        }
+        Op::Attention { heads, biases } => Plain::Attention { heads: *heads, biases: *biases != 0 },
         Op::Token { index } => Plain::Token(*index),
         Op::Input { .. }
         | Op::Conv2d(_)

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 use regraft_kernels::{
-    Clamp, Factors, LayerNorm, Map, Slice, SliceMut, Team, Tokens, accumulate, channel_products,
-    channel_sums, copy_channels, curve, curve_backward, moved, norm_forward, prelu, prelu_backward,
-    product, scale_channels, shuffle_channels, slice_channels, tokens_backward,
+    Attention, Clamp, Factors, LayerNorm, Map, Rearrange, Slice, SliceMut, Team, Tokens,
+    accumulate, channel_products, channel_sums, copy_channels, curve, curve_backward, moved,
+    norm_forward, prelu, prelu_backward, product, scale_channels, shuffle_channels, slice_channels,
+    tokens_backward,
 };
 use regraft_tensor::Tensor;
 
@@ -83,9 +84,17 @@ impl Tape {
                     tokens.run(Slice::F32(x), from, SliceMut::F32(y), map);
                 });
             }
-            Plain::Attention(attention) => each(n, x, (y, map), |(x, from), y| {
-                attention.run(alone, Slice::F32(x), from, SliceMut::F32(y), map);
-            }),
+            Plain::Rearrange([forth, _]) => {
+                let places = Rearrange::new(forth, x.1, map);
+                each(n, x, (y, map), |(x, _), y| places.run(Slice::F32(x), SliceMut::F32(y)));
+            }
+            Plain::Attention { heads, biases } => {
+                let biases = if *biases { role("position")? } else { &[] };
+                let attention = Attention { heads: *heads, biases };
+                each(n, x, (y, map), |(x, from), y| {
+                    attention.run(alone, Slice::F32(x), from, SliceMut::F32(y), map);
+                });
+            }
         }
         Ok(())
     }
@@ -119,7 +128,8 @@ impl Tape {
             | Plain::Slice(_)
             | Plain::Shuffle(_)
             | Plain::Token(_)
-            | Plain::Attention(_) => self.buffers.take(&self.values[input].gradient, self.room),
+            | Plain::Rearrange(_)
+            | Plain::Attention { .. } => self.buffers.take(&self.values[input].gradient, self.room),
         };
         if let Plain::Tokens { first } = plain {
             let [token, position] = tokens_backward(n, *first, dy.of(n), dx.own(n));
@@ -130,6 +140,8 @@ impl Tape {
                     insert(params, format!("{}.{role}", unit.layer), &shape, values);
                 }
             }
+        } else if let Plain::Attention { heads, biases } = plain {
+            self.attention_back(unit, (*heads, *biases), dy.of(n), &mut dx, params)?;
         } else if let Some((dx, to)) = dx.own(n) {
             let back = |by: [isize; 2], dx: &mut [f32]| {
                 each(n, dy.of(n), (dx, to), |(dy, from), dx| {
@@ -137,9 +149,12 @@ impl Tape {
                 });
             };
             match plain {
-                Plain::Attention(attention) => {
-                    let on = (self.isa, team());
-                    attention.backward(on, n, self.value(input), dy.of(n), (dx, to));
+                Plain::Rearrange([_, back]) => {
+                    let dy = dy.of(n);
+                    let places = Rearrange::new(back, dy.1, to);
+                    each(n, dy, (dx, to), |(dy, _), dx| {
+                        places.run(Slice::F32(dy), SliceMut::F32(dx));
+                    });
                 }
                 Plain::Move([down, right]) => back([-down, -right], dx),
                 Plain::Token(index) => back([*index as isize, 0], dx),
@@ -159,7 +174,8 @@ impl Tape {
                 | Plain::Prelu
                 | Plain::LayerNorm { .. }
                 | Plain::Mul
-                | Plain::Tokens { .. } => {}
+                | Plain::Tokens { .. }
+                | Plain::Attention { .. } => {}
             }
         }
         self.buffers.give(dy);
@@ -224,10 +240,41 @@ impl Tape {
             | Plain::Shuffle(_)
             | Plain::Mul
             | Plain::Tokens { .. }
-            | Plain::Attention(_)
+            | Plain::Rearrange(_)
+            | Plain::Attention { .. }
             | Plain::Token(_) => {}
         }
         Ok(dy)
+    }
+
+    fn attention_back(
+        &self,
+        unit: &Unit,
+        (heads, biases): (usize, bool),
+        dy: (&[f32], &Map),
+        dx: &mut Gradient,
+        params: &mut BTreeMap<String, Tensor>,
+    ) -> Result<(), GradError> {
+        let (n, input) = (self.images, unit.inputs[0]);
+        let name = format!("{}.position", unit.layer);
+        let attention = Attention { heads, biases: if biases { self.param(&name)? } else { &[] } };
+        // Biases that learn above what is frozen: the gradient of what is frozen is thrown away.
+        let own = self.values[input].gradient;
+        let mut scratch = Vec::new();
+        let to = match dx.own(n) {
+            Some(to) => to,
+            None if unit.tuned => {
+                scratch.resize(n * own.len(), 0.0);
+                (&mut scratch[..], &own)
+            }
+            None => return Ok(()),
+        };
+        let t = own.height;
+        let back = attention.backward((self.isa, team()), n, self.value(input), dy, to);
+        if unit.tuned {
+            insert(params, name, &[back.len() / (t * t), t, t], back);
+        }
+        Ok(())
     }
 
     fn product_back(&mut self, unit: &Unit, dy: Gradient, gradients: &mut [Option<Gradient>]) {

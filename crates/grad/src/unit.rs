@@ -1,7 +1,7 @@
 //! The steps of a tape.
 
 use regraft_kernels::{
-    Attention, BatchStats, Clamp, Conv, ConvInput, ConvSpec, Curve, Depthwise, Map, Pool, Winograd,
+    BatchStats, Clamp, Conv, ConvInput, ConvSpec, Curve, Depthwise, Map, Pool, Winograd,
 };
 
 /// A value of the tape: how it and its gradient lie, for one example.
@@ -69,7 +69,12 @@ pub(crate) enum Plain {
     Tokens {
         first: usize,
     },
-    Attention(Attention),
+    /// For each value its place in the input, and for each of the input its place in the result.
+    Rearrange([Vec<usize>; 2]),
+    Attention {
+        heads: usize,
+        biases: bool,
+    },
     Token(usize),
 }
 
@@ -101,6 +106,7 @@ impl Work {
                 &["weight", "bias"]
             }
             Self::Plain(Plain::Tokens { .. }) => &["token", "position"],
+            Self::Plain(Plain::Attention { biases: true, .. }) => &["position"],
             Self::Input
             | Self::Clamp
             | Self::Plain(
@@ -110,7 +116,8 @@ impl Work {
                 | Plain::Mul
                 | Plain::Slice(_)
                 | Plain::Shuffle(_)
-                | Plain::Attention(_)
+                | Plain::Rearrange(_)
+                | Plain::Attention { biases: false, .. }
                 | Plain::Token(_),
             )
             | Self::MaxPool(_)

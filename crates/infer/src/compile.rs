@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use regraft_kernels::{
-    Affine, Attention, Clamp, Conv, ConvSpec, Curve, Depthwise, Isa, Kind, Map, PadSides, Pool,
+    Affine, Clamp, Conv, ConvSpec, Curve, Depthwise, Isa, Kind, Map, PadSides, Pool, Rearrange,
     Winograd,
 };
 use regraft_net::facts::Facts;
@@ -76,7 +76,8 @@ fn last_read(steps: &[Step], value: usize) -> usize {
             | Work::Slice(_)
             | Work::Shuffle(_)
             | Work::Tokens { .. }
-            | Work::Attention(_)
+            | Work::Rearrange(_)
+            | Work::Attention { .. }
             | Work::Token(_)
             | Work::MaxPool(_)
             | Work::AvgPool { .. }
@@ -234,7 +235,18 @@ impl Compiler<'_> {
                 first: self.param(node.main, "token")?.to_vec(),
                 position: self.param(node.main, "position")?.to_vec(),
             },
-            Op::Attention { heads } => Work::Attention(Attention { heads: *heads }),
+            Op::Rearrange(how) => {
+                let places = how.places().expect("facts checked the axes");
+                let (from, to) = (&maps[inputs[0]], &maps[output]);
+                Work::Rearrange(Rearrange::new(&places, from, to))
+            }
+            Op::Attention { heads, biases } => {
+                let biases = match biases {
+                    0 => vec![],
+                    _ => self.param(node.main, "position")?.to_vec(),
+                };
+                Work::Attention { heads: *heads, biases }
+            }
             Op::Token { index } => Work::Token(*index),
             Op::MaxPool(w) => Work::MaxPool(pool(w)),
             Op::AvgPool { window, count_pad } => {

@@ -85,6 +85,7 @@ impl Chains<'_> {
             | Op::Pad { .. }
             | Op::Mul
             | Op::Tokens { .. }
+            | Op::Rearrange(_)
             | Op::Attention { .. }
             | Op::Token { .. }
             | Op::MaxPool(_)
@@ -131,6 +132,7 @@ impl Chains<'_> {
                 | Op::Pad { .. }
                 | Op::Mul
                 | Op::Tokens { .. }
+                | Op::Rearrange(_)
                 | Op::Attention { .. }
                 | Op::Token { .. }
                 | Op::MaxPool(_)
@@ -174,6 +176,7 @@ fn limits(op: &Op) -> Option<Clamp> {
         | Op::Pad { .. }
         | Op::Mul
         | Op::Tokens { .. }
+        | Op::Rearrange(_)
         | Op::Attention { .. }
         | Op::Token { .. }
         | Op::MaxPool(_)

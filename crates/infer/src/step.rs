@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use regraft_kernels::{
-    Affine, Attention, Clamp, Conv, Curve, Depthwise, Isa, Kind, Map, Pool, Residual, Slice,
-    SliceMut, Team, Tokens, Winograd, add, clamp, copy_channels, curve, from_chw, lrn, moved,
-    prelu, product, shuffle_channels, slice_channels, softmax, to_chw,
+    Affine, Attention, Clamp, Conv, Curve, Depthwise, Isa, Kind, Map, Pool, Rearrange, Residual,
+    Slice, SliceMut, Team, Tokens, Winograd, add, clamp, copy_channels, curve, from_chw, lrn,
+    moved, prelu, product, shuffle_channels, slice_channels, softmax, to_chw,
 };
 
 use regraft_net::Op;
@@ -83,7 +83,11 @@ pub(crate) enum Work {
         first: Vec<f32>,
         position: Vec<f32>,
     },
-    Attention(Attention),
+    Rearrange(Rearrange),
+    Attention {
+        heads: usize,
+        biases: Vec<f32>,
+    },
     Token(usize),
     MaxPool(Pool),
     AvgPool {
@@ -161,7 +165,10 @@ impl Step {
             Work::Tokens { first, position } => {
                 Tokens { first, position }.run(x, from, out, map);
             }
-            Work::Attention(attention) => attention.run((isa, team), x, from, out, map),
+            Work::Rearrange(places) => places.run(x, out),
+            Work::Attention { heads, biases } => {
+                Attention { heads: *heads, biases }.run((isa, team), x, from, out, map);
+            }
             // Its row of the sequence becomes the first.
             Work::Token(index) => moved([-(*index as isize), 0], x, from, out, map),
             Work::MaxPool(pool) => pool.max((isa, team), x, from, out, map),

@@ -80,16 +80,19 @@ pub fn tokens_backward(
     [position[..extra * d].to_vec(), position]
 }
 
-/// Attention of `heads` heads over a sequence `[3·D, T, 1]` of queries, keys and values
-/// (Vaswani et al. 2017, section 3.2).
+/// Attention of `heads` heads over each column of `[3·D, T, W]`, queries, keys and values one after
+/// another (Vaswani et al. 2017, section 3.2). A sequence is one column.
 #[derive(Debug, Clone, Copy)]
-pub struct Attention {
+pub struct Attention<'a> {
     /// Heads; divides `D`.
     pub heads: usize,
+    /// Added to the scaled products, `[n, T, T]`: none, for each head, or for each head of each column,
+    /// columns first.
+    pub biases: &'a [f32],
 }
 
-/// One head's part of a sequence, as matrices.
-struct Head {
+/// One head's part of a column, as matrices.
+struct Head<'a> {
     /// Tokens, and values of each.
     size: [usize; 2],
     /// `[T, d]`.
@@ -98,14 +101,21 @@ struct Head {
     key: Vec<f32>,
     /// `[T, d]`.
     value: Vec<f32>,
+    /// `[T, T]`, or nothing.
+    bias: &'a [f32],
 }
 
-impl Head {
-    fn read<X: Number>(x: &[X], input: &Map, heads: usize, head: usize) -> Self {
+impl<'a> Head<'a> {
+    fn read<X: Number>(
+        of: Attention<'a>,
+        x: &[X],
+        input: &Map,
+        [column, head]: [usize; 2],
+    ) -> Self {
         let (t, all) = (input.height, input.channels / 3);
-        let d = all / heads;
+        let d = all / of.heads;
         let part = |i: usize, which: usize| {
-            let at = input.at(i, 0) + which * all + head * d;
+            let at = input.at(i, column) + which * all + head * d;
             x[at..at + d].iter().map(|v| v.value())
         };
         let mut key = vec![0.0; d * t];
@@ -114,7 +124,11 @@ impl Head {
         }
         let query = (0..t).flat_map(|i| part(i, 0)).collect();
         let value = (0..t).flat_map(|i| part(i, 2)).collect();
-        Self { size: [t, d], query, key, value }
+        let bias = match of.count(t) {
+            0 => &[][..],
+            n => &of.biases[(column * of.heads + head) % n * t * t..][..t * t],
+        };
+        Self { size: [t, d], query, key, value, bias }
     }
 
     fn scale(&self) -> f32 {
@@ -136,15 +150,21 @@ fn product(a: &[f32], b: &[f32], c: &mut [f32], n: usize) {
 
 /// What each token takes of each, `[T, T]`.
 #[inline(always)]
-fn shares(head: &Head) -> Vec<f32> {
+fn shares(head: &Head<'_>) -> Vec<f32> {
     let [t, _] = head.size;
     let mut all = vec![0.0; t * t];
     product(&head.query, &head.key, &mut all, t);
     let scale = head.scale();
-    for row in all.chunks_exact_mut(t) {
+    for (i, row) in all.chunks_exact_mut(t).enumerate() {
+        for v in &mut *row {
+            *v *= scale;
+        }
+        if let Some(bias) = head.bias.get(i * t..(i + 1) * t) {
+            row.iter_mut().zip(bias).for_each(|(v, b)| *v += b);
+        }
         let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         for v in &mut *row {
-            *v = exp((*v - top) * scale);
+            *v = exp(*v - top);
         }
         let sum: f32 = row.iter().sum();
         for v in row {
@@ -155,7 +175,7 @@ fn shares(head: &Head) -> Vec<f32> {
 }
 
 struct Mix<'a> {
-    head: &'a Head,
+    head: &'a Head<'a>,
     out: &'a mut [f32],
 }
 
@@ -166,11 +186,16 @@ impl Kernel for Mix<'_> {
     }
 }
 
-impl Attention {
-    /// Into a sequence `[D, T, 1]`.
+impl Attention<'_> {
+    /// Biases for sequences of `t` tokens.
+    fn count(&self, t: usize) -> usize {
+        self.biases.len().checked_div(t * t).unwrap_or(0)
+    }
+
+    /// Into `[D, T, W]`.
     ///
     /// # Panics
-    /// When slices or channels do not fit the maps.
+    /// When slices, channels or biases do not fit the maps.
     pub fn run(
         self,
         on: (Isa, Team<'_>),
@@ -180,7 +205,7 @@ impl Attention {
         output: &Map,
     ) {
         assert_eq!(input.channels, 3 * output.channels, "queries, keys and values");
-        assert_eq!((input.height, output.width), (output.height, 1), "as many tokens");
+        assert_eq!((input.height, input.width), (output.height, output.width), "as many tokens");
         typed!(x, y, |x, y| self.typed(on, x, input, y, output));
     }
 
@@ -195,24 +220,28 @@ impl Attention {
         assert_eq!((x.len(), y.len()), (input.len(), output.len()), "values fill their maps");
         let d = output.channels / self.heads;
         for t in 0..output.height {
-            y[output.at(t, 0) + output.channels..][..output.stride - output.channels]
-                .fill(Y::of(0.0));
+            for column in 0..output.width {
+                y[output.at(t, column) + output.channels..][..output.stride - output.channels]
+                    .fill(Y::of(0.0));
+            }
         }
         let to = Out::new(y);
-        team.run(self.heads, &|head| {
-            let own = Head::read(x, input, self.heads, head);
+        team.run(self.heads * output.width, &|part| {
+            let (column, head) = (part / self.heads, part % self.heads);
+            let own = Head::read(self, x, input, [column, head]);
             let mut out = vec![0.0; output.height * d];
             on(isa, Mix { head: &own, out: &mut out });
             for (t, row) in out.chunks_exact(d).enumerate() {
-                let at = to.at(output.at(t, 0) + head * d, d);
-                // SAFETY: `at` saw the room; each head writes channels of its own.
+                let at = to.at(output.at(t, column) + head * d, d);
+                // SAFETY: `at` saw the room; each head of a column writes channels of its own.
                 let y = unsafe { std::slice::from_raw_parts_mut(at, d) };
                 y.iter_mut().zip(row).for_each(|(y, v)| *y = Y::of(*v));
             }
         });
     }
 
-    /// From the gradient of the result to that of queries, keys and values `x`, into `dx`.
+    /// From the gradient of the result to that of queries, keys and values `x`, into `dx`, and that of
+    /// the biases, which is returned.
     ///
     /// # Panics
     /// When slices or channels do not fit the maps.
@@ -223,38 +252,59 @@ impl Attention {
         (x, input): (&[f32], &Map),
         (dy, map): (&[f32], &Map),
         (dx, to): (&mut [f32], &Map),
-    ) {
+    ) -> Vec<f32> {
         assert_eq!(x.len(), images * input.len(), "values fill their maps");
         assert_eq!(dy.len(), images * map.len(), "gradients fill their maps");
         assert_eq!(dx.len(), images * to.len(), "gradients fill their maps");
-        let (d, all) = (map.channels / self.heads, map.channels);
+        let (d, all, t) = (map.channels / self.heads, map.channels, map.height);
         let out = Out::new(dx);
-        team.run(images * self.heads, &|part| {
-            let (image, head) = (part / self.heads, part % self.heads);
+        let one = |image: usize, place: [usize; 2], bias: &mut [f32]| {
+            let [column, head] = place;
             let x = &x[image * input.len()..][..input.len()];
-            let own = Head::read(x, input, self.heads, head);
+            let own = Head::read(self, x, input, place);
             let dy = &dy[image * map.len()..][..map.len()];
-            let rows = (0..map.height).flat_map(|t| &dy[map.at(t, 0) + head * d..][..d]);
+            let rows = (0..t).flat_map(|t| &dy[map.at(t, column) + head * d..][..d]);
             let dy: Vec<f32> = rows.copied().collect();
             let mut gradients = [vec![], vec![], vec![]];
-            on(isa, Back { head: &own, dy: &dy, out: &mut gradients });
+            on(isa, Back { head: &own, dy: &dy, out: &mut gradients, bias });
             for (which, gradient) in gradients.iter().enumerate() {
                 for (t, row) in gradient.chunks_exact(d).enumerate() {
-                    let at = image * to.len() + to.at(t, 0) + which * all + head * d;
-                    // SAFETY: `at` saw the room; each head writes channels of its own.
+                    let at = image * to.len() + to.at(t, column) + which * all + head * d;
+                    // SAFETY: `at` saw the room; each head of a column writes channels of its own.
                     let dx = unsafe { std::slice::from_raw_parts_mut(out.at(at, d), d) };
                     dx.copy_from_slice(row);
                 }
             }
+        };
+        let places = self.heads * map.width;
+        let place = |i: usize| [i / self.heads, i % self.heads];
+        let biases = self.count(t);
+        if biases == 0 {
+            team.run(images * places, &|part| one(part / places, place(part % places), &mut []));
+            return vec![];
+        }
+        // What is added to one bias is added by one thread, in one order.
+        let mut sums = vec![0.0; self.biases.len()];
+        let shared = Out::new(&mut sums);
+        team.run(biases, &|bias| {
+            // SAFETY: `at` saw the room; each part has a bias of its own.
+            let own =
+                unsafe { std::slice::from_raw_parts_mut(shared.at(bias * t * t, t * t), t * t) };
+            for image in 0..images {
+                (bias..places).step_by(biases).for_each(|i| one(image, place(i), own));
+            }
         });
+        sums
     }
 }
 
 struct Back<'a> {
-    head: &'a Head,
+    head: &'a Head<'a>,
     dy: &'a [f32],
     /// Of queries, keys and values, `[T, d]` each.
     out: &'a mut [Vec<f32>; 3],
+    /// What the gradient of the bias is added to, or nothing.
+    bias: &'a mut [f32],
 }
 
 #[inline(always)]
@@ -280,7 +330,11 @@ impl Kernel for Back<'_> {
         let scale = self.head.scale();
         for (row, p) in inner.chunks_exact_mut(t).zip(shares.chunks_exact(t)) {
             let dot: f32 = row.iter().zip(p).map(|(d, p)| d * p).sum();
-            row.iter_mut().zip(p).for_each(|(d, p)| *d = scale * p * (*d - dot));
+            row.iter_mut().zip(p).for_each(|(d, p)| *d = p * (*d - dot));
+        }
+        self.bias.iter_mut().zip(&inner).for_each(|(sum, d)| *sum += d);
+        for d in &mut inner {
+            *d *= scale;
         }
         let mut query = vec![0.0; t * d];
         product(&inner, &transposed(&self.head.key, t), &mut query, d);

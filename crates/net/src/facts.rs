@@ -6,6 +6,8 @@ use regraft_tensor::Shape;
 use crate::op::{Activation, Conv2d, Pad, Rounding, Window};
 use crate::{Graph, LayerId, NetError, Op, ParamSpec, Role};
 
+mod sequences;
+
 /// The patch of the input that one value of a layer sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReceptiveField {
@@ -205,12 +207,10 @@ fn one(name: &str, op: &Op, inputs: &[&LayerFacts]) -> Result<LayerFacts, NetErr
         Op::LayerNorm { eps } => layer_norm(&at, *eps),
         Op::Pad { pad, crop } => padded(&at, *pad, *crop),
         Op::Mul => mul(&at),
-        Op::Tokens { first } => tokens(&at, *first),
-        Op::Attention { heads } => attention(&at, *heads),
-        Op::Token { index } => match inputs[0].shape.dims() {
-            &[d, t, 1] if *index < t => Ok(LayerFacts { field: None, ..at.plain([d].into()) }),
-            _ => Err(at.wants(format!("a sequence [D, T, 1] of more than {index} tokens"))),
-        },
+        Op::Tokens { first } => sequences::tokens(&at, *first),
+        Op::Rearrange(how) => sequences::rearrange(&at, how),
+        Op::Attention { heads, biases } => sequences::attention(&at, *heads, *biases),
+        Op::Token { index } => sequences::token(&at, *index),
         Op::Relu | Op::Relu6 | Op::Softmax | Op::Dropout { .. } | Op::Identity => {
             Ok(at.plain(inputs[0].shape.clone()))
         }
@@ -432,24 +432,6 @@ fn mul(at: &At<'_>) -> Result<LayerFacts, NetError> {
         );
     }
     Ok(LayerFacts { field: joined(at.inputs), ..at.plain(x.clone()) })
-}
-
-fn tokens(at: &At<'_>, first: usize) -> Result<LayerFacts, NetError> {
-    let [d, h, w] = at.map()?;
-    let all = h.saturating_mul(w).saturating_add(first);
-    let params = vec![at.param(Role::Token, [first, d]), at.param(Role::Position, [all, d])];
-    Ok(LayerFacts { params, field: None, ..at.plain([d, all, 1].into()) })
-}
-
-fn attention(at: &At<'_>, heads: usize) -> Result<LayerFacts, NetError> {
-    match at.inputs[0].shape.dims() {
-        &[all, t, 1] if heads > 0 && all % 3 == 0 && (all / 3) % heads == 0 => {
-            let d = all / 3;
-            let macs = (2 * t).saturating_mul(t).saturating_mul(d) as u64;
-            Ok(LayerFacts { macs, field: None, ..at.plain([d, t, 1].into()) })
-        }
-        _ => Err(at.wants(format!("a sequence [3·D, T, 1] with D in {heads} heads"))),
-    }
 }
 
 fn add(at: &At<'_>) -> Result<LayerFacts, NetError> {

@@ -196,6 +196,7 @@ fn check_arity(layer: &str, op: &Op, got: usize) -> Result<(), NetError> {
         | Op::LayerNorm { .. }
         | Op::Pad { .. }
         | Op::Tokens { .. }
+        | Op::Rearrange(_)
         | Op::Attention { .. }
         | Op::Token { .. }
         | Op::MaxPool(_)

@@ -21,11 +21,11 @@ use std::fmt::Write as _;
 use regraft_tensor::Shape;
 
 use crate::error::NotationProblem as Problem;
-use crate::op::{Activation, Conv2d, Pad, Rounding, Window};
+use crate::op::{Activation, Conv2d, Pad, Rearrange, Rounding, Window};
 use crate::{Graph, LayerId, NetError, Op, nearest};
 
 /// Every operation's word.
-pub const OPS: [&str; 37] = [
+pub const OPS: [&str; 38] = [
     "input",
     "conv2d",
     "batch_norm",
@@ -50,6 +50,7 @@ pub const OPS: [&str; 37] = [
     "pad",
     "mul",
     "tokens",
+    "rearrange",
     "attention",
     "token",
     "max_pool",
@@ -133,7 +134,18 @@ fn settings(op: &Op, text: &mut String) {
             Ok(())
         }
         Op::Tokens { first } => write!(text, " first={first}"),
-        Op::Attention { heads } => write!(text, " heads={heads}"),
+        Op::Rearrange(how) => {
+            let view = Shape::from(how.view.clone());
+            let order: Vec<String> = how.order.iter().map(ToString::to_string).collect();
+            write!(text, " view={view} order={} to={}", order.join(","), how.to)
+        }
+        Op::Attention { heads, biases } => {
+            let _ = write!(text, " heads={heads}");
+            if *biases != 0 {
+                let _ = write!(text, " biases={biases}");
+            }
+            Ok(())
+        }
         Op::Token { index } => write!(text, " index={index}"),
         Op::Activate(_)
         | Op::Prelu
@@ -301,7 +313,15 @@ fn operation(word: &str, keys: &mut Keys<'_>, plain: &mut Vec<&str>) -> Result<O
         "pad" => Op::Pad { pad: keys.sides("pad")?, crop: keys.sides("crop")? },
         "mul" => Op::Mul,
         "tokens" => Op::Tokens { first: keys.number("first", Some(1))? },
-        "attention" => Op::Attention { heads: keys.number("heads", None)? },
+        "rearrange" => Op::Rearrange(Rearrange {
+            view: keys.extents("view")?,
+            order: keys.order("order")?,
+            to: keys.extents("to")?.into(),
+        }),
+        "attention" => Op::Attention {
+            heads: keys.number("heads", None)?,
+            biases: keys.number("biases", Some(0))?,
+        },
         "token" => Op::Token { index: keys.number("index", Some(0))? },
         "max_pool" => Op::MaxPool(keys.window()?),
         "avg_pool" => {
@@ -393,6 +413,16 @@ impl Keys<'_> {
             let finite = |v: &str| v.parse().ok().filter(|x: &f32| x.is_finite());
             v.split(',').map(finite).collect()
         })
+    }
+
+    fn extents(&mut self, key: &'static str) -> Result<Vec<usize>, Problem> {
+        self.take(key, None, "extents like 64x14x14", |v| {
+            v.split('x').map(|n| n.parse().ok().filter(|n| *n <= 1 << 24)).collect()
+        })
+    }
+
+    fn order(&mut self, key: &'static str) -> Result<Vec<usize>, Problem> {
+        self.take(key, None, "axes of the view like 1,2,0", |v| v.split(',').map(pixels).collect())
     }
 
     fn sides(&mut self, key: &'static str) -> Result<Pad, Problem> {

@@ -147,6 +147,61 @@ impl Window {
     }
 }
 
+/// What [`Op::Rearrange`] does with places.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Rearrange {
+    /// Extents that the input is seen with, row-major.
+    pub view: Vec<usize>,
+    /// Which of them comes where, outermost first.
+    pub order: Vec<usize>,
+    /// Shape of the result.
+    pub to: Shape,
+}
+
+impl Rearrange {
+    /// The most extents in `view`.
+    pub const MAX_RANK: usize = 16;
+
+    /// For each value of the result, row-major, the place of the value in the input, row-major. `None` when
+    /// `order` has not each axis once, or the extents are not of one count.
+    pub fn places(&self) -> Option<Vec<usize>> {
+        let strides = self.strides()?;
+        let mut places = vec![0];
+        for axis in &self.order {
+            let step = strides[*axis];
+            let run = |base: &usize| {
+                let base = *base;
+                (0..self.view[*axis]).map(move |i| base + i * step)
+            };
+            places = places.iter().flat_map(run).collect();
+        }
+        (places.len() == self.to.count()).then_some(places)
+    }
+
+    /// Whether each axis comes once and the extents have as many values as `to`.
+    pub fn fits(&self) -> bool {
+        let count = self.view.iter().try_fold(1usize, |n, v| n.checked_mul(*v));
+        self.strides().is_some() && count.is_some() && count == self.to.checked_len()
+    }
+
+    fn strides(&self) -> Option<Vec<usize>> {
+        let mut seen = vec![false; self.view.len()];
+        for axis in &self.order {
+            if std::mem::replace(seen.get_mut(*axis)?, true) {
+                return None;
+            }
+        }
+        if self.order.len() != self.view.len() || self.view.len() > Self::MAX_RANK {
+            return None;
+        }
+        let mut strides = vec![1usize; self.view.len()];
+        for i in (1..strides.len()).rev() {
+            strides[i - 1] = strides[i].checked_mul(self.view[i])?;
+        }
+        Some(strides)
+    }
+}
+
 /// A function of one value, other than the two common clamps.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Activation {
@@ -306,11 +361,20 @@ pub enum Op {
         /// Learned tokens that come first.
         first: usize,
     },
-    /// Attention over a sequence `[3·D, T, 1]` of queries, keys and values, to `[D, T, 1]`
-    /// (Vaswani et al. 2017, section 3.2).
+    /// Values in other places, nothing computed: the input `[C, H, W]`, row-major, seen as an array with
+    /// the extents `view`, its axes in the order `order`, and that, row-major, seen as `to`. Turns
+    /// channels and places about (Tolstikhin et al. 2021, section 2), makes a map of a sequence, windows
+    /// of a map (Liu et al. 2021, section 3.2).
+    Rearrange(Rearrange),
+    /// Attention over each column of `[3·D, T, W]`, queries, keys and values one after another, to
+    /// `[D, T, W]` (Vaswani et al. 2017, section 3.2). A sequence is one column; windows are several.
     Attention {
         /// Heads; divides `D`.
         heads: usize,
+        /// Learned numbers that are added to the scaled products before the softmax, `[biases, T, T]`:
+        /// none (0), for each head, or for each head of each column, columns first (Liu et al. 2021,
+        /// equation 4).
+        biases: usize,
     },
     /// One token of a sequence, `[D, T, 1]` to `[D]`.
     Token {
@@ -353,6 +417,7 @@ impl Op {
             Op::Pad { .. } => "pad",
             Op::Mul => "mul",
             Op::Tokens { .. } => "tokens",
+            Op::Rearrange(_) => "rearrange",
             Op::Attention { .. } => "attention",
             Op::Token { .. } => "token",
             Op::MaxPool(_) => "max_pool",

@@ -151,6 +151,29 @@ const NETWORKS: &[(&str, &str)] = &[
          -> head",
     ),
     (
+        "channels and places turned about, windows of a map, attention with biases",
+        "image = input 3x12x8
+         patches = conv2d image out=12 size=2 stride=2 bias=yes
+         tokens = tokens patches first=0
+         turned = rearrange tokens view=12x24 order=1,0 to=24x12x1
+         mix1 = linear turned out=10
+         act = gelu mix1
+         mix2 = linear act out=24
+         back = rearrange mix2 view=24x12 order=1,0 to=12x6x4
+         windows = rearrange back view=12x2x3x2x2 order=0,2,4,1,3 to=12x6x4
+         norm = layer_norm windows eps=0.01
+         qkv1 = linear norm out=36
+         all = attention qkv1 heads=2 biases=2
+         sum = add windows all
+         qkv2 = linear sum out=36
+         each = attention qkv2 heads=3 biases=12
+         map = rearrange each view=12x3x2x2x2 order=0,3,1,4,2 to=12x6x4
+         conv = conv2d map out=7 size=2 stride=2
+         flat = rearrange conv view=7x3x2 order=2,0,1 to=42
+         head = linear flat out=5
+         -> head",
+    ),
+    (
         "shuffled groups, slices, scales behind convolutions and norms, learned slopes, limits",
         "image = input 3x14x11
          even = affine image scale=0.5,2,1.5 shift=0.1,-0.2,0

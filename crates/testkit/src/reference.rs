@@ -179,7 +179,11 @@ impl Reference {
                 let [token, position] = ["token", "position"].map(|role| self.param(name, role));
                 tokens::sequence(inputs[0], *first, token, position, out)
             }
-            Op::Attention { heads } => tokens::attention(inputs[0], *heads, out),
+            Op::Rearrange(how) => tokens::rearranged(inputs[0], how),
+            Op::Attention { heads, biases } => {
+                let biases = if *biases == 0 { &[] } else { self.param(name, "position") };
+                tokens::attention(inputs[0], *heads, biases, out)
+            }
             Op::Token { index } => {
                 let [d, t, _] = inputs[0].chw();
                 let data = (0..d).map(|c| inputs[0].data[c * t + index]).collect();

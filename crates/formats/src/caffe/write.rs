@@ -122,6 +122,7 @@ fn outs_of(network: &Network, facts: &Facts, layer: &Layer) -> Result<Vec<Out>, 
         | Op::Pad { .. }
         | Op::Mul
         | Op::Tokens { .. }
+        | Op::Rearrange(_)
         | Op::Attention { .. }
         | Op::Token { .. }
         | Op::Add
@@ -232,6 +233,7 @@ fn plain(op: &Op) -> Result<(&'static str, Param), &'static str> {
         Op::Shuffle { .. } => return Err("only some versions of Caffe shuffle channels"),
         Op::LayerNorm { .. } => return Err("Caffe has no norm over the channels of a pixel"),
         Op::Pad { .. } => return Err("Caffe pads within convolutions and pooling only"),
+        Op::Rearrange(_) => return Err("Caffe turns no channels and places about"),
         Op::Tokens { .. } | Op::Attention { .. } | Op::Token { .. } => {
             return Err("Caffe has no sequences of tokens");
         }

@@ -11,6 +11,7 @@ use super::ir::{Node, Setting};
 
 pub(super) mod elementwise;
 pub(super) mod moves;
+mod scatter;
 
 /// Most axes of a value.
 pub(super) const MAX_RANK: usize = 32;
@@ -118,6 +119,8 @@ impl<'a> Fold<'_, 'a, '_, '_> {
             "ReduceProd" | "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceMin" => {
                 self.reduce()?
             }
+            "GatherND" => self.gather_parts()?,
+            "ScatterND" => self.scatter()?,
             "DequantizeLinear" => self.dequantize()?,
             _ => return Ok(None),
         };

@@ -37,6 +37,11 @@ impl Layout {
         layout
     }
 
+    /// The same from other first indices.
+    pub(super) fn with_offset(self, offset: [usize; 3]) -> Self {
+        Self { offset, ..self }
+    }
+
     /// One axis for the whole of dimension `dim`.
     pub(super) fn whole(dim: usize, size: usize) -> Vec<Atom> {
         if size == 1 { Vec::new() } else { vec![Atom { dim, size, stride: 1 }] }
@@ -101,7 +106,9 @@ impl Layout {
     /// Other extents over the same values in the same order; `None` when an atom would be torn
     /// otherwise than in equal parts.
     pub(super) fn reshaped(&self, dims: &[usize]) -> Option<Self> {
-        let mut left: Vec<Atom> = self.atoms().copied().collect();
+        // What lies in one run is one atom, wherever axes end.
+        let all = Self::new(vec![self.atoms().copied().collect()]);
+        let mut left: Vec<Atom> = all.axes.concat();
         left.reverse();
         let mut axes = Vec::with_capacity(dims.len());
         for dim in dims {

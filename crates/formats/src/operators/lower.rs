@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use regraft_net::op::Pad;
 use regraft_net::{NetError, Op};
 use regraft_tensor::Shape;
 
@@ -25,6 +26,7 @@ mod matrix;
 mod moments;
 mod norm;
 mod ours;
+mod rearrange;
 mod settle;
 mod shape;
 mod supported;
@@ -102,6 +104,8 @@ struct Lower<'i, 'a, 'p> {
     made: BTreeMap<(usize, String), Live>,
     /// Layer norms that still have no weight (`false`) or only no bias (`true`).
     open_norms: BTreeMap<usize, bool>,
+    /// Borders of minus infinity, which only a maximum may read.
+    lowest: BTreeMap<usize, Pad>,
     unknown: BTreeMap<String, UnknownOp>,
     notes: Vec<String>,
     /// The node in hand.
@@ -129,6 +133,7 @@ pub(super) fn lower(ir: &Ir<'_>, store: Store<'_>, size: usize) -> Result<Outcom
         drafts: Drafts::default(),
         made: BTreeMap::new(),
         open_norms: BTreeMap::new(),
+        lowest: BTreeMap::new(),
         unknown: BTreeMap::new(),
         notes: Vec::new(),
         node: 0,
@@ -334,7 +339,7 @@ impl<'a> Lower<'_, 'a, '_> {
                 one(Value::Const(Const::ints_of(vec![], vec![count as i64])))
             }
             "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Transpose" | "Expand" | "Gather"
-            | "GatherND" | "Slice" => one(Value::Live(self.moved(&args)?)),
+            | "GatherND" | "Slice" => one(self.moved(&args)?),
             "Split" => Ok(Some(self.split(&args)?)),
             "Concat" => one(self.concat(&args)?),
             "Conv" => one(Value::Live(self.conv(&args)?)),
@@ -347,6 +352,7 @@ impl<'a> Lower<'_, 'a, '_> {
             "Softmax" => one(self.softmax(&args)?),
             "Gemm" => one(Value::Live(self.gemm(&args)?)),
             "MatMul" => one(self.matmul(&args)?),
+            "Einsum" => one(self.einsum(&args)?),
             "Add" | "Sum" | "Sub" | "Mul" | "Div" | "Pow" | "Min" | "Max" => {
                 one(self.arithmetic(&args)?)
             }
@@ -368,6 +374,9 @@ impl<'a> Lower<'_, 'a, '_> {
 
     /// Adds a layer with `inputs` for the node in hand.
     fn push(&mut self, name: Name, op: Op, inputs: &[usize], params: Vec<Param>) -> Lowered<usize> {
+        if inputs.iter().any(|i| self.lowest.contains_key(i)) {
+            return Err(wanted("a maximum behind a border of minus infinity"));
+        }
         let layer = self.drafts.push(name, op, inputs, params)?;
         let count = self.drafts.at(layer).shape.checked_len();
         if count.is_none_or(|n| n > MOST_VALUES) {
@@ -427,6 +436,9 @@ impl<'a> Lower<'_, 'a, '_> {
         let live = self.live(value)?;
         let live = self.plain(&live)?;
         let live = self.whole(&live)?;
+        if self.lowest.contains_key(&live.layer) {
+            return Err(wanted("a maximum behind a border of minus infinity"));
+        }
         if live.layout.axes.len() <= 2 && self.shape(live.layer).len() == 3 {
             return Ok(self.flat(&live)?.layer);
         }

@@ -146,7 +146,7 @@ fn a_border_that_is_computed_from_the_pictures_shape_is_a_border() {
 fn attention_of_three_matrices_becomes_one() {
     let model = open("heads-13.onnx");
     let graph = model.network.graph();
-    let attention = graph.layers().find(|(_, l)| matches!(l.op, Op::Attention { heads: 2 }));
+    let attention = graph.layers().find(|(_, l)| matches!(l.op, Op::Attention { heads: 2, .. }));
     let qkv = graph.layer(attention.unwrap().1.inputs[0]);
     assert_eq!(qkv.op, Op::Linear { out: 36, bias: true });
     assert!(graph.find("tokens").is_ok());

@@ -14,7 +14,7 @@ fn output(network: &Network) -> Vec<f64> {
 }
 
 /// Networks of layers that ONNX has no operation for, or that could be taken for others.
-const NETWORKS: [&str; 3] = [
+const NETWORKS: [&str; 4] = [
     // Tokens behind a picture with few columns and many channels, read twice; offsets that learn.
     "image = input 6x2x3
      embed = tokens image first=1
@@ -28,6 +28,25 @@ const NETWORKS: [&str; 3] = [
      curve = gelu low
      off = dropout curve rate=0.25
      fc = linear off out=3
+     -> fc",
+    // Channels and places turned about, windows, attention with biases of both kinds, one head.
+    "image = input 3x4x8
+     patches = conv2d image out=6 size=1 bias=yes
+     tokens = tokens patches first=0
+     turned = rearrange tokens view=6x32 order=1,0 to=32x6x1
+     mix = linear turned out=32
+     back = rearrange mix view=32x6 order=1,0 to=6x4x8
+     act = relu back
+     windows = rearrange act view=6x2x2x2x4 order=0,2,4,1,3 to=6x8x4
+     qkv = linear windows out=18
+     each = attention qkv heads=3 biases=12
+     qkv2 = linear each out=18
+     all = attention qkv2 heads=2
+     line = rearrange all view=6x32 order=0,1 to=6x32x1
+     qkv3 = linear line out=18
+     whole = attention qkv3 heads=1 biases=1
+     flat = rearrange whole view=6x32 order=1,0 to=192
+     fc = linear flat out=3
      -> fc",
     "image = input 3x6x6
      normal = scale image bias=yes

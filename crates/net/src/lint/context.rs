@@ -44,6 +44,7 @@ pub(super) fn kind(op: &Op) -> Kind {
         | Op::Scale { .. }
         | Op::Slice { .. }
         | Op::Shuffle { .. }
+        | Op::Rearrange(_)
         | Op::Pad { .. }
         | Op::Tokens { .. }
         | Op::Token { .. }

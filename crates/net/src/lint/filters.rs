@@ -222,7 +222,9 @@ fn reads(
             Some(sums.iter().map(|s| *s > ZERO * middle).collect())
         }
         Kind::BatchNorm | Kind::Curve => on.map(<[bool]>::to_vec),
-        Kind::Pass if matches!(net.graph.layer(id).op, Op::Shuffle { .. }) => None,
+        Kind::Pass if matches!(net.graph.layer(id).op, Op::Shuffle { .. } | Op::Rearrange(_)) => {
+            None
+        }
         // Of these some keep channels apart and some do not; the shape tells.
         Kind::Pass => on.filter(|on| on.len() == channels).map(<[bool]>::to_vec),
         Kind::Source | Kind::LayerNorm | Kind::Bend | Kind::Add | Kind::Concat | Kind::Mul => None,

@@ -51,7 +51,7 @@ pub(super) struct Export<'a> {
     facts: Facts,
     pub(super) graph: GraphWriter,
     /// How each layer's value lies.
-    lays: BTreeMap<LayerId, Lay>,
+    pub(super) lays: BTreeMap<LayerId, Lay>,
     /// Names of values by layer, in each way they lie that somebody asked for.
     names: BTreeMap<(LayerId, Lay), String>,
 }
@@ -177,9 +177,13 @@ impl<'a> Export<'a> {
                     return Err(WriteFault::Rank { layer: layer.name.clone(), shape }.into());
                 }
             },
-            Op::Tokens { .. } | Op::Attention { .. } => Lay::Sequence,
+            Op::Tokens { .. } => Lay::Sequence,
+            Op::Attention { .. } if self.shape(id)[2] == 1 => Lay::Sequence,
+            Op::Rearrange(how) if how.to.len() == 1 => Lay::Vector,
             Op::Token { .. } | Op::GlobalAvgPool | Op::Flatten => Lay::Vector,
-            Op::Conv2d(_)
+            Op::Rearrange(_)
+            | Op::Attention { .. }
+            | Op::Conv2d(_)
             | Op::BatchNorm { .. }
             | Op::MaxPool(_)
             | Op::AvgPool { .. }
@@ -290,7 +294,18 @@ impl<'a> Export<'a> {
             }
             Op::Mul => self.mul(layer, lay, out),
             Op::Tokens { first } => self.tokens(layer, *first, out)?,
-            Op::Attention { heads } => self.attention(layer, *heads, out),
+            Op::Rearrange(how) => self.rearrange(layer, how, out),
+            Op::Attention { heads, biases } => {
+                let position = match biases {
+                    0 => None,
+                    _ => Some(self.biases(layer, *heads, *biases)?),
+                };
+                if lay == Lay::Map {
+                    self.attention_of_columns(layer, *heads, position.as_deref(), out);
+                } else {
+                    self.attention(layer, *heads, position.as_deref(), out);
+                }
+            }
             Op::Token { index } => {
                 let x = self.take(layer.inputs[0], Lay::Sequence);
                 let index = self.graph.int(*index as i64);

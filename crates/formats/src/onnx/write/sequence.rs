@@ -1,9 +1,11 @@
 //! Layers of transformers as ONNX operators, on sequences `[N, T, D]`.
 
 use regraft_net::Layer;
+use regraft_net::op::Rearrange;
 
 use super::layers::{Export, Lay, Written};
 use super::proto::Attr;
+use crate::FormatError;
 
 impl Export<'_> {
     /// Pixels of a map as a sequence behind learned tokens, positions added.
@@ -32,7 +34,13 @@ impl Export<'_> {
     }
 
     /// `softmax(q kᵀ / √d) v` for each head.
-    pub(super) fn attention(&mut self, layer: &Layer, heads: usize, out: &str) {
+    pub(super) fn attention(
+        &mut self,
+        layer: &Layer,
+        heads: usize,
+        position: Option<&str>,
+        out: &str,
+    ) {
         let shape = self.shape(layer.inputs[0]);
         let (d, t) = (shape[0] / 3, shape[1]);
         let x = self.take(layer.inputs[0], Lay::Sequence);
@@ -49,7 +57,10 @@ impl Export<'_> {
         let q = self.inner("Mul", &[&q, &factor], out, "scaled", &[]);
         let perm = [("perm", Attr::Ints(&[0, 1, 3, 2]))];
         let k = self.inner("Transpose", &[&k], out, "keys", &perm);
-        let scores = self.inner("MatMul", &[&q, &k], out, "scores", &[]);
+        let mut scores = self.inner("MatMul", &[&q, &k], out, "scores", &[]);
+        if let Some(position) = position {
+            scores = self.inner("Add", &[&scores, position], out, "placed", &[]);
+        }
         let shares = self.inner("Softmax", &[&scores], out, "shares", &[("axis", Attr::Int(-1))]);
         // The work is done here, by a node that is called like the layer.
         let mixed = self.graph.fresh(&format!("{out}/mixed"));
@@ -58,6 +69,73 @@ impl Export<'_> {
         let mixed = self.inner("Transpose", &[&mixed], out, "tokens", &perm);
         let dims = self.graph.ints(&[0, t as i64, d as i64]);
         self.graph.named(&format!("{out}/flat"), "Reshape", &[&mixed, &dims], out, &[]);
+    }
+
+    /// What is added to the products: `[heads, T, T]`, or `[W, heads, T, T]`.
+    pub(super) fn biases(
+        &mut self,
+        layer: &Layer,
+        heads: usize,
+        biases: usize,
+    ) -> Result<String, FormatError> {
+        let t = self.shape(layer.inputs[0])[1];
+        let columns = biases / heads.max(1);
+        let dims = if columns == 1 { vec![heads, t, t] } else { vec![columns, heads, t, t] };
+        self.param(layer, "position", Some(&dims))
+    }
+
+    /// `softmax(q kᵀ / √d) v` for each head of each column of a map.
+    pub(super) fn attention_of_columns(
+        &mut self,
+        layer: &Layer,
+        heads: usize,
+        position: Option<&str>,
+        out: &str,
+    ) {
+        let shape = self.shape(layer.inputs[0]);
+        let [all, t, w] = [shape[0], shape[1], shape[2]].map(|n| n as i64);
+        let (d, heads) = (all / 3, heads as i64);
+        let x = self.take(layer.inputs[0], Lay::Map);
+        let size = d / heads.max(1);
+        let dims = self.graph.ints(&[0, 3, heads, size, t, w]);
+        let parts = self.inner("Reshape", &[&x, &dims], out, "parts", &[]);
+        let perm = [("perm", Attr::Ints(&[1, 0, 5, 2, 4, 3]))];
+        let parts = self.inner("Transpose", &[&parts], out, "heads", &perm);
+        let [q, k, v] = [("q", 0), ("k", 1), ("v", 2)].map(|(step, which)| {
+            let index = self.graph.int(which);
+            self.inner("Gather", &[&parts, &index], out, step, &[("axis", Attr::Int(0))])
+        });
+        let factor = self.graph.float(1.0 / (size as f32).sqrt());
+        let q = self.inner("Mul", &[&q, &factor], out, "scaled", &[]);
+        let perm = [("perm", Attr::Ints(&[0, 1, 2, 4, 3]))];
+        let k = self.inner("Transpose", &[&k], out, "keys", &perm);
+        let mut scores = self.inner("MatMul", &[&q, &k], out, "scores", &[]);
+        if let Some(position) = position {
+            scores = self.inner("Add", &[&scores, position], out, "placed", &[]);
+        }
+        let shares = self.inner("Softmax", &[&scores], out, "shares", &[("axis", Attr::Int(-1))]);
+        let mixed = self.graph.fresh(&format!("{out}/mixed"));
+        self.graph.named(out, "MatMul", &[&shares, &v], &mixed, &[]);
+        let perm = [("perm", Attr::Ints(&[0, 2, 4, 3, 1]))];
+        let mixed = self.inner("Transpose", &[&mixed], out, "columns", &perm);
+        let dims = self.graph.ints(&[0, d, t, w]);
+        self.graph.named(&format!("{out}/flat"), "Reshape", &[&mixed, &dims], out, &[]);
+    }
+
+    /// Values in other places: seen with other extents, axes turned about, seen with others again.
+    pub(super) fn rearrange(&mut self, layer: &Layer, how: &Rearrange, out: &str) {
+        let own = self.lays[&layer.inputs[0]];
+        let x = self.take(layer.inputs[0], if own == Lay::Vector { own } else { Lay::Map });
+        let dims = |shape: &[usize]| -> Vec<i64> {
+            std::iter::once(0).chain(shape.iter().map(|n| *n as i64)).collect()
+        };
+        let view = self.graph.ints(&dims(&how.view));
+        let view = self.inner("Reshape", &[&x, &view], out, "view", &[]);
+        let perm: Vec<i64> = dims(&how.order.iter().map(|i| i + 1).collect::<Vec<_>>());
+        let perm = [("perm", Attr::Ints(&perm))];
+        let turned = self.inner("Transpose", &[&view], out, "order", &perm);
+        let to = self.graph.ints(&dims(&how.to));
+        self.graph.node("Reshape", &[&turned, &to], out, &[]);
     }
 
     /// A norm over the channels; those of a map go last for it.

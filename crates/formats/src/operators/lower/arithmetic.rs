@@ -174,6 +174,9 @@ impl<'a> Lower<'_, 'a, '_> {
         }
         match (a, b) {
             (Value::Scores(scores), Value::Const(c)) | (Value::Const(c), Value::Scores(scores)) => {
+                if f == Binary::Add && c.count() > 1 {
+                    return Ok(Value::Scores(self.biased(scores, c)?));
+                }
                 let factor = c.scalar(&mut self.store)?;
                 Ok(Value::Scores(scores.scaled(f, factor, matches!(a, Value::Const(_)))?))
             }
@@ -229,15 +232,23 @@ impl<'a> Lower<'_, 'a, '_> {
             }
             _ => self.plain(&live)?,
         };
-        let live = self.whole(&live)?;
-        let Some(mut values) = self.per_channel(&live, known)? else {
+        let mut live = self.whole(&live)?;
+        let mut values = self.per_channel(&live, known)?;
+        if values.is_none() {
             if f == Binary::Add
                 && let Some(moved) = self.shifted(&live, known)?
             {
                 return Ok(Value::Live(moved));
             }
-            return Err(wanted("a constant that is a number for all or for each channel"));
-        };
+            // Of axes that are no channels yet.
+            let skip = live.layout.axes.len().saturating_sub(known.dims.len());
+            let varies = known.dims.iter().enumerate().filter(|(_, d)| **d != 1);
+            let varies: Vec<usize> = varies.map(|(i, _)| i + skip).collect();
+            live = self.with_channels(&live, &varies)?;
+            values = self.per_channel(&live, known)?;
+        }
+        let mut values = values
+            .ok_or_else(|| wanted("a constant that is a number for all or for each channel"))?;
         match (f, turned) {
             (Binary::Add, _) | (Binary::Sub, false) => {
                 if f == Binary::Sub {
@@ -408,7 +419,7 @@ impl<'a> Lower<'_, 'a, '_> {
     }
 
     /// A sum, a difference or a product of two values.
-    fn of_two(&mut self, f: Binary, x: &Live, y: &Live) -> Lowered<Live> {
+    pub(super) fn of_two(&mut self, f: Binary, x: &Live, y: &Live) -> Lowered<Live> {
         if x.layer == y.layer
             && x.layout == y.layout
             && let Some(curve) = Curve::binary(f, &x.curve, &y.curve)
@@ -444,14 +455,7 @@ impl<'a> Lower<'_, 'a, '_> {
         }
         let alike = x.layout == y.layout && self.shape(x.layer) == self.shape(y.layer);
         if !(alike || f == Binary::Mul && self.gates(&y, &x)) {
-            // Channels that lie shuffled in one and straight in the other.
-            (x, y) = (self.ordered(&x, 1)?, self.ordered(&y, 1)?);
-        }
-        let alike = x.layout == y.layout && self.shape(x.layer) == self.shape(y.layer);
-        if !(alike || f == Binary::Mul && self.gates(&y, &x)) {
-            return Err(wanted(
-                "two values that lie alike, or a map and a factor for each channel",
-            ));
+            (x, y) = self.made_alike(f, x, y)?;
         }
         let name = self.name(None);
         let layer = self.push(name, op, &[x.layer, y.layer], vec![])?;

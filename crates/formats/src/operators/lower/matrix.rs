@@ -6,7 +6,7 @@ use super::window::tensor;
 use super::{Args, Live, Lower, Lowered, Value, wanted};
 use crate::operators::consts::Const;
 use crate::operators::fold::elementwise::broadcast;
-use crate::operators::layout::{Layout, walk};
+use crate::operators::layout::{Layout, extent, walk};
 
 /// A matrix that values are multiplied with from the left.
 struct Matrix<'a> {
@@ -84,13 +84,17 @@ impl<'a> Lower<'_, 'a, '_> {
         if alone {
             live = self.flat(&live)?;
         }
+        if extent(&live.layout.axes[last]) != k {
+            return Err(wanted(format!("a last axis of {k}")));
+        }
+        let whole = |o: &Vec<usize>, c: usize| o.len() == c && c == k;
         let c = self.shape(live.layer)[0];
-        let order = self.channels(&live.layout, last)?.filter(|o| o.len() == c && c == k);
-        let order = order.ok_or_else(|| {
-            wanted(format!(
-                "a last axis of {k} that is all channels of a map or all of a vector, not positions"
-            ))
-        })?;
+        let mut order = self.channels(&live.layout, last)?.filter(|o| whole(o, c));
+        if order.is_none() {
+            live = self.with_channels(&live, &[last])?;
+            order = Some((0..k).collect());
+        }
+        let order = order.unwrap_or_default();
         let origin = matrix.known.origin;
         let values = self.turned(matrix, &order)?;
         let mut params = vec![tensor(Role::Weight, [out, k], values)?];

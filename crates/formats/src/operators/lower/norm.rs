@@ -9,6 +9,7 @@ use regraft_tensor::{Shape, Tensor};
 
 use super::{Args, Live, Lower, Lowered, Param, Value, dims_of, wanted};
 use crate::operators::consts::Const;
+use crate::operators::curve::{Binary, Curve};
 use crate::operators::fold::{axes_of, axis_of};
 use crate::operators::layout::{Atom, Layout, extent};
 
@@ -200,11 +201,15 @@ impl<'a> Lower<'_, 'a, '_> {
         let rank = live.layout.axes.len();
         let axis = axis_of(self.here().int("axis").unwrap_or(-1), rank)
             .ok_or_else(|| wanted("an axis of the input"))?;
-        let atoms = live.layout.axes[axis..].concat();
-        let c = self.shape(live.layer)[0];
-        let joined = Layout::new(vec![atoms]);
-        let order = self.channels(&joined, 0)?.filter(|o| o.len() == c);
+        let mut live = live;
+        let mut order = self.norm_order(&live, axis)?;
+        if order.is_none() {
+            let last: Vec<usize> = (axis..rank).collect();
+            live = self.with_channels(&live, &last)?;
+            order = self.norm_order(&live, axis)?;
+        }
         let order = order.ok_or_else(|| wanted("axes that are all channels, and only those"))?;
+        let c = order.len();
         let weight = args.constant(1, "a weight")?;
         let origin = weight.origin;
         let bias = args.maybe_constant(2, "a bias")?;
@@ -218,6 +223,13 @@ impl<'a> Lower<'_, 'a, '_> {
         let name = self.name(origin);
         let layer = self.push(name, Op::LayerNorm { eps }, &[live.layer], params)?;
         Ok(Live { layer, ..live })
+    }
+
+    /// The channels that the axes from `axis` are, when those are all channels and nothing else.
+    fn norm_order(&mut self, live: &Live, axis: usize) -> Lowered<Option<Vec<usize>>> {
+        let joined = Layout::new(vec![live.layout.axes[axis..].concat()]);
+        let c = self.shape(live.layer)[0];
+        Ok(self.channels(&joined, 0)?.filter(|o| o.len() == c))
     }
 
     /// The numbers of a constant, each at its channel.
@@ -279,8 +291,10 @@ impl<'a> Lower<'_, 'a, '_> {
         let end = if old { rank } else { axis + 1 };
         let c = self.shape(live.layer)[0];
         let atoms = live.layout.axes[axis..end].concat();
+        let mut live = live;
         if extent(&atoms) != c || atoms.iter().any(|a| a.dim != 0) {
-            return Err(wanted("an axis that is all channels, and only those"));
+            let all: Vec<usize> = (axis..end).collect();
+            live = self.with_channels(&live, &all)?;
         }
         let name = self.name(None);
         Ok(Value::Live(self.pointwise(&live, name, Op::Softmax)?))
@@ -324,23 +338,41 @@ impl<'a> Lower<'_, 'a, '_> {
             }));
         }
         if over(0) != 1 || [1, 2].iter().any(|d| !rows[d - 1] && over(*d) != 1) {
+            let count = extent(&atoms);
+            if let ([axis], true) = (&axes[..], count <= MOST_PARTS && op != "ReduceMax") {
+                let sum = self.summed(&live, *axis, &op)?;
+                return Ok(Value::Live(without(sum, &axes, keep)));
+            }
             return Err(wanted("axes that are all rows, all columns or both of a map"));
         }
         let full = |i: usize| if over(i + 1) > 1 { shape[i + 1] } else { 1 };
-        let mut layout = live.layout.clone();
-        for axis in &axes {
-            layout.axes[*axis].clear();
-        }
-        if !keep {
-            let kept = layout.axes.into_iter().enumerate().filter(|(i, _)| !axes.contains(i));
-            layout.axes = kept.map(|(_, a)| a).collect();
-        }
+        let layout = without(live.clone(), &axes, keep).layout;
         let made = if shape.len() == 1 || (full(0) == 1 && full(1) == 1 && !rows.contains(&true)) {
             live
         } else {
             self.pooled(&live, &op, [full(0), full(1)], rows == [true, true])?
         };
         Ok(Value::Live(Live { layout, ..made }))
+    }
+
+    /// The sum or the mean of the parts along an axis.
+    fn summed(&mut self, live: &Live, axis: usize, op: &str) -> Lowered<Live> {
+        let count = extent(&live.layout.axes[axis]);
+        let mut sum: Option<Live> = None;
+        for i in 0..count {
+            let part = self.sliced(live, axis, (i, 1, 1))?;
+            sum = Some(match sum {
+                Some(sum) => self.of_two(Binary::Add, &sum, &part)?,
+                None => part,
+            });
+        }
+        let mut sum = sum.ok_or_else(|| wanted("an axis that is not empty"))?;
+        if op == "ReduceMean" {
+            let factor = Rc::new(Curve::Constant(1.0 / count as f64));
+            let curve = Curve::binary(Binary::Mul, &sum.curve, &factor);
+            sum.curve = curve.ok_or_else(|| wanted("fewer numbers in a row"))?;
+        }
+        Ok(sum)
     }
 
     /// A map pooled over a window, or over all of it.
@@ -363,4 +395,19 @@ impl<'a> Lower<'_, 'a, '_> {
         }
         Ok(made)
     }
+}
+
+/// Most parts of the channels that are added one by one.
+const MOST_PARTS: usize = 8;
+
+/// A value without some axes, or with an extent of 1 there.
+fn without(mut live: Live, axes: &[usize], keep: bool) -> Live {
+    for axis in axes {
+        live.layout.axes[*axis].clear();
+    }
+    if !keep {
+        let kept = live.layout.axes.into_iter().enumerate().filter(|(i, _)| !axes.contains(i));
+        live.layout.axes = kept.map(|(_, a)| a).collect();
+    }
+    live
 }

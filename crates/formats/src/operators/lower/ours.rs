@@ -4,6 +4,8 @@
 //! are called `LAYER.ROLE`.
 
 use regraft_net::Op;
+use regraft_net::op::Rearrange;
+use regraft_tensor::Shape;
 
 use super::{Args, Live, Lower, Lowered, Value, wanted};
 use crate::operators::build::{Name, clean};
@@ -131,6 +133,36 @@ impl<'a> Lower<'_, 'a, '_> {
             }
             _ => Ok(live),
         }
+    }
+
+    /// The layer that the last of three nodes of ours stands for: a view, its axes turned, `dims`.
+    pub(super) fn own_rearrange(&mut self, live: &Live, dims: &[usize]) -> Lowered<Option<Live>> {
+        let (Some(input), true) = (self.here().inputs.first().copied().flatten(), self.ours) else {
+            return Ok(None);
+        };
+        let from = (0..self.node).rev().find(|i| self.ir.nodes[*i].outputs.contains(&Some(input)));
+        let Some(from) = from.filter(|i| self.ir.nodes[*i].op == "Transpose") else {
+            return Ok(None);
+        };
+        if self.name_of(from) != format!("{}/order", self.node_name()) {
+            return Ok(None);
+        }
+        let perm = self.ir.nodes[from].ints("perm").unwrap_or_default();
+        let turned = live.layout.dims();
+        let order: Option<Vec<usize>> =
+            perm.iter().skip(1).map(|p| usize::try_from(p - 1).ok()).collect();
+        let order = order.filter(|o| o.len() + 1 == turned.len() && !dims.is_empty());
+        let order = order.ok_or_else(|| wanted("an order of the axes behind the batch"))?;
+        let mut view = vec![1; order.len()];
+        for (axis, size) in order.iter().zip(&turned[1..]) {
+            *view.get_mut(*axis).ok_or_else(|| wanted("each axis once"))? = *size;
+        }
+        let live = self.settle(live)?;
+        let how = Rearrange { view, order, to: Shape::from(dims[1..].to_vec()) };
+        let name = self.name(None);
+        let layer = self.push(name, Op::Rearrange(how), &[live.layer], vec![])?;
+        let layout = Layout::natural(self.shape(layer));
+        Ok(Some(Live::of(layer, layout)))
     }
 
     fn settle(&mut self, live: &Live) -> Lowered<Live> {

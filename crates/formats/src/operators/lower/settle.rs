@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
-use regraft_net::Op;
 use regraft_net::op::{Activation, Pad, Window};
+use regraft_net::{Op, Role};
 
+use super::window::tensor;
 use super::{Live, Lower, Lowered, Value, wanted};
 use crate::operators::build::Name;
 use crate::operators::curve::{Binary, Curve};
-use crate::operators::layout::{Atom, Layout};
+use crate::operators::layout::{Atom, Layout, walk};
 
 impl<'a> Lower<'_, 'a, '_> {
     /// A value as numbers in the output of a layer.
@@ -33,7 +34,7 @@ impl<'a> Lower<'_, 'a, '_> {
     }
 
     /// A name for a layer that helps the node in hand.
-    fn helper(&self, what: &str) -> Name {
+    pub(super) fn helper(&self, what: &str) -> Name {
         let name = self.name(None);
         if self.ours && matches!(&*self.here().op, "Slice" | "Gather" | "Reshape" | "Flatten") {
             return name;
@@ -48,7 +49,7 @@ impl<'a> Lower<'_, 'a, '_> {
     }
 
     /// What is made by `make` of a layer, once.
-    fn once(
+    pub(super) fn once(
         &mut self,
         layer: usize,
         key: String,
@@ -164,6 +165,9 @@ impl<'a> Lower<'_, 'a, '_> {
 
     fn cut_out(&mut self, live: &Live) -> Lowered<Live> {
         let mut live = Live { curve: Rc::new(Curve::X), ..live.clone() };
+        if Run::of(&live.layout, 0).is_none() {
+            live = self.some_channels(&live)?;
+        }
         let shape = self.shape(live.layer).to_vec();
         let runs: Vec<Run> = (0..shape.len())
             .map(|dim| Run::of(&live.layout, dim))
@@ -195,6 +199,42 @@ impl<'a> Lower<'_, 'a, '_> {
             return Err(wanted("parts that lie evenly apart"));
         }
         Ok(live)
+    }
+
+    /// Channels that lie in several runs, one run behind the other: a matrix of ones and zeros.
+    fn some_channels(&mut self, live: &Live) -> Lowered<Live> {
+        let of = |a: &&Atom| a.dim == 0;
+        let mut atoms: Vec<Atom> = live.layout.atoms().filter(of).copied().collect();
+        atoms.sort_by_key(|a| std::cmp::Reverse(a.stride));
+        let c = self.shape(live.layer)[0];
+        let count = atoms.iter().fold(1usize, |n, a| n.saturating_mul(a.size));
+        if count > c {
+            return Err(wanted("channels each once"));
+        }
+        self.room(c.saturating_mul(count), 1)?;
+        let mut values = vec![0.0; c * count];
+        for (row, at) in walk(&atoms, |_| Some(1)).into_iter().enumerate() {
+            values[row * c + at + live.layout.offset[0]] = 1.0;
+        }
+        let mut layout = live.layout.clone();
+        layout.offset[0] = 0;
+        let mut inner = count;
+        for atom in &atoms {
+            inner /= atom.size;
+            let same = |a: &&mut Atom| a.dim == 0 && a.stride == atom.stride && a.size == atom.size;
+            if let Some(own) = layout.axes.iter_mut().flatten().find(same) {
+                // Marked until all are found: no two have one step.
+                *own = Atom { dim: 3, stride: inner, ..*own };
+            }
+        }
+        for atom in layout.axes.iter_mut().flatten().filter(|a| a.dim == 3) {
+            atom.dim = 0;
+        }
+        let name = self.helper("channels");
+        let params = vec![tensor(Role::Weight, [count, c], values)?];
+        let op = Op::Linear { out: count, bias: false };
+        let layer = self.push(name, op, &[live.layer], params)?;
+        Ok(Live::of(layer, Layout::new(layout.axes.clone()).with_offset(layout.offset)))
     }
 
     /// The layer that a crop reads, and the border put around it before: in a file of ours both may be
@@ -247,16 +287,14 @@ impl<'a> Lower<'_, 'a, '_> {
         if *atoms == Layout::whole(0, all) {
             return Ok(live);
         }
-        let [outer, inner] = atoms[..] else {
-            return Err(wanted("an axis that is the channels, whole and in order"));
-        };
+        let [outer, inner] = atoms[..] else { return self.with_channels(&live, &[axis]) };
         let turned = outer.dim == 0
             && inner.dim == 0
             && outer.stride == 1
             && inner.stride == outer.size
             && outer.size * inner.size == all;
         if !turned {
-            return Err(wanted("an axis that is the channels, whole and in order"));
+            return self.with_channels(&live, &[axis]);
         }
         let key = format!("shuffle {}", inner.size);
         let made = self.once(live.layer, key, |lower| {
@@ -277,16 +315,17 @@ impl<'a> Lower<'_, 'a, '_> {
             return Err(wanted("a map of 4 axes: batch, channels, rows, columns"));
         }
         let live = self.ordered(&live, 1)?;
-        let shape = self.shape(live.layer);
-        let rest = live.layout.axes[2..].concat();
-        let natural = match shape {
+        let natural = match self.shape(live.layer) {
             [_, h, w] => [Layout::whole(1, *h), Layout::whole(2, *w)],
             _ => [vec![], vec![]],
         };
-        if rest != natural.concat() || live.layout.axes[2] != natural[0] {
+        if live.layout.axes[2..] == natural {
+            return Ok(live);
+        }
+        if !live.layout.axes[0].is_empty() {
             return Err(wanted("a map with its axes in the order batch, channels, rows, columns"));
         }
-        Ok(live)
+        self.laid(&live, [&[1], &[2], &[3]])
     }
 
     /// The same as a vector; its layout must be one axis in the order of the layer, or any order that

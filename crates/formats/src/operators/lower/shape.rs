@@ -2,13 +2,15 @@
 
 use regraft_net::{Op, Role};
 
+use super::attention::Scores;
 use super::window::tensor;
 use super::{Args, Live, Lower, Lowered, Value, dims_of, wanted};
 use crate::operators::consts::Const;
 use crate::operators::fold::elementwise::broadcast;
 use crate::operators::fold::moves::{slice_parts, split_sizes};
 use crate::operators::fold::{MAX_RANK, axes_of, axis_of, reshape_dims};
-use crate::operators::layout::{Layout, extent};
+use crate::operators::ir::Node;
+use crate::operators::layout::{Atom, Layout, extent};
 
 const TORN: &str = "axes that can be regrouped without tearing them";
 
@@ -30,7 +32,24 @@ impl<'a> Lower<'_, 'a, '_> {
     }
 
     /// `Reshape`, `Flatten`, `Squeeze`, `Unsqueeze`, `Transpose`, `Expand`, `Gather`, `GatherND`, `Slice`.
-    pub(super) fn moved(&mut self, args: &Args<'a>) -> Lowered<Live> {
+    pub(super) fn moved(&mut self, args: &Args<'a>) -> Lowered<Value<'a>> {
+        if let (Value::Scores(scores), "Reshape") = (args.value(0)?, &*self.here().op) {
+            let scores = scores.clone();
+            return Ok(Value::Scores(self.scores_moved(&scores, args)?));
+        }
+        self.moved_live(args).map(Value::Live)
+    }
+
+    /// The same products with other axes before the last two.
+    fn scores_moved(&mut self, scores: &Scores, args: &Args<'a>) -> Lowered<Scores> {
+        let dims = scores.dims();
+        let asked = self.list(args, 1, "shape")?.ok_or_else(|| wanted("a shape"))?;
+        let zero = self.here().int("allowzero") == Some(1);
+        let made = reshape_dims(&dims, &asked, zero);
+        scores.reshaped(&made.ok_or_else(|| wanted("a shape of as many values"))?)
+    }
+
+    fn moved_live(&mut self, args: &Args<'a>) -> Lowered<Live> {
         let op = self.here().op.to_string();
         if op == "Gather" || op == "GatherND" || op == "Slice" {
             return self.part(args, op != "Slice");
@@ -44,6 +63,9 @@ impl<'a> Lower<'_, 'a, '_> {
                 let zero = self.here().int("allowzero") == Some(1);
                 let made = reshape_dims(&dims, &asked, zero)
                     .ok_or_else(|| wanted("a shape of as many values"))?;
+                if let Some(live) = self.own_rearrange(&live, &made)? {
+                    return Ok(live);
+                }
                 return self.regrouped(&live, &made);
             }
             "Flatten" => {
@@ -83,7 +105,10 @@ impl<'a> Lower<'_, 'a, '_> {
                 let asked = self.list(args, 1, "shape")?.unwrap_or_default();
                 let asked: Vec<usize> = asked.iter().map(|d| *d.max(&1) as usize).collect();
                 let same = broadcast(&dims, &asked).is_some_and(|d| d == dims);
-                same.then(|| live.layout.clone())
+                // A product spreads its factors anyway.
+                let spreads = broadcast(&dims, &asked).is_some_and(|d| d.len() == rank)
+                    && self.only_multiplied();
+                (same || spreads).then(|| live.layout.clone())
             }
         };
         let layout = layout.ok_or_else(|| {
@@ -96,10 +121,29 @@ impl<'a> Lower<'_, 'a, '_> {
         Ok(Live { layout, ..live })
     }
 
+    /// Whether all that reads the output of the node in hand are products.
+    fn only_multiplied(&self) -> bool {
+        let output = self.here().outputs.first().copied().flatten();
+        let reads = |node: &&Node<'_>| node.inputs.contains(&output);
+        output.is_some_and(|o| !self.ir.outputs.contains(&o))
+            && self.ir.nodes.iter().filter(reads).all(|node| node.op == "Mul")
+    }
+
     /// Other extents over the same values.
     fn regrouped(&mut self, live: &Live, dims: &[usize]) -> Lowered<Live> {
         if let Some(layout) = live.layout.reshaped(dims) {
             return Ok(Live { layout, ..live.clone() });
+        }
+        // Windows that are put together and then cut otherwise: as the map that they are.
+        let axes = &live.layout.axes;
+        let filled: Vec<usize> = (0..axes.len()).filter(|i| !axes[*i].is_empty()).collect();
+        if let ([first, rest @ ..], false) = (&filled[..], self.ours) {
+            let columns = if rest.len() == 2 { &rest[1..] } else { &[] };
+            let rows = &rest[..rest.len() - columns.len()];
+            let map = self.laid(live, [&[*first], rows, columns])?;
+            if let Some(layout) = map.layout.reshaped(dims) {
+                return Ok(Live { layout, ..map });
+            }
         }
         // A shuffle that is no longer visible as one, or several dimensions in one: as a vector.
         let live = self.plain(live)?;
@@ -180,7 +224,12 @@ impl<'a> Lower<'_, 'a, '_> {
     }
 
     /// A part of an axis: first step, count, distance.
-    fn sliced(&mut self, live: &Live, axis: usize, part: (usize, usize, usize)) -> Lowered<Live> {
+    pub(super) fn sliced(
+        &mut self,
+        live: &Live,
+        axis: usize,
+        part: (usize, usize, usize),
+    ) -> Lowered<Live> {
         let (start, count, step) = part;
         // A part of shuffled channels is one of the shuffled map, not of the map before.
         let mixed = live.layout.axes[axis].len() > 1 && count < extent(&live.layout.axes[axis]);
@@ -231,8 +280,13 @@ impl<'a> Lower<'_, 'a, '_> {
         }
         let mut parts = Vec::with_capacity(all.len());
         for value in all {
-            let live = self.solid(value)?;
-            parts.push(self.ordered(&live, axis)?);
+            parts.push(self.solid(value)?);
+        }
+        if let Some(live) = self.stacked(&parts, axis)? {
+            return Ok(Value::Live(live));
+        }
+        for part in &mut parts {
+            *part = self.ordered(part, axis)?;
         }
         let vectors = parts.iter().any(|p| self.shape(p.layer).len() == 1);
         let mut channels = 0;
@@ -254,6 +308,25 @@ impl<'a> Lower<'_, 'a, '_> {
         let mut layout = parts.swap_remove(0).layout;
         layout.axes[axis] = Layout::whole(0, channels);
         Ok(Value::Live(Live::of(layer, layout)))
+    }
+}
+
+impl Lower<'_, '_, '_> {
+    /// Values one after another along a new axis, which is an outer one of the channels; `None` when the
+    /// axis is not new or they do not lie alike.
+    fn stacked(&mut self, parts: &[Live], axis: usize) -> Lowered<Option<Live>> {
+        let Some(first) = parts.first() else { return Ok(None) };
+        let shape = self.shape(first.layer).to_vec();
+        let alike = |p: &Live| p.layout == first.layout && self.shape(p.layer) == shape;
+        if shape[0] == 1 || !first.layout.axes[axis].is_empty() || !parts.iter().all(alike) {
+            return Ok(None);
+        }
+        let layers: Vec<usize> = parts.iter().map(|p| p.layer).collect();
+        let name = self.name(None);
+        let layer = self.push(name, Op::Concat, &layers, vec![])?;
+        let mut layout = first.layout.clone();
+        layout.axes[axis] = vec![Atom { dim: 0, size: parts.len(), stride: shape[0] }];
+        Ok(Some(Live::of(layer, Layout::new(layout.axes))))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What operations are called.
 
 /// Operations that are understood, also where an input is not.
-pub(super) const SUPPORTED: [&str; 78] = [
+pub(super) const SUPPORTED: [&str; 80] = [
     "Abs",
     "Add",
     "And",
@@ -18,6 +18,7 @@ pub(super) const SUPPORTED: [&str; 78] = [
     "DequantizeLinear",
     "Div",
     "Dropout",
+    "Einsum",
     "Elu",
     "Equal",
     "Erf",
@@ -63,6 +64,7 @@ pub(super) const SUPPORTED: [&str; 78] = [
     "Relu",
     "Reshape",
     "Round",
+    "ScatterND",
     "Shape",
     "Sigmoid",
     "Sign",

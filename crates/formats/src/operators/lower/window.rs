@@ -160,6 +160,7 @@ impl<'a> Lower<'_, 'a, '_> {
         if let Op::Pad { pad, crop } = &self.drafts.at(layer).op
             && *crop == Pad::all(0)
             && !self.ours
+            && !self.lowest.contains_key(&layer)
         {
             border = *pad;
             layer = self.drafts.at(layer).inputs[0];
@@ -183,6 +184,11 @@ impl<'a> Lower<'_, 'a, '_> {
             return self.border(args);
         }
         let live = self.map(args.value(0)?)?;
+        if let Some(pad) = self.lowest.get(&live.layer).copied()
+            && kind == "MaxPool"
+        {
+            return self.bordered_maximum(&live, pad);
+        }
         let name = self.name(None);
         let &[_, h, w] = self.shape(live.layer) else {
             // One pixel is its own mean and its own maximum.
@@ -199,6 +205,24 @@ impl<'a> Lower<'_, 'a, '_> {
         let mut layout = Layout::natural(shape);
         layout.axes.resize(4, vec![]);
         Ok(Live::of(layer, layout))
+    }
+
+    /// A maximum whose border of minus infinity a node before it has put.
+    fn bordered_maximum(&mut self, live: &Live, border: Pad) -> Lowered<Live> {
+        let &[_, h, w] = self.shape(live.layer) else { return Err(wanted("a map")) };
+        let Op::MaxPool(window) = self.pool("MaxPool", [h, w])? else {
+            return Err(wanted("a maximum"));
+        };
+        let pad = Pad {
+            top: window.pad.top + border.top,
+            left: window.pad.left + border.left,
+            bottom: window.pad.bottom + border.bottom,
+            right: window.pad.right + border.right,
+        };
+        let name = self.name(None);
+        let from = self.drafts.at(live.layer).inputs.clone();
+        let layer = self.push(name, Op::MaxPool(Window { pad, ..window }), &from, vec![])?;
+        Ok(Live::of(layer, Layout::natural(self.shape(layer))))
     }
 
     fn local_norm(&self) -> Lowered<Op> {
@@ -257,7 +281,9 @@ impl<'a> Lower<'_, 'a, '_> {
         if pads.iter().all(|p| *p == 0) {
             return Ok(live);
         }
-        if number != Some(0.0) {
+        // Below all values, before a maximum.
+        let lowest = number.is_some_and(|n| n < -1e30);
+        if number != Some(0.0) && !lowest {
             return Err(wanted("a border of zeros"));
         }
         let not = || wanted("borders along rows and columns only");
@@ -287,6 +313,12 @@ impl<'a> Lower<'_, 'a, '_> {
         };
         let (name, op) = (self.name(None), Op::Pad { pad: side(1), crop: side(-1) });
         let layer = self.push(name, op, &[live.layer], vec![])?;
+        if lowest {
+            if side(-1) != Pad::all(0) {
+                return Err(wanted("a border of minus infinity that cuts nothing off"));
+            }
+            self.lowest.insert(layer, side(1));
+        }
         let mut layout = live.layout;
         for atom in layout.axes.iter_mut().flatten() {
             atom.size = self.shape(layer)[atom.dim];
