@@ -320,7 +320,7 @@ pub(in crate::operators) fn slice_parts(
             None => i,
         };
         let step = steps.map_or(Some(1), |s| s.get(i).copied())?;
-        *parts.get_mut(axis)? = part(dims[axis], *start, *end, step)?;
+        *parts.get_mut(axis)? = part(*dims.get(axis)?, *start, *end, step)?;
     }
     Some(parts)
 }
@@ -402,5 +402,17 @@ impl Walk {
             all.extend((0..self.count).map(|i| values[start + i * self.step]));
         }
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::slice_parts;
+
+    #[test]
+    fn a_slice_of_more_axes_than_there_are_is_none() {
+        assert_eq!(slice_parts(&[4], &[1], &[3], None, None), Some(vec![(1, 2, 1)]));
+        assert_eq!(slice_parts(&[4], &[1, 0], &[3, 1], None, None), None);
+        assert_eq!(slice_parts(&[4], &[1], &[3], Some(&[1]), None), None);
     }
 }
