@@ -350,6 +350,52 @@ pub enum DataError {
         /// How many classes there are.
         classes: usize,
     },
+    /// Two lists that must be about the same files have different lengths.
+    #[error("{given} {what} are given; {wanted} are needed")]
+    AuditLength {
+        /// What the list holds.
+        what: &'static str,
+        /// Its length.
+        given: usize,
+        /// The length needed.
+        wanted: usize,
+    },
+    /// A pattern for groups cannot be used.
+    #[error("the pattern `{pattern}` for groups cannot be used: {reason}")]
+    GroupPattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it and what to do.
+        reason: &'static str,
+    },
+    /// All of a class belongs together, so it cannot be both trained on and tested.
+    #[error(
+        "all {files} files of class {class} are one group: they cannot be both trained on and tested; \
+         give more groups of this class, a finer pattern for groups, or leave the class out"
+    )]
+    ClassInOneGroup {
+        /// The class, counted from 0.
+        class: usize,
+        /// Its files.
+        files: usize,
+    },
+    /// Groups hang together so that no split has every class on both sides.
+    #[error(
+        "no split was found that keeps groups whole and has class {class} on both sides; give more \
+         groups of this class or a finer pattern for groups"
+    )]
+    NoGroupSplit {
+        /// The class, counted from 0.
+        class: usize,
+    },
+    /// A row of probabilities is none.
+    #[error("row {row} of the probabilities holds {given}; each must be 0 to 1 and finite")]
+    Probability {
+        /// The row, from 0.
+        row: usize,
+        /// The value.
+        given: f32,
+    },
     /// A thumbnail or a preview could not be stored.
     #[error("cannot store the picture as JPEG or PNG")]
     Thumbnail {

@@ -23,9 +23,12 @@
 //! For training, [`augmented`] takes the place of [`preprocess`]: an [`Augment`] and a [`Visit`]
 //! (seed, epoch, number of the picture) show each picture a little different each time.
 //!
+//! [`audit`] looks for what is wrong with a data set: copies, leaks, odd files, wrong labels.
+//!
 //! Nothing here prints, reads a clock or holds a global: the same folder, options and bytes give
 //! the same result on any number of threads.
 
+pub mod audit;
 mod augment;
 mod chance;
 mod decode;

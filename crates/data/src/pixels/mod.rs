@@ -81,13 +81,7 @@ pub fn crop_resized(picture: &Picture, p: &Preprocess) -> Result<Picture, DataEr
 /// [`DataError::InputSize`] for `side` 0, [`DataError::PictureLength`] when `picture.rgb` does not
 /// have the length its size says.
 pub fn thumbnail(picture: &Picture, side: usize) -> Result<Vec<u8>, DataError> {
-    let (width, height) = (picture.width, picture.height);
-    let longer = width.max(height).max(1);
-    let side = side.min(longer);
-    // Rounded, and at least one pixel while a side was asked for.
-    let scaled = |n: usize| ((n * side + longer / 2) / longer).max(side.min(1));
-    let axes = [Axis::whole(scaled(height)), Axis::whole(scaled(width))];
-    let geometry = Geometry::checked(picture, axes)?;
+    let geometry = fitted(picture, side)?;
     let mut scratch = Scratch::default();
     let source = Source::whole(picture);
     let rgb = resample::run(source, &geometry, Interpolation::Bicubic, &mut scratch)?;
@@ -97,6 +91,29 @@ pub fn thumbnail(picture: &Picture, side: usize) -> Result<Vec<u8>, DataError> {
         .encode(rgb, width, height, ExtendedColorType::Rgb8)
         .map_err(|source| DataError::Thumbnail { source })?;
     Ok(jpeg)
+}
+
+/// A picture whose longer side is `side` pixels, or its own when that is less.
+fn fitted(picture: &Picture, side: usize) -> Result<Geometry, DataError> {
+    let (width, height) = (picture.width, picture.height);
+    let longer = width.max(height).max(1);
+    let side = side.min(longer);
+    // Rounded, and at least one pixel while a side was asked for.
+    let scaled = |n: usize| ((n * side + longer / 2) / longer).max(side.min(1));
+    Geometry::checked(picture, [Axis::whole(scaled(height)), Axis::whole(scaled(width))])
+}
+
+/// The whole picture with a longer side of at most `side` pixels, bilinear with antialiasing, never
+/// enlarged: `[H, W, 3]`, and `[H, W]`.
+pub(crate) fn shrunk<'s>(
+    picture: &Picture,
+    side: usize,
+    scratch: &'s mut Scratch,
+) -> Result<(&'s [u8], [usize; 2]), DataError> {
+    let geometry = fitted(picture, side)?;
+    let size = [geometry.height.crop, geometry.width.crop];
+    let rgb = resample::run(Source::whole(picture), &geometry, Interpolation::Bilinear, scratch)?;
+    Ok((rgb, size))
 }
 
 /// What the card's resize and centre crop make of a picture: `[H, W, 3]`.
