@@ -99,8 +99,14 @@ impl<'a> Features<'a> {
         self.span(first, ROWS.min(self.rows - first), buffer)
     }
 
-    /// Rows `first..first + count`, `[count, d]`.
-    fn span<'b>(
+    /// Rows `first..first + count`, `[count, d]` row-major: a view of what is in memory, or read into
+    /// `buffer`. For rooms above that have sums of their own to make.
+    ///
+    /// Fails when the rows cannot be read.
+    ///
+    /// # Panics
+    /// When there are no such rows.
+    pub fn span<'b>(
         &'b self,
         first: usize,
         count: usize,

@@ -1,0 +1,52 @@
+use regraft_probe::ProbeError;
+
+/// What can be wrong with what an answer is asked from.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AdviseError {
+    /// Features or labels that are not what they should be.
+    #[error(transparent)]
+    Input(#[from] ProbeError),
+    /// A row of probabilities that is none.
+    #[error(
+        "row {row} of the source's outputs adds up to {sum} with {smallest} the smallest; \
+         probabilities are wanted: put logits through a softmax first"
+    )]
+    NoProbabilities {
+        /// The first such row.
+        row: usize,
+        /// Its sum.
+        sum: f64,
+        /// Its smallest value.
+        smallest: f64,
+    },
+    /// The eigendecomposition or the Cholesky factor failed.
+    #[error(
+        "the {size}x{size} decomposition failed; \
+         look for features many orders of magnitude larger than the rest"
+    )]
+    Decomposition {
+        /// Rows of the matrix.
+        size: usize,
+    },
+    /// An option out of its range.
+    #[error("option `{name}` is {value}, wants {wanted}")]
+    Option {
+        /// Its name.
+        name: &'static str,
+        /// The value given.
+        value: f64,
+        /// The range, in words.
+        wanted: &'static str,
+    },
+    /// A length that does not fit.
+    #[error("{what}: {got} given, {wanted} wanted; give one for each")]
+    Length {
+        /// Of what.
+        what: &'static str,
+        /// Given.
+        got: usize,
+        /// Wanted.
+        wanted: usize,
+    },
+}

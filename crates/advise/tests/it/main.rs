@@ -1,0 +1,7 @@
+//! Tests of the advise crate's public surface.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking, like the tests")]
+
+mod edges;
+mod exact;
+mod scores;
+mod support;

@@ -1,0 +1,217 @@
+use proptest::prelude::*;
+use regraft_advise::scores::{
+    EPSILON, Outputs, Spread, gbc, h_score, leep, logme, nce, nearest_mean, ridge_out,
+    shrunk_h_score, transrate,
+};
+use regraft_advise::{Moments, Table};
+use regraft_probe::{Features, Labels};
+
+use crate::support::{F, Set, THETA, Y, correlation, near, with_threads};
+
+fn example() -> Set {
+    Set { x: F.to_vec(), y: Y.to_vec(), n: 8, d: 4, classes: 3 }
+}
+
+/// Every score of features: the scale of all of them is about 1.
+fn all(moments: &Moments<'_>) -> Vec<f64> {
+    vec![
+        h_score(moments),
+        shrunk_h_score(moments).unwrap().score,
+        logme(moments).unwrap().score,
+        transrate(moments, EPSILON).unwrap(),
+        gbc(moments, Spread::Diagonal).unwrap(),
+        gbc(moments, Spread::Spherical).unwrap(),
+        nearest_mean(moments).unwrap().top1,
+    ]
+}
+
+#[test]
+fn scores_of_outputs_give_the_published_vectors() {
+    let labels = Labels::new(&Y, 3).unwrap();
+    let outputs = Outputs::new(Table::double(&THETA, 8, 3).unwrap(), &labels).unwrap();
+    near(leep(&outputs).unwrap(), -0.8378860000, 1e-10);
+    near(nce(&outputs).unwrap(), -0.2386928131, 1e-10);
+}
+
+#[test]
+fn scores_of_features_give_the_published_vectors() {
+    let set = example();
+    let moments = set.moments();
+    near(h_score(&moments), 1.9639098490, 1e-10);
+    let shrunk = shrunk_h_score(&moments).unwrap();
+    near(shrunk.score, 1.5280552646, 1e-10);
+    // The notes have .2690361774; NumPy gives this one, and the score above goes with it.
+    near(shrunk.alpha, 0.2690361973779, 1e-12);
+    near(transrate(&moments, 1e-4).unwrap(), 4.2968006614, 1e-10);
+    // The converged evidence; the published loops stop at -0.34770556840 and -0.3477052226.
+    near(logme(&moments).unwrap().score, -0.3477052148144, 1e-10);
+}
+
+#[test]
+fn ridge_counts_what_the_published_vectors_count() {
+    // The grid's penalty is near 0.01 at its lower end: all eight are right there.
+    let single = example().single();
+    let labels = Labels::new(&Y, 3).unwrap();
+    let out = ridge_out(Features::new(&single, 8, 4).unwrap(), &labels, 15).unwrap();
+    assert_eq!((out.top1, out.training_top1, out.right.len()), (1.0, 1.0, 8));
+    assert!(out.df > 1.0 && out.df <= 5.0, "{}", out.df);
+}
+
+#[test]
+fn nearest_mean_by_hand_leaves_the_image_out() {
+    // On a line: 0, 2 | 3, 7. Without itself the mean of its class is the other one.
+    let set = Set { x: vec![0.0, 2.0, 3.0, 7.0], y: vec![0, 0, 1, 1], n: 4, d: 1, classes: 2 };
+    // 0: 2 against 5, right. 2: 2 against 3, right. 3: 4 against 2, wrong. 7: 4 against 6, right.
+    assert_eq!(nearest_mean(&set.moments()).unwrap().right, [true, true, false, true]);
+    // The same line in more dimensions than images.
+    let x = set.x.iter().flat_map(|&v| [v, 1.0, 2.0, 3.0, 4.0]).collect();
+    let wide = Set { x, d: 5, ..set };
+    assert_eq!(nearest_mean(&wide.moments()).unwrap().right, [true, true, false, true]);
+}
+
+#[test]
+fn tall_and_wide_forms_agree() {
+    // A column of zeros more than images turns the scatter form into the Gram form, and changes
+    // only what depends on the number of features.
+    let set = Set::new(30, 12, 3, 1.5, 4);
+    let pad = |row: &[f64]| row.iter().copied().chain([0.0; 40]).collect::<Vec<f64>>();
+    let x = set.x.chunks(12).flat_map(pad).collect();
+    let wide = Set { x, d: 52, ..set.clone() };
+    let (tall, wide) = (set.moments(), wide.moments());
+    near(h_score(&wide), h_score(&tall), 1e-9);
+    near(logme(&wide).unwrap().score, logme(&tall).unwrap().score, 1e-9);
+    near(transrate(&wide, 1e-4).unwrap(), transrate(&tall, 1e-4).unwrap(), 1e-8);
+    assert_eq!(nearest_mean(&wide).unwrap(), nearest_mean(&tall).unwrap());
+    let (a, b) = (logme(&wide).unwrap().contributions, logme(&tall).unwrap().contributions);
+    a.iter().zip(&b).for_each(|(a, b)| near(*a, *b, 1e-8));
+}
+
+fn deviation(values: &[f64]) -> f64 {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let sum: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
+    (sum / (values.len() as f64 - 1.0)).sqrt()
+}
+
+#[test]
+fn contributions_are_what_a_score_loses_without_the_image() {
+    for (n, d, spread) in [(120, 6, 2.0), (60, 400, 8.0), (90, 200, 4.0)] {
+        let set = Set::new(n, d, 3, spread, 8);
+        let moments = set.moments();
+        let (me, h) = (logme(&moments).unwrap(), shrunk_h_score(&moments).unwrap());
+        let without = |i: usize| {
+            let set = set.pick(&(0..n).filter(|&j| j != i).collect::<Vec<usize>>());
+            let moments = set.moments();
+            let (n, left) = (n as f64, n as f64 - 1.0);
+            let lost = me.score * n - logme(&moments).unwrap().score * left;
+            (lost, (h.score - shrunk_h_score(&moments).unwrap().score) * left)
+        };
+        let (of_me, of_h): (Vec<f64>, Vec<f64>) = (0..n).map(without).unzip();
+        for (name, lost, told) in [("LogME", of_me, me.contributions), ("H", of_h, h.contributions)]
+        {
+            let same = correlation(&lost, &told);
+            let size = deviation(&told) / deviation(&lost);
+            assert!(same > 0.995 && (size - 1.0).abs() < 0.1, "{name}, {n} x {d}: {same} {size}");
+        }
+    }
+}
+
+#[test]
+fn contributions_foretell_how_scores_vary_from_one_set_of_images_to_another() {
+    const SETS: usize = 40;
+    for (n, d, spread) in [(120, 6, 2.0), (90, 200, 4.0), (60, 400, 8.0), (30, 100, 3.0)] {
+        let all = Set::new(SETS * n, d, 3, spread, 8);
+        let (mut scores, mut errors) = ([Vec::new(), Vec::new()], [0.0; 2]);
+        for k in 0..SETS {
+            let set = all.pick(&(k * n..(k + 1) * n).collect::<Vec<usize>>());
+            let moments = set.moments();
+            let (me, h) = (logme(&moments).unwrap(), shrunk_h_score(&moments).unwrap());
+            for (s, (score, list)) in
+                [(me.score, me.contributions), (h.score, h.contributions)].into_iter().enumerate()
+            {
+                scores[s].push(score);
+                for c in 0..3 {
+                    let class: Vec<f64> = list.iter().skip(c).step_by(3).copied().collect();
+                    errors[s] += deviation(&class).powi(2) * class.len() as f64 / (n * n) as f64;
+                }
+            }
+        }
+        for s in 0..2 {
+            // A jackknife's variance is too large rather than too small (Efron and Stein 1981).
+            let ratio = (errors[s] / SETS as f64).sqrt() / deviation(&scores[s]);
+            assert!((0.85..1.5).contains(&ratio), "score {s} of {n} x {d}: {ratio}");
+        }
+    }
+}
+
+#[test]
+fn the_same_bytes_for_any_number_of_threads() {
+    for (n, d) in [(700, 150), (150, 700)] {
+        let set = Set::new(n, d, 4, 3.0, 2);
+        let run = || {
+            let moments = set.moments();
+            let mut out = all(&moments);
+            out.extend(logme(&moments).unwrap().contributions);
+            out.extend(shrunk_h_score(&moments).unwrap().contributions);
+            out.iter().map(|v| v.to_bits()).collect::<Vec<u64>>()
+        };
+        assert_eq!(with_threads(1, run), with_threads(3, run));
+    }
+}
+
+#[test]
+fn single_precision_features_are_read_like_double_ones() {
+    let set = Set::new(40, 9, 3, 1.0, 6);
+    let single = set.single();
+    let labels = set.labels();
+    let features = Features::new(&single, 40, 9).unwrap();
+    let moments = Moments::new(features.into(), &labels).unwrap();
+    let rounded = Set { x: single.iter().map(|&v| f64::from(v)).collect(), ..set.clone() };
+    assert_eq!(all(&moments), all(&rounded.moments()));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn scores_do_not_see_rotation_or_order(n in 6_usize..40, d in 1_usize..40, seed in 0_u64..1000) {
+        let set = Set::new(n, d, 3, 1.5, seed);
+        let wanted = all(&set.moments());
+        let order: Vec<usize> = (0..n).rev().collect();
+        for other in [set.turned(), set.pick(&order)] {
+            for (k, (a, b)) in all(&other.moments()).iter().zip(&wanted).enumerate() {
+                // The variance along an axis of the diagonal form is that of a rotated basis too.
+                prop_assert!((a - b).abs() <= 1e-5 * (1.0 + b.abs()), "score {k}: {a} {b}");
+            }
+        }
+        let [h, shrunk, me, _, diagonal, spherical, top1] = wanted[..] else { panic!() };
+        prop_assert!((0.0..=2.0 + 1e-9).contains(&h), "H {h}");
+        prop_assert!(shrunk >= 0.0 && me.is_finite());
+        prop_assert!(diagonal <= 0.0 && spherical <= 0.0 && (0.0..=1.0).contains(&top1));
+    }
+
+    #[test]
+    fn leep_and_nce_are_never_above_0_and_bound_one_another(
+        raw in proptest::collection::vec(0.01_f64..1.0, 60),
+        y in proptest::collection::vec(0_usize..3, 9),
+    ) {
+        let theta: Vec<f64> = raw.chunks(5).flat_map(|row| {
+            let sum: f64 = row.iter().sum();
+            row.iter().map(move |v| v / sum).collect::<Vec<f64>>()
+        }).collect();
+        let y: Vec<usize> = [0, 1, 2].into_iter().chain(y).collect();
+        let labels = Labels::new(&y, 3).unwrap();
+        let outputs = Outputs::new(Table::double(&theta, 12, 5).unwrap(), &labels).unwrap();
+        let (leep, nce) = (leep(&outputs).unwrap(), nce(&outputs).unwrap());
+        prop_assert!(leep <= 0.0 && nce <= 0.0, "{leep} {nce}");
+        // Nguyen 2020, property 1.
+        let first = |row: &[f64]| row.iter().copied().fold(0.0, f64::max).ln();
+        let mean = theta.chunks(5).map(first).sum::<f64>() / 12.0;
+        prop_assert!(leep >= nce + mean - 1e-12, "{leep} {nce} {mean}");
+        // Permuted images and permuted source classes change nothing.
+        let turned: Vec<f64> = theta.chunks(5).rev().flat_map(|r| r.iter().rev().copied()).collect();
+        let back: Vec<usize> = y.iter().rev().copied().collect();
+        let labels = Labels::new(&back, 3).unwrap();
+        let outputs = Outputs::new(Table::double(&turned, 12, 5).unwrap(), &labels).unwrap();
+        near(regraft_advise::scores::leep(&outputs).unwrap(), leep, 1e-12);
+    }
+}
