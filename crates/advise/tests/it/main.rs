@@ -3,5 +3,6 @@
 
 mod edges;
 mod exact;
+mod rank;
 mod scores;
 mod support;

@@ -59,14 +59,31 @@ fn ridge_counts_what_the_published_vectors_count() {
 
 #[test]
 fn nearest_mean_by_hand_leaves_the_image_out() {
-    // On a line: 0, 2 | 3, 7. Without itself the mean of its class is the other one.
-    let set = Set { x: vec![0.0, 2.0, 3.0, 7.0], y: vec![0, 0, 1, 1], n: 4, d: 1, classes: 2 };
-    // 0: 2 against 5, right. 2: 2 against 3, right. 3: 4 against 2, wrong. 7: 4 against 6, right.
+    // On a line: 0, 2 | 3.5, 7. Without itself the mean of its class is the other one.
+    let set = Set { x: vec![0.0, 2.0, 3.5, 7.0], y: vec![0, 0, 1, 1], n: 4, d: 1, classes: 2 };
+    // 0: 2 against 5.25. 2: 2 against 3.25. 3.5: 3.5 against 2.5, wrong (but 1.75 against 2.5 were it in
+    // its own mean). 7: 3.5 against 6.
     assert_eq!(nearest_mean(&set.moments()).unwrap().right, [true, true, false, true]);
     // The same line in more dimensions than images.
     let x = set.x.iter().flat_map(|&v| [v, 1.0, 2.0, 3.0, 4.0]).collect();
     let wide = Set { x, d: 5, ..set };
     assert_eq!(nearest_mean(&wide.moments()).unwrap().right, [true, true, false, true]);
+}
+
+#[test]
+fn gbc_sees_the_first_64_axes_only() {
+    // Sixty-four wide axes, and eight so short that they come after them, which tell the classes apart.
+    let set = Set::new(200, 64, 2, 2.0, 5);
+    let longer = |(row, y): (&[f64], &usize)| {
+        row.iter().copied().chain((0..8).map(|j| 1e-3 * (*y * 8 + j) as f64)).collect::<Vec<f64>>()
+    };
+    let x = set.x.chunks(64).zip(&set.y).flat_map(longer).collect();
+    let more = Set { x, d: 72, ..set.clone() };
+    let (all, some) = (set.moments(), more.moments());
+    for spread in [Spread::Diagonal, Spread::Spherical] {
+        let (all, some) = (gbc(&all, spread).unwrap(), gbc(&some, spread).unwrap());
+        assert!(all < -1e-6 && (some / all - 1.0).abs() < 1e-3, "{all} {some}");
+    }
 }
 
 #[test]

@@ -1,0 +1,131 @@
+use std::collections::BTreeMap;
+
+use regraft_probe::{Features, Labels};
+use serde::{Deserialize, Serialize};
+
+use crate::scores::{
+    EPSILON, Outputs, Spread, gbc, h_score, leep, logme, nce, nearest_mean, ridge_out,
+    shrunk_h_score, transrate,
+};
+use crate::{AdviseError, Moments};
+
+/// Penalties tried by the ridge head.
+const PENALTIES: usize = 12;
+
+/// A figure of how well a network suits the images; larger is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Score {
+    /// Leave-one-out accuracy of a ridge head.
+    RidgeOut,
+    /// Logarithm of maximum evidence.
+    LogMe,
+    /// H-score with a shrunk covariance.
+    ShrunkH,
+    /// H-score.
+    H,
+    /// `TransRate`.
+    TransRate,
+    /// Gaussian Bhattacharyya coefficient, a variance for each axis.
+    GbcDiagonal,
+    /// The same with one variance for all axes.
+    GbcSpherical,
+    /// Leave-one-out accuracy by the nearest class mean.
+    NearestMean,
+    /// Log expected empirical prediction; asks the network's own outputs.
+    Leep,
+    /// Negative conditional entropy; asks the network's own outputs.
+    Nce,
+}
+
+impl Score {
+    /// All of them, those that lead first.
+    pub const ALL: [Self; 10] = [
+        Self::RidgeOut,
+        Self::LogMe,
+        Self::ShrunkH,
+        Self::H,
+        Self::TransRate,
+        Self::GbcDiagonal,
+        Self::GbcSpherical,
+        Self::NearestMean,
+        Self::Leep,
+        Self::Nce,
+    ];
+    /// Those that the combined score is made of.
+    pub const LEADING: [Self; 3] = [Self::RidgeOut, Self::LogMe, Self::ShrunkH];
+
+    /// The word used in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RidgeOut => "probe LOO",
+            Self::LogMe => "LogME",
+            Self::ShrunkH => "shrunk H",
+            Self::H => "H",
+            Self::TransRate => "TransRate",
+            Self::GbcDiagonal => "GBC diagonal",
+            Self::GbcSpherical => "GBC spherical",
+            Self::NearestMean => "nearest mean LOO",
+            Self::Leep => "LEEP",
+            Self::Nce => "NCE",
+        }
+    }
+}
+
+/// Every score of one network on the images, and what [`rank`](super::rank) needs to say how sure they
+/// are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assessment {
+    /// The scores; [`Score::Leep`] and [`Score::Nce`] only where outputs were given.
+    pub scores: BTreeMap<Score, f64>,
+    /// Share of images that the ridge head fitted on all of them predicts rightly, 0 to 1.
+    pub training_top1: f64,
+    /// Effective degrees of freedom of the ridge head.
+    pub df: f64,
+    /// Share of the round covariance in the shrunk one, 0 to 1.
+    pub alpha: f64,
+    /// Number of features.
+    pub features: usize,
+    /// What each image adds to each of [`Score::LEADING`], `[n]`: with weights `w` on the images the
+    /// score is `score + 1/n Σ (w_i - 1) a_i` (exact for the accuracy, to first order for the others).
+    pub contributions: [Vec<f64>; 3],
+}
+
+/// Computes every score from features `[n, d]` and, where the network still has its own head, its
+/// outputs.
+///
+/// Cost: two eigendecompositions of the smaller of `[n, n]` and `[d, d]` here and one in the probe; with
+/// more images than features some passes over them, each `n·d·(d + C)` products at most, nothing of size
+/// `[n, n]`.
+pub fn assess(
+    features: Features<'_>,
+    labels: &Labels<'_>,
+    outputs: Option<&Outputs<'_>>,
+) -> Result<Assessment, AdviseError> {
+    let moments = Moments::new(features.into(), labels)?;
+    let (me, h) = (logme(&moments)?, shrunk_h_score(&moments)?);
+    let ridge = ridge_out(features, labels, PENALTIES)?;
+    let mut scores = BTreeMap::from([
+        (Score::RidgeOut, ridge.top1),
+        (Score::LogMe, me.score),
+        (Score::ShrunkH, h.score),
+        (Score::H, h_score(&moments)),
+        (Score::TransRate, transrate(&moments, EPSILON)?),
+        (Score::GbcDiagonal, gbc(&moments, Spread::Diagonal)?),
+        (Score::GbcSpherical, gbc(&moments, Spread::Spherical)?),
+        (Score::NearestMean, nearest_mean(&moments)?.top1),
+    ]);
+    if let Some(outputs) = outputs {
+        scores.insert(Score::Leep, leep(outputs)?);
+        scores.insert(Score::Nce, nce(outputs)?);
+    }
+    let right = ridge.right.iter().map(|&r| if r { 1.0 } else { 0.0 }).collect();
+    Ok(Assessment {
+        scores,
+        training_top1: ridge.training_top1,
+        df: ridge.df,
+        alpha: h.alpha,
+        features: features.columns(),
+        contributions: [right, me.contributions, h.contributions],
+    })
+}
