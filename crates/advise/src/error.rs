@@ -49,4 +49,12 @@ pub enum AdviseError {
         /// Wanted.
         wanted: usize,
     },
+    /// A rule base that cannot be used.
+    #[error("rule `{rule}`: {why}")]
+    Rule {
+        /// The rule; empty when it is about all of them.
+        rule: String,
+        /// What is wrong, and what is wanted.
+        why: String,
+    },
 }

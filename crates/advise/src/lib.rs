@@ -4,6 +4,10 @@
 //!
 //! - [`scores`]: how well a frozen network suits labelled images.
 //! - [`rank`]: many networks, many scores, one order, and how sure it is.
+//! - [`facts`]: what was measured, by name.
+//! - [`rules`]: the rule base, data with sources, over those names.
+//! - [`resolve`]: facts to a plan, by the rules that hold: strategy, cut, layers, rates, augmentation,
+//!   schedule, each with its reason, and the two plans that nearly won.
 //!
 //! Features are `[n, d]`, row-major; labels are class indices `0..C`; arithmetic is `f64`. The same input
 //! gives the same bytes whatever the number of threads: work is cut into blocks of fixed size, each done
@@ -11,12 +15,19 @@
 
 mod chance;
 mod error;
+pub mod facts;
 mod linalg;
 mod moments;
 pub mod rank;
+pub mod resolve;
+pub mod rules;
 pub mod scores;
+mod setting;
 mod table;
 
 pub use error::AdviseError;
+pub use facts::Facts;
 pub use moments::Moments;
+pub use resolve::{Advice, resolve};
+pub use setting::{Kind, Setting};
 pub use table::Table;

@@ -22,12 +22,12 @@ pub fn weighted_kendall(a: &[f64], b: &[f64]) -> Option<f64> {
     Some(0.5 * (one(a, b)? + one(b, a)?))
 }
 
-/// Ranks from the top by `by`, ties by `ties`; of what is the same in both, the later is above.
+/// Ranks from the top by `by`, ties by `ties`; what is the same in both may be in any order.
 fn ranks(by: &[f64], ties: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..by.len()).collect();
     order.sort_by(|&i, &j| {
         let one = by[j].total_cmp(&by[i]);
-        one.then(ties[j].total_cmp(&ties[i])).then(j.cmp(&i))
+        one.then(ties[j].total_cmp(&ties[i]))
     });
     let mut ranks = vec![0; by.len()];
     order.iter().enumerate().for_each(|(rank, &i)| ranks[i] = rank);

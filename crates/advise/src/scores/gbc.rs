@@ -18,7 +18,7 @@ pub enum Spread {
 
 /// Gaussian Bhattacharyya coefficient, at most 0: how much classes overlap, each taken for a normal
 /// distribution (Pándy, Agostinelli, Uijlings, Ferrari, Mensink, Transferability estimation using
-/// Bhattacharyya class separability, CVPR 2022, equations 3 to 5), on the first 64 principal axes.
+/// Bhattacharyya class separability, CVPR 2022), on the first 64 principal axes.
 ///
 /// `-Σ_{i≠j} exp(-D_B)` over ordered pairs. Variances divide by the number of images and are at least
 /// 10⁻⁴ (so the scale of the features matters, and a class with one image is a very small ball).

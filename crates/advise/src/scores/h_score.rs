@@ -4,7 +4,7 @@ use crate::linalg::product_here;
 use crate::{AdviseError, Moments};
 
 /// H-score, `0` to `C - 1`: `tr(cov(f)⁻¹ cov(E[f|y]))` (Bao, Li, Huang and others, An
-/// information-theoretic approach to transferability in task transfer learning, ICIP 2019, definition 2).
+/// information-theoretic approach to transferability in task transfer learning, ICIP 2019).
 ///
 /// Directions without variance are left out (a pseudo-inverse that drops what is below 10⁻¹² of the
 /// largest). With as many features as images it is `C - 1` whatever the labels, and says nothing:
@@ -35,7 +35,7 @@ pub struct ShrunkH {
 }
 
 /// H-score with a shrunk covariance (Ibrahim, Ponomareva, Mazumder, Newer is not always better:
-/// rethinking transferability metrics, 2021, section 4): `tr(Σ_α⁻¹ (1-α) cov(E[f|y]))` with
+/// rethinking transferability metrics, 2021): `tr(Σ_α⁻¹ (1-α) cov(E[f|y]))` with
 /// `Σ_α = (1-α) Σ + α tr(Σ)/d I`; `Σ` divides by `n`, `cov(E[f|y])` by `n - 1`, as the authors' program
 /// does.
 pub fn shrunk_h_score(moments: &Moments<'_>) -> Result<ShrunkH, AdviseError> {

@@ -33,8 +33,8 @@ pub struct Evidence {
     pub log_evidence: f64,
 }
 
-/// Logarithm of maximum evidence (You, Liu, Wang, Long, `LogME`, ICML 2021, equation 2 and algorithm 1; the
-/// fixed point of You and others, Ranking and tuning pre-trained models, JMLR 2022, algorithm 3).
+/// Logarithm of maximum evidence (You, Liu, Wang, Long, `LogME`, ICML 2021, algorithm 1; the
+/// fixed point of You and others, Ranking and tuning pre-trained models, JMLR 2022).
 ///
 /// Two things differ from the published program. The log determinant of `αI + βFᵀF` has all `d`
 /// eigenvalues: the program leaves out the `(d - k) ln α` of those that are 0 and gives 89.4 for -0.6 where

@@ -3,7 +3,7 @@ use crate::scores::Outputs;
 
 /// Negative conditional entropy `-H(Y|Z)`, in nats, at most 0, where `Z` is the source class that the
 /// network says first (Tran, Nguyen, Hassner, Transferability and hardness of supervised
-/// classification tasks, ICCV 2019, equation 8).
+/// classification tasks, ICCV 2019).
 pub fn nce(outputs: &Outputs<'_>) -> Result<f64, AdviseError> {
     let labels = outputs.labels.values();
     let (n, classes, sources) =

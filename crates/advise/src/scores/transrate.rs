@@ -10,7 +10,7 @@ use crate::{AdviseError, Moments};
 pub const EPSILON: f64 = 1e-4;
 
 /// `TransRate`, in nats: how much shorter the features are coded when the label is known (Huang, Huang,
-/// Rong and others, Frustratingly easy transferability estimation, ICML 2022, equations 3 to 5).
+/// Rong and others, Frustratingly easy transferability estimation, ICML 2022).
 ///
 /// `R(Z) - 1/C Σ_c R(Z^c)` with `R(Z) = ½ ln det(I + ZᵀZ/(nε))`, features centred over all images; classes
 /// are not centred again and weigh the same, as in the authors' program. The scale of the features

@@ -3,6 +3,9 @@
 
 mod edges;
 mod exact;
+mod facts;
 mod rank;
+mod resolve;
+mod rules;
 mod scores;
 mod support;
