@@ -49,6 +49,12 @@ pub enum AdviseError {
         /// Wanted.
         wanted: usize,
     },
+    /// A model of unknown images that is not whole.
+    #[error("the model of unknown images is damaged: its {part}; fit it again")]
+    Model {
+        /// Which part.
+        part: &'static str,
+    },
     /// A rule base that cannot be used.
     #[error("rule `{rule}`: {why}")]
     Rule {

@@ -8,6 +8,7 @@
 //! - [`rules`]: the rule base, data with sources, over those names.
 //! - [`resolve`]: facts to a plan, by the rules that hold: strategy, cut, layers, rates, augmentation,
 //!   schedule, each with its reason, and the two plans that nearly won.
+//! - [`unknown`]: images of no known class.
 //!
 //! Features are `[n, d]`, row-major; labels are class indices `0..C`; arithmetic is `f64`. The same input
 //! gives the same bytes whatever the number of threads: work is cut into blocks of fixed size, each done
@@ -24,6 +25,7 @@ pub mod rules;
 pub mod scores;
 mod setting;
 mod table;
+pub mod unknown;
 
 pub use error::AdviseError;
 pub use facts::Facts;

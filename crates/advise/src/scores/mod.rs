@@ -15,6 +15,7 @@ mod ridge;
 mod transrate;
 
 pub use gbc::{Spread, gbc};
+pub(crate) use h_score::Shrinkage;
 pub use h_score::{ShrunkH, h_score, shrunk_h_score};
 pub use leep::leep;
 pub use logme::{Evidence, LogMe, logme};

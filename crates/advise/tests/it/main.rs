@@ -9,3 +9,4 @@ mod resolve;
 mod rules;
 mod scores;
 mod support;
+mod unknown;

@@ -53,6 +53,8 @@ fn situations_lead_to_the_strategies_of_a_practitioner() {
         ),
         ("small-and-between", situation(10, 50, 0.5, 0.7), LpFt, "pool", Unfreeze::Last),
         ("middle", situation(10, 300, 0.8, 0.9), LpFt, "pool", all()),
+        ("middle", situation(10, 100, 0.8, 0.9), LpFt, "pool", all()),
+        ("large", situation(10, 1000, 0.8, 0.9), LpFt, "pool", all()),
         ("large", situation(10, 3000, 0.8, 0.9), LpFt, "pool", all()),
         ("large-and-far", situation(10, 3000, 0.3, 0.4), LpFt, "pool", all()),
         ("nothing-to-gain", situation(10, 300, 0.8, 0.99), Probe, "pool", Unfreeze::None),
@@ -131,6 +133,8 @@ fn smaller_networks_are_preferred_with_a_reason() {
     let advice = resolve(&facts).unwrap();
     assert_eq!(rule_of(&advice, "network"), "big-network-narrow-domain");
     assert_eq!(advice.prefer, None, "no smaller one is known");
+    facts.equals = vec![("huge".into(), 80e6)];
+    assert_eq!(resolve(&facts).unwrap().prefer, None, "a larger one is none");
     facts.equals = vec![("medium".into(), 12e6), ("tiny".into(), 3e6), ("huge".into(), 80e6)];
     let advice = resolve(&facts).unwrap();
     assert_eq!(
@@ -193,6 +197,9 @@ fn a_rule_that_holds_but_is_weaker_is_a_rival() {
     let rival = &advice.rivals[0];
     assert_eq!((rival.rule.as_deref(), rival.distance), (Some("middle"), 1.0));
     assert!(rival.turns_on.starts_with("it holds too, with strength 1 against 3"));
+    // Its plan is its own, not that of the rule that won.
+    assert_eq!((rival.plan.strategy, rival.plan.unfreeze.clone()), (Strategy::LpFt, Unfreeze::All));
+    assert_eq!((rival.plan.rates, rival.plan.steps), (Some(Rates::TwoFourSix), Some(500)));
 }
 
 #[test]
@@ -232,6 +239,10 @@ fn the_setting_is_named_in_the_terms_of_pan_and_yang() {
     );
     assert_eq!(kind(Some(10), Some(10), Some(0.01)), (Some(Kind::None), Some(true), Some(true)));
     assert_eq!(kind(Some(10), Some(10), None), (None, None, Some(true)));
+    assert_eq!(
+        kind(Some(20), Some(10), Some(0.4)),
+        (Some(Kind::Inductive), Some(false), Some(false))
+    );
     assert_eq!(kind(Some(10), None, Some(0.4)), (None, Some(false), None));
     assert_eq!(kind(None, Some(3), Some(0.4)), (None, Some(false), None));
     let setting = resolve(&situation(10, 50, 0.8, 0.9)).unwrap().setting;
@@ -311,8 +322,29 @@ fn facts_that_cannot_be_are_refused() {
 }
 
 #[test]
+fn a_plan_is_not_compared_with_itself() {
+    let text = r#"
+        [thresholds]
+        [[rule]]
+        id = "default"
+        when = []
+        choose = { strategy = "probe", cut = "last", unfreeze = "none", rates = "ulmfit", augmentation = "light", schedule = "one-cycle", compare = "probe" }
+        says = "cheap"
+        source = "practice"
+        strength = 0
+    "#;
+    let advice = RuleBase::parse(text).unwrap().resolve(&situation(10, 50, 0.8, 0.9)).unwrap();
+    assert_eq!(advice.plan.compare, None);
+    let other = text.replace("compare = \"probe\"", "compare = \"scratch\"");
+    let advice = RuleBase::parse(&other).unwrap().resolve(&situation(10, 50, 0.8, 0.9)).unwrap();
+    assert_eq!(advice.plan.compare, Some(Strategy::Scratch));
+}
+
+#[test]
 fn advice_survives_writing_and_reading() {
-    let advice = resolve(&situation(10, 50, 0.3, 0.4)).unwrap();
+    let mut advice = resolve(&situation(10, 50, 0.3, 0.4)).unwrap();
+    // JSON may lose a last digit.
+    advice.rivals.iter_mut().for_each(|r| r.distance = (r.distance * 1024.0).round() / 1024.0);
     let text = serde_json::to_string(&advice).unwrap();
     assert_eq!(serde_json::from_str::<Advice>(&text).unwrap(), advice);
 }

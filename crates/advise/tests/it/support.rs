@@ -91,6 +91,10 @@ pub(crate) fn normal(rng: &mut ChaCha8Rng) -> f64 {
     (0..12).map(|_| f64::from(rng.next_u32()) / 4294967296.0).sum::<f64>() - 6.0
 }
 
+pub(crate) fn rng(seed: u64) -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(seed)
+}
+
 #[track_caller]
 pub(crate) fn near(got: f64, wanted: f64, slack: f64) {
     assert!((got - wanted).abs() <= slack, "{got} is not {wanted} within {slack:e}");

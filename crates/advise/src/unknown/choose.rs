@@ -1,0 +1,188 @@
+use rayon::prelude::*;
+use regraft_probe::{Labels, folds};
+
+use super::bank::Bank;
+use super::energy::energy;
+use super::tied::Tied;
+use super::{Method, UnknownOptions, auroc};
+use crate::{AdviseError, Table};
+
+/// Folds of the cross-fitting.
+const FOLDS: usize = 5;
+/// Most classes that are left out in turn, and most images for that.
+const CLASSES: usize = 10;
+const IMAGES: usize = 600;
+/// Images of other classes that leaving a class out wants.
+const OTHERS: usize = 4;
+
+pub(super) struct Task<'a> {
+    pub(super) table: Table<'a>,
+    pub(super) labels: &'a Labels<'a>,
+    pub(super) options: &'a UnknownOptions<'a>,
+    pub(super) bank: &'a Bank,
+    /// The k of the k-th nearest.
+    pub(super) neighbours: usize,
+}
+
+impl Task<'_> {
+    /// The group of a row; its own where none are given.
+    fn group(&self, row: usize) -> usize {
+        self.options.groups.map_or(row, |g| g[row])
+    }
+
+    /// The fold of each row: even over classes, and the same for all of a group.
+    fn folds(&self) -> Vec<usize> {
+        let plain = folds(self.labels, FOLDS, self.options.seed);
+        let Some(groups) = self.options.groups else { return plain };
+        let mut first = std::collections::BTreeMap::new();
+        let one = |(i, g): (usize, &usize)| *first.entry(*g).or_insert(plain[i]);
+        groups.iter().enumerate().map(one).collect()
+    }
+
+    /// Distance to the k-th nearest row of the bank that is `allowed`, for row `at` of the bank: itself and
+    /// its group are not asked. The farthest there is, where there are fewer; infinite for none.
+    fn kth(&self, at: usize, sorted: &[(f64, usize)], allowed: impl Fn(usize) -> bool) -> f64 {
+        let own = self.group(self.bank.rows[at]);
+        let others = sorted.iter().filter(|&&(_, other)| {
+            other != at && self.group(self.bank.rows[other]) != own && allowed(other)
+        });
+        others.take(self.neighbours).last().map_or(f64::INFINITY, |one| one.0)
+    }
+
+    fn energies(&self, rows: &[usize], without: Option<usize>) -> Option<Vec<f64>> {
+        let (logits, classes) = (self.options.logits?, self.labels.classes());
+        let one = |&row: &usize| {
+            let row = &logits[row * classes..][..classes];
+            energy(row.iter().enumerate().filter(|(c, _)| Some(*c) != without).map(|(_, &l)| l))
+        };
+        Some(rows.iter().map(one).collect())
+    }
+}
+
+/// Scores of training images by models without them; infinite where nothing is left to judge by.
+pub(super) fn held_out(task: &Task<'_>, method: Method) -> Result<Vec<f64>, AdviseError> {
+    let n = task.table.rows();
+    match method {
+        Method::Neighbours => {
+            let all = task.bank.among_themselves();
+            Ok(all.iter().enumerate().map(|(at, s)| task.kth(at, s, |_| true)).collect())
+        }
+        Method::Mahalanobis => {
+            let folds = task.folds();
+            let mut scores = vec![f64::INFINITY; n];
+            for fold in 0..FOLDS {
+                let kept: Vec<usize> = (0..n).filter(|&i| folds[i] != fold).collect();
+                let known = known(task.labels, &kept);
+                let judged: Vec<usize> = (0..n)
+                    .filter(|&i| folds[i] == fold && known[task.labels.values()[i]])
+                    .collect();
+                if kept.len() < 2 || judged.is_empty() {
+                    continue;
+                }
+                let tied = Tied::fit(task.table, task.labels, &kept)?;
+                for (&i, score) in judged.iter().zip(tied.distances(task.table, &judged)?) {
+                    scores[i] = score.sqrt();
+                }
+            }
+            Ok(scores)
+        }
+        Method::Energy => {
+            Ok(task.energies(&(0..n).collect::<Vec<usize>>(), None).unwrap_or_default())
+        }
+    }
+}
+
+/// Which classes have a row.
+fn known(labels: &Labels<'_>, rows: &[usize]) -> Vec<bool> {
+    let mut known = vec![false; labels.classes()];
+    for &i in rows {
+        known[labels.values()[i]] = true;
+    }
+    known
+}
+
+/// How well each method tells a class that it has not seen from those that it has: the mean over classes
+/// left out in turn.
+pub(super) fn left_out(task: &Task<'_>) -> Result<Vec<(Method, f64)>, AdviseError> {
+    // Evenly over the bank, which is spread over the classes.
+    let step = task.bank.rows.len().div_ceil(IMAGES);
+    let places: Vec<usize> = (0..task.bank.rows.len()).step_by(step).collect();
+    let label = |at: usize| task.bank.labels[at];
+    let of = |class: usize| places.iter().copied().filter(move |&at| label(at) == class);
+    let classes = task.labels.classes();
+    let usable = |c: &usize| {
+        let own = of(*c).count();
+        own > 0 && places.len() - own >= OTHERS
+    };
+    let usable: Vec<usize> = (0..classes).filter(usable).collect();
+    let stride = usable.len().div_ceil(CLASSES).max(1);
+    let usable: Vec<usize> = usable.into_iter().step_by(stride).collect();
+    let mut out = Vec::new();
+    for method in Method::ALL {
+        let one = |&class: &usize| -> Result<Option<f64>, AdviseError> {
+            let unknown: Vec<usize> = of(class).collect();
+            let others: Vec<usize> =
+                places.iter().copied().filter(|&at| label(at) != class).collect();
+            match method {
+                Method::Neighbours => Ok(by_neighbours(task, class, &unknown, &others)),
+                Method::Mahalanobis => by_distance(task, &unknown, &others),
+                Method::Energy => {
+                    let rows = |at: &[usize]| {
+                        at.iter().map(|&a| task.bank.rows[a]).collect::<Vec<usize>>()
+                    };
+                    let high = task.energies(&rows(&unknown), Some(class));
+                    let low = task.energies(&rows(&others), Some(class));
+                    Ok(high.zip(low).and_then(|(high, low)| auroc(&high, &low)))
+                }
+            }
+        };
+        let each: Vec<Option<f64>> =
+            usable.par_iter().map(one).collect::<Result<_, AdviseError>>()?;
+        let known: Vec<f64> = each.into_iter().flatten().collect();
+        if !known.is_empty() {
+            out.push((method, known.iter().sum::<f64>() / known.len() as f64));
+        }
+    }
+    Ok(out)
+}
+
+fn by_neighbours(
+    task: &Task<'_>,
+    class: usize,
+    unknown: &[usize],
+    others: &[usize],
+) -> Option<f64> {
+    let score = |&at: &usize| {
+        let sorted = task.bank.sorted_of(at);
+        task.kth(at, &sorted, |other| task.bank.labels[other] != class)
+    };
+    let finite =
+        |list: &[usize]| -> Vec<f64> { list.iter().map(score).filter(|s| s.is_finite()).collect() };
+    auroc(&finite(unknown), &finite(others))
+}
+
+fn by_distance(
+    task: &Task<'_>,
+    unknown: &[usize],
+    others: &[usize],
+) -> Result<Option<f64>, AdviseError> {
+    let folds = task.folds();
+    let row = |&at: &usize| task.bank.rows[at];
+    let unknown: Vec<usize> = unknown.iter().map(row).collect();
+    let others: Vec<usize> = others.iter().map(row).collect();
+    let mut all = Vec::new();
+    for fold in 0..FOLDS {
+        let kept: Vec<usize> = others.iter().copied().filter(|&i| folds[i] != fold).collect();
+        let known = known(task.labels, &kept);
+        let seen = |&i: &usize| folds[i] == fold && known[task.labels.values()[i]];
+        let judged: Vec<usize> = others.iter().copied().filter(seen).collect();
+        if kept.len() < 2 || judged.is_empty() {
+            continue;
+        }
+        let tied = Tied::fit(task.table, task.labels, &kept)?;
+        let high = tied.distances(task.table, &unknown)?;
+        let low = tied.distances(task.table, &judged)?;
+        all.extend(auroc(&high, &low));
+    }
+    Ok((!all.is_empty()).then(|| all.iter().sum::<f64>() / all.len() as f64))
+}

@@ -1,0 +1,303 @@
+//! None of these: images of no known class, told by their features.
+//!
+//! Three scores, the higher the less known: [`Tied`] (Mahalanobis distance to the nearest class), the
+//! distance to the k-th nearest training image ([`Bank`]), and the [`energy`] of the head's logits. Which
+//! one is taken is measured, not believed: each class in turn is left out and has to be told from the
+//! others ([`auroc`]). The threshold keeps a stated rate of false alarms on images like the training ones:
+//! it is a quantile of scores that each training image got from a model without it (split conformal
+//! prediction: Vovk, Gammerman, Shafer, Algorithmic learning in a random world, 2005; Lei and others 2018,
+//! section 2.2), so the promise needs no assumption on the shape of the scores, only that new images of the
+//! known classes come from where the training images came from.
+
+mod auroc;
+mod bank;
+mod choose;
+mod energy;
+mod tied;
+
+use regraft_probe::{Features, Labels, ProbeError};
+use serde::{Deserialize, Serialize};
+
+pub use auroc::auroc;
+pub use bank::{Bank, Near};
+use choose::{held_out, left_out};
+pub use energy::energy;
+pub use tied::Tied;
+
+use crate::{AdviseError, Table};
+
+/// Nearest training images that a judgement names.
+const NAMED: usize = 5;
+/// Of the mean class, so many images are the k of the k-th nearest; and not more than so many.
+const SHARE: usize = 10;
+const MOST_NEIGHBOURS: usize = 50;
+
+/// How unknown images are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// Distance to the k-th nearest training image, of features of length 1.
+    Neighbours,
+    /// Mahalanobis distance to the nearest class mean.
+    Mahalanobis,
+    /// Energy of the head's logits.
+    Energy,
+}
+
+impl Method {
+    /// All of them, in the order in which a tie is broken.
+    pub const ALL: [Self; 3] = [Self::Neighbours, Self::Mahalanobis, Self::Energy];
+
+    /// The word used in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Neighbours => "nearest neighbours",
+            Self::Mahalanobis => "Mahalanobis distance",
+            Self::Energy => "energy of logits",
+        }
+    }
+}
+
+/// What [`fit_unknown`] is told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct UnknownOptions<'a> {
+    /// Share of known images that may be called unknown, 0 to 1 and neither.
+    pub alarms: f64,
+    /// Seed of folds and choices.
+    pub seed: u64,
+    /// Most training images that the model keeps.
+    pub bank: usize,
+    /// Which score; `None`: whichever tells left-out classes best.
+    pub method: Option<Method>,
+    /// The group of each image, `[n]` (one patient, one film): images of a group never judge one another.
+    pub groups: Option<&'a [usize]>,
+    /// Logits of the head, `[n, C]`, each row from a head that was not fitted on it. Without them there is
+    /// no energy.
+    pub logits: Option<&'a [f64]>,
+}
+
+impl Default for UnknownOptions<'_> {
+    fn default() -> Self {
+        Self { alarms: 0.05, seed: 0, bank: 2000, method: None, groups: None, logits: None }
+    }
+}
+
+/// Tells unknown images. Small: at most the bank's rows and, for Mahalanobis, `min(n, d)` axes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Parts", into = "Parts")]
+pub struct UnknownModel(Parts);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parts {
+    method: Method,
+    /// Scores above it are unknown.
+    threshold: f64,
+    /// Share of known images above the threshold, at most.
+    alarms: f64,
+    /// The k of the k-th nearest.
+    neighbours: usize,
+    bank: Bank,
+    tied: Option<Tied>,
+}
+
+impl From<UnknownModel> for Parts {
+    fn from(model: UnknownModel) -> Self {
+        model.0
+    }
+}
+
+impl TryFrom<Parts> for UnknownModel {
+    type Error = AdviseError;
+
+    fn try_from(parts: Parts) -> Result<Self, AdviseError> {
+        let d = parts.bank.features();
+        let whole = match (parts.method, &parts.tied) {
+            (_, Some(tied)) => tied.is_whole() && tied.features() == d,
+            (Method::Mahalanobis, None) => false,
+            (Method::Neighbours | Method::Energy, None) => true,
+        };
+        if !whole {
+            return Err(AdviseError::Model { part: "covariance" });
+        }
+        if !parts.bank.is_whole() {
+            return Err(AdviseError::Model { part: "bank" });
+        }
+        if parts.neighbours == 0 || parts.neighbours > parts.bank.rows.len() {
+            return Err(AdviseError::Model { part: "neighbours" });
+        }
+        if !parts.threshold.is_finite() || !(0.0..1.0).contains(&parts.alarms) {
+            return Err(AdviseError::Model { part: "threshold" });
+        }
+        Ok(Self(parts))
+    }
+}
+
+/// What [`fit_unknown`] gives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnknownFit {
+    /// The model.
+    pub model: UnknownModel,
+    /// How well each method told classes that were left out, 0.5 (not at all) to 1; the mean over classes.
+    /// Empty when there are too few images to leave a class out.
+    pub aurocs: Vec<(Method, f64)>,
+    /// Scores of training images by models without them, ascending.
+    pub held_out: Vec<f64>,
+    /// The rate that is kept: the one asked for, or `1/(n+1)` where fewer than `1/alarms - 1` images cannot
+    /// promise it.
+    pub alarms: f64,
+}
+
+/// What is said of an image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// Whether it is like no known class.
+    pub unknown: bool,
+    /// Its score: the higher, the less known.
+    pub score: f64,
+    /// Scores above this one are unknown.
+    pub threshold: f64,
+    /// The nearest training images of the bank, the nearest first.
+    pub nearest: Vec<Near>,
+}
+
+/// Fits a model that tells unknown images from features `[n, d]`.
+///
+/// Fails for options out of range, for a list that has not one item for each image, and for `Method::Energy`
+/// without logits. One image alone in its class, or in its group, cannot say what is usual; such images take
+/// no part in the threshold.
+pub fn fit_unknown(
+    features: Features<'_>,
+    labels: &Labels<'_>,
+    options: &UnknownOptions<'_>,
+) -> Result<UnknownFit, AdviseError> {
+    check(features, labels, options)?;
+    let table = Table::from(features);
+    let bank = Bank::fit(table, labels, options.bank, options.seed)?;
+    let mean = bank.rows.len() / labels.classes();
+    let neighbours = (mean / SHARE).clamp(1, MOST_NEIGHBOURS).min(bank.rows.len());
+    let task = choose::Task { table, labels, options, bank: &bank, neighbours };
+    let aurocs = left_out(&task)?;
+    let method = match options.method {
+        Some(method) => method,
+        None => aurocs
+            .iter()
+            .fold(None, |best: Option<(Method, f64)>, &one| match best {
+                Some(b) if b.1 >= one.1 => Some(b),
+                Some(_) | None => Some(one),
+            })
+            .map_or(Method::Neighbours, |best| best.0),
+    };
+    let mut held_out = held_out(&task, method)?;
+    held_out.retain(|s| s.is_finite());
+    held_out.sort_by(f64::total_cmp);
+    let count = held_out.len();
+    if count == 0 {
+        let (name, value) = ("images whose class and group have others", 0.0);
+        return Err(AdviseError::Option { name, value, wanted: "at least 1" });
+    }
+    // The smallest score with at least (1 - alarms)·(n + 1) of n + 1 below or at it.
+    let rank = ((count as f64 + 1.0) * (1.0 - options.alarms) - 1e-9).ceil() as usize;
+    let threshold = held_out[rank.clamp(1, count) - 1];
+    let alarms = options.alarms.max(1.0 / (count as f64 + 1.0));
+    let tied = match method {
+        Method::Mahalanobis => {
+            Some(Tied::fit(table, labels, &(0..features.rows()).collect::<Vec<usize>>())?)
+        }
+        Method::Neighbours | Method::Energy => None,
+    };
+    let parts = Parts { method, threshold, alarms, neighbours, bank, tied };
+    Ok(UnknownFit { model: UnknownModel::try_from(parts)?, aurocs, held_out, alarms })
+}
+
+fn check(
+    features: Features<'_>,
+    labels: &Labels<'_>,
+    options: &UnknownOptions<'_>,
+) -> Result<(), AdviseError> {
+    let n = features.rows();
+    if labels.values().len() != n {
+        return Err(ProbeError::LabelCount { got: labels.values().len(), wanted: n }.into());
+    }
+    let alarms = options.alarms;
+    if !(alarms > 0.0 && alarms < 1.0) {
+        let (name, wanted) = ("alarms", "a share between 0 and 1");
+        return Err(AdviseError::Option { name, value: alarms, wanted });
+    }
+    if options.bank == 0 {
+        return Err(AdviseError::Option { name: "bank", value: 0.0, wanted: "at least 1" });
+    }
+    if let Some(groups) = options.groups.filter(|g| g.len() != n) {
+        return Err(AdviseError::Length { what: "groups", got: groups.len(), wanted: n });
+    }
+    let wanted = n * labels.classes();
+    match options.logits {
+        Some(logits) if logits.len() != wanted => {
+            Err(AdviseError::Length { what: "logits", got: logits.len(), wanted })
+        }
+        Some(logits) => match logits.iter().position(|v| !v.is_finite()) {
+            Some(at) => {
+                let (row, column) = (at / labels.classes(), at % labels.classes());
+                let value = logits[at];
+                Err(ProbeError::NotFinite { what: "logits", row, column, value }.into())
+            }
+            None => Ok(()),
+        },
+        None if options.method == Some(Method::Energy) => {
+            Err(AdviseError::Length { what: "logits", got: 0, wanted })
+        }
+        None => Ok(()),
+    }
+}
+
+impl UnknownModel {
+    /// How unknown images are told.
+    pub fn method(&self) -> Method {
+        self.0.method
+    }
+
+    /// Scores above this one are unknown.
+    pub fn threshold(&self) -> f64 {
+        self.0.threshold
+    }
+
+    /// Share of known images that is called unknown, at most.
+    pub fn alarms(&self) -> f64 {
+        self.0.alarms
+    }
+
+    /// Judges an image by its features `[d]`, and its logits `[C]` where the method asks for them.
+    ///
+    /// Fails for another number of features, for values that are not finite, and for logits that are missing.
+    pub fn judge(&self, x: &[f32], logits: Option<&[f32]>) -> Result<Judgement, AdviseError> {
+        let Parts { method, threshold, neighbours, bank, tied, .. } = &self.0;
+        let wanted = bank.features();
+        if x.len() != wanted {
+            return Err(AdviseError::Length { what: "features of an image", got: x.len(), wanted });
+        }
+        let logits = logits.unwrap_or(&[]);
+        for (what, list) in [("features", x), ("logits", logits)] {
+            if let Some(column) = list.iter().position(|v| !v.is_finite()) {
+                let value = f64::from(list[column]);
+                return Err(ProbeError::NotFinite { what, row: 0, column, value }.into());
+            }
+        }
+        let wide: Vec<f64> = x.iter().map(|&v| f64::from(v)).collect();
+        let sorted = bank.sorted(&wide);
+        let score = match (method, tied) {
+            (Method::Neighbours, _) => sorted[neighbours - 1].0,
+            (Method::Mahalanobis, Some(tied)) => tied.distance(&wide).sqrt(),
+            (Method::Mahalanobis, None) => return Err(AdviseError::Model { part: "covariance" }),
+            (Method::Energy, _) if logits.is_empty() => {
+                return Err(AdviseError::Length { what: "logits of an image", got: 0, wanted: 1 });
+            }
+            (Method::Energy, _) => energy(logits.iter().map(|&l| f64::from(l))),
+        };
+        Ok(Judgement {
+            unknown: score > *threshold,
+            score,
+            threshold: *threshold,
+            nearest: sorted.iter().take(NAMED).map(|one| bank.near(one)).collect(),
+        })
+    }
+}
