@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use rayon::prelude::*;
 use regraft_probe::{Labels, folds};
 
@@ -11,9 +13,12 @@ use crate::{AdviseError, Table};
 const FOLDS: usize = 5;
 /// Most classes that are left out in turn, and most images for that.
 const CLASSES: usize = 10;
-const IMAGES: usize = 600;
+const IMAGES: usize = 400;
 /// Images of other classes that leaving a class out wants.
 const OTHERS: usize = 4;
+
+/// Rows of the bank with their distances, the nearest first.
+type Sorted = Vec<(f64, usize)>;
 
 pub(super) struct Task<'a> {
     pub(super) table: Table<'a>,
@@ -34,18 +39,18 @@ impl Task<'_> {
     fn folds(&self) -> Vec<usize> {
         let plain = folds(self.labels, FOLDS, self.options.seed);
         let Some(groups) = self.options.groups else { return plain };
-        let mut first = std::collections::BTreeMap::new();
+        let mut first = BTreeMap::new();
         let one = |(i, g): (usize, &usize)| *first.entry(*g).or_insert(plain[i]);
         groups.iter().enumerate().map(one).collect()
     }
 
-    /// Distance to the k-th nearest row of the bank that is `allowed`, for row `at` of the bank: itself and
-    /// its group are not asked. The farthest there is, where there are fewer; infinite for none.
+    /// Distance to the k-th nearest row of the bank that is `allowed`, for row `at` of the bank: its group,
+    /// so itself, too, is not asked. The farthest there is, where there are fewer; infinite for none.
     fn kth(&self, at: usize, sorted: &[(f64, usize)], allowed: impl Fn(usize) -> bool) -> f64 {
         let own = self.group(self.bank.rows[at]);
-        let others = sorted.iter().filter(|&&(_, other)| {
-            other != at && self.group(self.bank.rows[other]) != own && allowed(other)
-        });
+        let others = sorted
+            .iter()
+            .filter(|&&(_, other)| self.group(self.bank.rows[other]) != own && allowed(other));
         others.take(self.neighbours).last().map_or(f64::INFINITY, |one| one.0)
     }
 
@@ -118,13 +123,15 @@ pub(super) fn left_out(task: &Task<'_>) -> Result<Vec<(Method, f64)>, AdviseErro
     let stride = usable.len().div_ceil(CLASSES).max(1);
     let usable: Vec<usize> = usable.into_iter().step_by(stride).collect();
     let mut out = Vec::new();
+    let sorted: Vec<Sorted> = places.par_iter().map(|&at| task.bank.sorted_of(at)).collect();
+    let sorted: BTreeMap<usize, Sorted> = places.iter().copied().zip(sorted).collect();
     for method in Method::ALL {
         let one = |&class: &usize| -> Result<Option<f64>, AdviseError> {
             let unknown: Vec<usize> = of(class).collect();
             let others: Vec<usize> =
                 places.iter().copied().filter(|&at| label(at) != class).collect();
             match method {
-                Method::Neighbours => Ok(by_neighbours(task, class, &unknown, &others)),
+                Method::Neighbours => Ok(by_neighbours(task, &sorted, class, [&unknown, &others])),
                 Method::Mahalanobis => by_distance(task, &unknown, &others),
                 Method::Energy => {
                     let rows = |at: &[usize]| {
@@ -148,16 +155,15 @@ pub(super) fn left_out(task: &Task<'_>) -> Result<Vec<(Method, f64)>, AdviseErro
 
 fn by_neighbours(
     task: &Task<'_>,
+    sorted: &BTreeMap<usize, Sorted>,
     class: usize,
-    unknown: &[usize],
-    others: &[usize],
+    [unknown, others]: [&[usize]; 2],
 ) -> Option<f64> {
-    let score = |&at: &usize| {
-        let sorted = task.bank.sorted_of(at);
-        task.kth(at, &sorted, |other| task.bank.labels[other] != class)
+    let score =
+        |at: &usize| Some(task.kth(*at, sorted.get(at)?, |other| task.bank.labels[other] != class));
+    let finite = |list: &[usize]| -> Vec<f64> {
+        list.iter().filter_map(score).filter(|s| s.is_finite()).collect()
     };
-    let finite =
-        |list: &[usize]| -> Vec<f64> { list.iter().map(score).filter(|s| s.is_finite()).collect() };
     auroc(&finite(unknown), &finite(others))
 }
 

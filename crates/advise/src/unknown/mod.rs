@@ -3,16 +3,17 @@
 //! Three scores, the higher the less known: [`Tied`] (Mahalanobis distance to the nearest class), the
 //! distance to the k-th nearest training image ([`Bank`]), and the [`energy`] of the head's logits. Which
 //! one is taken is measured, not believed: each class in turn is left out and has to be told from the
-//! others ([`auroc`]). The threshold keeps a stated rate of false alarms on images like the training ones:
-//! it is a quantile of scores that each training image got from a model without it (split conformal
-//! prediction: Vovk, Gammerman, Shafer, Algorithmic learning in a random world, 2005; Lei and others 2018,
-//! section 2.2), so the promise needs no assumption on the shape of the scores, only that new images of the
-//! known classes come from where the training images came from.
+//! others ([`auroc`]). The threshold keeps a stated rate of false alarms on images like the training ones,
+//! with a stated certainty: it is one of the scores that training images got from models without them
+//! (conformal prediction: Vovk, Gammerman, Shafer, Algorithmic learning in a random world, 2005), so the
+//! promise asks nothing of the shape of the scores, only that new images of the known classes come from
+//! where the training images came from.
 
 mod auroc;
 mod bank;
 mod choose;
 mod energy;
+mod threshold;
 mod tied;
 
 use regraft_probe::{Features, Labels, ProbeError};
@@ -22,6 +23,7 @@ pub use auroc::auroc;
 pub use bank::{Bank, Near};
 use choose::{held_out, left_out};
 pub use energy::energy;
+use threshold::{Threshold, threshold, wanted};
 pub use tied::Tied;
 
 use crate::{AdviseError, Table};
@@ -63,6 +65,8 @@ impl Method {
 pub struct UnknownOptions<'a> {
     /// Share of known images that may be called unknown, 0 to 1 and neither.
     pub alarms: f64,
+    /// How sure that is to be, 0 to 1 and neither: with 0.95, one fit in twenty gives more false alarms.
+    pub sure: f64,
     /// Seed of folds and choices.
     pub seed: u64,
     /// Most training images that the model keeps.
@@ -78,7 +82,15 @@ pub struct UnknownOptions<'a> {
 
 impl Default for UnknownOptions<'_> {
     fn default() -> Self {
-        Self { alarms: 0.05, seed: 0, bank: 2000, method: None, groups: None, logits: None }
+        Self {
+            alarms: 0.05,
+            sure: 0.95,
+            seed: 0,
+            bank: 2000,
+            method: None,
+            groups: None,
+            logits: None,
+        }
     }
 }
 
@@ -143,9 +155,10 @@ pub struct UnknownFit {
     pub aurocs: Vec<(Method, f64)>,
     /// Scores of training images by models without them, ascending.
     pub held_out: Vec<f64>,
-    /// The rate that is kept: the one asked for, or `1/(n+1)` where fewer than `1/alarms - 1` images cannot
-    /// promise it.
+    /// The rate that is kept: the one asked for, or a higher one where there are fewer scores than `wanted`.
     pub alarms: f64,
+    /// How many held-out scores it takes to keep the rate that was asked for.
+    pub wanted: usize,
 }
 
 /// What is said of an image.
@@ -191,23 +204,20 @@ pub fn fit_unknown(
     let mut held_out = held_out(&task, method)?;
     held_out.retain(|s| s.is_finite());
     held_out.sort_by(f64::total_cmp);
-    let count = held_out.len();
-    if count == 0 {
+    if held_out.is_empty() {
         let (name, value) = ("images whose class and group have others", 0.0);
         return Err(AdviseError::Option { name, value, wanted: "at least 1" });
     }
-    // The smallest score with at least (1 - alarms)·(n + 1) of n + 1 below or at it.
-    let rank = ((count as f64 + 1.0) * (1.0 - options.alarms) - 1e-9).ceil() as usize;
-    let threshold = held_out[rank.clamp(1, count) - 1];
-    let alarms = options.alarms.max(1.0 / (count as f64 + 1.0));
+    let Threshold { value, alarms } = threshold(&held_out, options.alarms, options.sure);
     let tied = match method {
         Method::Mahalanobis => {
             Some(Tied::fit(table, labels, &(0..features.rows()).collect::<Vec<usize>>())?)
         }
         Method::Neighbours | Method::Energy => None,
     };
-    let parts = Parts { method, threshold, alarms, neighbours, bank, tied };
-    Ok(UnknownFit { model: UnknownModel::try_from(parts)?, aurocs, held_out, alarms })
+    let parts = Parts { method, threshold: value, alarms, neighbours, bank, tied };
+    let (model, wanted) = (UnknownModel::try_from(parts)?, wanted(options.alarms, options.sure));
+    Ok(UnknownFit { model, aurocs, held_out, alarms, wanted })
 }
 
 fn check(
@@ -219,10 +229,11 @@ fn check(
     if labels.values().len() != n {
         return Err(ProbeError::LabelCount { got: labels.values().len(), wanted: n }.into());
     }
-    let alarms = options.alarms;
-    if !(alarms > 0.0 && alarms < 1.0) {
-        let (name, wanted) = ("alarms", "a share between 0 and 1");
-        return Err(AdviseError::Option { name, value: alarms, wanted });
+    for (name, value) in [("alarms", options.alarms), ("sure", options.sure)] {
+        if !(value > 0.0 && value < 1.0) {
+            let wanted = "a share between 0 and 1";
+            return Err(AdviseError::Option { name, value, wanted });
+        }
     }
     if options.bank == 0 {
         return Err(AdviseError::Option { name: "bank", value: 0.0, wanted: "at least 1" });
@@ -261,7 +272,7 @@ impl UnknownModel {
         self.0.threshold
     }
 
-    /// Share of known images that is called unknown, at most.
+    /// Share of known images that is called unknown, at most, as far as one can be sure.
     pub fn alarms(&self) -> f64 {
         self.0.alarms
     }

@@ -153,14 +153,31 @@ fn false_alarms_keep_to_the_stated_rate_and_far_images_are_unknown() {
                 assert_eq!((fit.alarms, fit.model.alarms()), (alarms, alarms));
                 let rate = share(&judged(&fit.model, &fresh));
                 assert!(rate < alarms + 0.05, "{} {d}: {rate} for {alarms}", method.name());
-                assert!(
-                    rate > 0.2 * alarms || method == Method::Mahalanobis,
-                    "{rate} for {alarms}"
-                );
                 let found = share(&judged(&fit.model, &other));
                 assert!(found > 0.95, "{} {d}: {found} at {alarms}", method.name());
             }
         }
+    }
+}
+
+#[test]
+fn nineteen_of_twenty_fits_keep_the_stated_rate() {
+    let centres = corners(3, 8, 5.0);
+    for method in [Method::Neighbours, Method::Mahalanobis] {
+        let rates: Vec<f64> = (0..30)
+            .map(|seed| {
+                let known = clouds(&centres, 40, 1.0, 100 + seed);
+                let fresh = clouds(&centres, 500, 1.0, 1000 + seed);
+                share(&judged(
+                    &fitted(&known, &UnknownOptions { alarms: 0.2, ..with(method) }).model,
+                    &fresh,
+                ))
+            })
+            .collect();
+        // Of 30, more than 4 with a chance of 1.6 %.
+        let above = rates.iter().filter(|&&r| r > 0.2).count();
+        let mean = rates.iter().sum::<f64>() / 30.0;
+        assert!(above <= 4 && mean > 0.07, "{}: {above} above, {mean} in the mean", method.name());
     }
 }
 
@@ -215,13 +232,13 @@ fn two_classes_can_be_left_out_in_turn() {
 #[test]
 fn so_few_images_that_the_rate_cannot_be_kept_say_which_one_is() {
     let fit = fitted(&clouds(&corners(2, 4, 6.0), 3, 1.0, 2), &UnknownOptions::default());
-    assert_eq!(fit.held_out.len(), 6);
-    near(fit.alarms, 1.0 / 7.0, 1e-12);
+    assert_eq!((fit.held_out.len(), fit.wanted), (6, 59));
+    // 1 - 0.05^(1/6).
+    near(fit.alarms, 0.39304, 1e-5);
     assert_eq!(fit.model.threshold(), *fit.held_out.last().unwrap());
-    // The 19th of 19 keeps 1 in 20, the 20th of 39 half.
-    let many = clouds(&corners(2, 4, 6.0), 20, 1.0, 2).pick(&(0..39).collect::<Vec<usize>>());
+    let many = clouds(&corners(2, 4, 6.0), 20, 1.0, 2).pick(&(0..10).collect::<Vec<usize>>());
     let fit = fitted(&many, &UnknownOptions { alarms: 0.5, ..with(Method::Neighbours) });
-    assert_eq!(fit.model.threshold(), fit.held_out[19]);
+    assert_eq!((fit.model.threshold(), fit.alarms), (fit.held_out[8], 0.5));
 }
 
 #[test]
@@ -250,6 +267,8 @@ fn the_bank_keeps_a_share_of_each_class() {
     for class in 0..3 {
         assert_eq!(labels.iter().filter(|l| l.as_u64() == Some(class)).count(), 10);
     }
+    let other = fitted(&set, &UnknownOptions { bank: 30, seed: 1, ..with(Method::Neighbours) });
+    assert_ne!(other.model, fit.model, "another seed keeps other images");
     for (row, label) in value["bank"]["rows"].as_array().unwrap().iter().zip(labels) {
         assert_eq!(set.y[row.as_u64().unwrap() as usize] as u64, label.as_u64().unwrap());
     }
@@ -328,6 +347,7 @@ fn what_cannot_be_fitted_or_judged_says_why() {
     let plain = UnknownOptions::default();
     for alarms in [0.0, 1.0, f64::NAN] {
         assert!(said(&UnknownOptions { alarms, ..plain }).starts_with("option `alarms`"));
+        assert!(said(&UnknownOptions { sure: alarms, ..plain }).starts_with("option `sure`"));
     }
     assert!(said(&UnknownOptions { bank: 0, ..plain }).starts_with("option `bank`"));
     let groups = Some(&[0_usize, 1][..]);
