@@ -4,6 +4,7 @@
 //! [`duplicates`] finds copies among the looks, exact and altered ones. [`find_groups`] reads from file
 //! names what must not be split, and [`split_by_groups`] splits without it.
 //! [`findings`] says what all this means, with the data set's classes and splits.
+//! [`label_errors`] finds labels that are likely wrong.
 //! Nothing here runs a network or writes a file: features and probabilities come from the caller.
 //!
 //! ```no_run
@@ -25,12 +26,14 @@
 mod duplicates;
 mod findings;
 mod groups;
+mod labels;
 mod look;
 
 use crate::DataError;
 pub use duplicates::{Pair, PairKind, copy_sets, duplicates};
 pub use findings::{Finding, FindingKind, IMBALANCE, TINY_CLASS, class_counts, findings};
 pub use groups::{Groups, NameGroups, find_groups, group_by, groups_of_copies, split_by_groups};
+pub use labels::{LabelErrors, Suspect, label_errors};
 pub use look::{FINGERPRINT_SIDE, Fingerprint, Look, Reason, Unreadable, look, look_at};
 
 fn check_length(what: &'static str, given: usize, wanted: usize) -> Result<(), DataError> {

@@ -1,6 +1,7 @@
 //! One binary for all tests of the crate that go through its public door.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod audit;
 mod augment;
 mod augment_golden;
 mod decode;
