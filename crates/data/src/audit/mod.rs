@@ -1,9 +1,9 @@
 //! What is wrong with a data set, before anything learns from it.
 //!
-//! [`look`] reads each file once and keeps a [`Look`] of it, or says why it cannot be read.
-//! [`duplicates`] finds copies among the looks, exact and altered ones. [`find_groups`] reads from file
+//! [`look`](look()) reads each file once and keeps a [`Look`] of it, or says why it cannot be read.
+//! [`duplicates`](duplicates()) finds copies among the looks, exact and altered ones. [`find_groups`] reads from file
 //! names what must not be split, and [`split_by_groups`] splits without it.
-//! [`findings`] says what all this means, with the data set's classes and splits.
+//! [`findings`](findings()) says what all this means, with the data set's classes and splits.
 //! [`label_errors`] finds labels that are likely wrong.
 //! Nothing here runs a network or writes a file: features and probabilities come from the caller.
 //!

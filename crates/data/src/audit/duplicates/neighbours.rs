@@ -12,7 +12,7 @@ const NEAREST: usize = 4;
 const LEAST: f32 = 0.7;
 
 /// Of each of `rows` the nearest others, `(row, other)` with `row < other`, by cosine. `features` is
-/// `[N, width]`; every row is compared with every other, `N * N * width / 2` products.
+/// `[N, width]`; every row is multiplied with every other, `N * N * width` products.
 pub(super) fn neighbours(features: &[f32], width: usize, rows: &[usize]) -> Vec<(usize, usize)> {
     let mut unit = Vec::with_capacity(rows.len() * width);
     for row in rows {
