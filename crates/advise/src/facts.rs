@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::AdviseError;
+use crate::rank::{Assessment, Score};
 use crate::scores::Outputs;
 
 /// A place to cut, and what a linear head on the features there is worth.
@@ -19,6 +20,19 @@ pub struct Depth {
     pub training_top1: f64,
     /// Effective degrees of freedom of that head.
     pub df: f64,
+}
+
+impl Depth {
+    /// A cut whose features were assessed, `share` of the way up.
+    pub fn new(cut: &str, share: f64, assessment: &Assessment) -> Self {
+        Self {
+            cut: cut.to_owned(),
+            share,
+            loo_top1: assessment.scores.get(&Score::RidgeOut).copied().unwrap_or(0.0),
+            training_top1: assessment.training_top1,
+            df: assessment.df,
+        }
+    }
 }
 
 /// Everything that [`resolve`](crate::resolve) is told. `None`: not measured; a rule that asks for it does

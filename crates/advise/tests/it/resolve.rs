@@ -1,4 +1,4 @@
-use regraft_advise::facts::Facts;
+use regraft_advise::facts::{Certainty, Facts};
 use regraft_advise::resolve::{Confidence, Unfreeze, Verdict, resolve};
 use regraft_advise::rules::{Augmentation, Rates, RuleBase, Schedule, Strategy};
 use regraft_advise::{Advice, AdviseError, Kind};
@@ -214,6 +214,13 @@ fn negative_transfer_is_warned_of() {
     upper.depths[0].share = 0.3;
     assert_eq!(warned(&upper), ["upper-half-in-the-way"]);
     assert_eq!(warned(&situation(10, 3000, 0.3, 0.4)), ["outputs-say-nothing"]);
+    let mut odd = situation(10, 300, 0.8, 0.9);
+    odd.feature_distance = Some(1.5);
+    odd.certainty = Some(Certainty { confidence: 0.1, entropy: 0.8 });
+    assert_eq!(warned(&odd), ["unlike-the-source"]);
+    let mut loose = situation(10, 300, 0.8, 0.9);
+    loose.depths[1].df = 1500.0;
+    assert_eq!(warned(&loose), ["learns-by-heart"]);
 }
 
 #[test]
@@ -278,6 +285,11 @@ fn every_rule_has_its_say_in_some_situation() {
             hear(&Facts { memory_wanted: Some(2.0), memory_given: Some(1.0), ..plain.clone() });
             hear(&Facts { shared_classes: Some(9), output_top1: Some(1.0), ..plain.clone() });
             hear(&Facts { equals: vec![("tiny".into(), 1e6)], ..plain.clone() });
+            let mut odd = plain.clone();
+            odd.feature_distance = Some(1.5);
+            odd.certainty = Some(Certainty { confidence: 0.1, entropy: 0.8 });
+            odd.depths[1].df = 0.6 * odd.images() as f64;
+            hear(&odd);
             let mut upper = plain.clone();
             upper.depths[0].share = 0.2;
             upper.images_per_class[0] *= 20;
