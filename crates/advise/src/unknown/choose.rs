@@ -3,10 +3,11 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use regraft_probe::{Labels, folds};
 
+use super::auroc::{auroc, error};
 use super::bank::Bank;
 use super::energy::energy;
 use super::tied::Tied;
-use super::{Method, UnknownOptions, auroc};
+use super::{LeftOut, Method, UnknownOptions};
 use crate::{AdviseError, Table};
 
 /// Folds of the cross-fitting.
@@ -108,7 +109,7 @@ fn known(labels: &Labels<'_>, rows: &[usize]) -> Vec<bool> {
 
 /// How well each method tells a class that it has not seen from those that it has: the mean over classes
 /// left out in turn.
-pub(super) fn left_out(task: &Task<'_>) -> Result<Vec<(Method, f64)>, AdviseError> {
+pub(super) fn left_out(task: &Task<'_>) -> Result<Vec<LeftOut>, AdviseError> {
     // Evenly over the bank, which is spread over the classes.
     let step = task.bank.rows.len().div_ceil(IMAGES);
     let places: Vec<usize> = (0..task.bank.rows.len()).step_by(step).collect();
@@ -126,31 +127,36 @@ pub(super) fn left_out(task: &Task<'_>) -> Result<Vec<(Method, f64)>, AdviseErro
     let sorted: Vec<Sorted> = places.par_iter().map(|&at| task.bank.sorted_of(at)).collect();
     let sorted: BTreeMap<usize, Sorted> = places.iter().copied().zip(sorted).collect();
     for method in Method::ALL {
-        let one = |&class: &usize| -> Result<Option<f64>, AdviseError> {
+        let one = |&class: &usize| -> Result<Option<(f64, f64)>, AdviseError> {
             let unknown: Vec<usize> = of(class).collect();
             let others: Vec<usize> =
                 places.iter().copied().filter(|&at| label(at) != class).collect();
-            match method {
-                Method::Neighbours => Ok(by_neighbours(task, &sorted, class, [&unknown, &others])),
-                Method::Mahalanobis => by_distance(task, &unknown, &others),
-                Method::Energy => {
-                    let rows = |at: &[usize]| {
-                        at.iter().map(|&a| task.bank.rows[a]).collect::<Vec<usize>>()
-                    };
-                    let high = task.energies(&rows(&unknown), Some(class));
-                    let low = task.energies(&rows(&others), Some(class));
-                    Ok(high.zip(low).and_then(|(high, low)| auroc(&high, &low)))
-                }
-            }
+            let area = match method {
+                Method::Neighbours => by_neighbours(task, &sorted, class, [&unknown, &others]),
+                Method::Mahalanobis => by_distance(task, &unknown, &others)?,
+                Method::Energy => by_energy(task, class, [&unknown, &others]),
+            };
+            Ok(area.map(|a| (a, error(a, unknown.len(), others.len()))))
         };
-        let each: Vec<Option<f64>> =
+        let each: Vec<Option<(f64, f64)>> =
             usable.par_iter().map(one).collect::<Result<_, AdviseError>>()?;
-        let known: Vec<f64> = each.into_iter().flatten().collect();
+        let known: Vec<(f64, f64)> = each.into_iter().flatten().collect();
         if !known.is_empty() {
-            out.push((method, known.iter().sum::<f64>() / known.len() as f64));
+            let count = known.len() as f64;
+            let auroc = known.iter().map(|k| k.0).sum::<f64>() / count;
+            let error = known.iter().map(|k| k.1 * k.1).sum::<f64>().sqrt() / count;
+            out.push(LeftOut { method, auroc, error });
         }
     }
     Ok(out)
+}
+
+fn by_energy(task: &Task<'_>, class: usize, [unknown, others]: [&[usize]; 2]) -> Option<f64> {
+    let of = |places: &[usize]| {
+        let rows: Vec<usize> = places.iter().map(|&at| task.bank.rows[at]).collect();
+        task.energies(&rows, Some(class))
+    };
+    auroc(&of(unknown)?, &of(others)?)
 }
 
 fn by_neighbours(

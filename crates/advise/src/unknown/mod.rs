@@ -71,7 +71,8 @@ pub struct UnknownOptions<'a> {
     pub seed: u64,
     /// Most training images that the model keeps.
     pub bank: usize,
-    /// Which score; `None`: whichever tells left-out classes best.
+    /// Which score; `None`: whichever tells left-out classes best, the neighbours where none is better by more
+    /// than a standard error.
     pub method: Option<Method>,
     /// The group of each image, `[n]` (one patient, one film): images of a group never judge one another.
     pub groups: Option<&'a [usize]>,
@@ -145,14 +146,25 @@ impl TryFrom<Parts> for UnknownModel {
     }
 }
 
+/// How well a method told classes that were left out in turn.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// The method.
+    pub method: Method,
+    /// Area under the curve of hits against false alarms, 0.5 (not at all) to 1, mean over classes.
+    pub auroc: f64,
+    /// Its standard error.
+    pub error: f64,
+}
+
 /// What [`fit_unknown`] gives.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnknownFit {
     /// The model.
     pub model: UnknownModel,
-    /// How well each method told classes that were left out, 0.5 (not at all) to 1; the mean over classes.
-    /// Empty when there are too few images to leave a class out.
-    pub aurocs: Vec<(Method, f64)>,
+    /// How well each method told classes that were left out. Empty when there are too few images to leave a
+    /// class out.
+    pub left_out: Vec<LeftOut>,
     /// Scores of training images by models without them, ascending.
     pub held_out: Vec<f64>,
     /// The rate that is kept: the one asked for, or a higher one where there are fewer scores than `wanted`.
@@ -190,17 +202,8 @@ pub fn fit_unknown(
     let mean = bank.rows.len() / labels.classes();
     let neighbours = (mean / SHARE).clamp(1, MOST_NEIGHBOURS).min(bank.rows.len());
     let task = choose::Task { table, labels, options, bank: &bank, neighbours };
-    let aurocs = left_out(&task)?;
-    let method = match options.method {
-        Some(method) => method,
-        None => aurocs
-            .iter()
-            .fold(None, |best: Option<(Method, f64)>, &one| match best {
-                Some(b) if b.1 >= one.1 => Some(b),
-                Some(_) | None => Some(one),
-            })
-            .map_or(Method::Neighbours, |best| best.0),
-    };
+    let left_out = left_out(&task)?;
+    let method = options.method.unwrap_or_else(|| best(&left_out));
     let mut held_out = held_out(&task, method)?;
     held_out.retain(|s| s.is_finite());
     held_out.sort_by(f64::total_cmp);
@@ -217,7 +220,17 @@ pub fn fit_unknown(
     };
     let parts = Parts { method, threshold: value, alarms, neighbours, bank, tied };
     let (model, wanted) = (UnknownModel::try_from(parts)?, wanted(options.alarms, options.sure));
-    Ok(UnknownFit { model, aurocs, held_out, alarms, wanted })
+    Ok(UnknownFit { model, left_out, held_out, alarms, wanted })
+}
+
+/// The first method, unless a later one is better by more than a standard error: the neighbours ask nothing
+/// of the shape of classes, and few classes say little about all that may come.
+fn best(left_out: &[LeftOut]) -> Method {
+    let better = |best: Option<LeftOut>, one: &LeftOut| match best {
+        Some(b) if one.auroc <= b.auroc + b.error.max(one.error) => Some(b),
+        Some(_) | None => Some(*one),
+    };
+    left_out.iter().fold(None, better).map_or(Method::Neighbours, |b| b.method)
 }
 
 fn check(

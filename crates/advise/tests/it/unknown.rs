@@ -187,9 +187,9 @@ fn the_score_that_tells_left_out_classes_is_taken() {
     let lengths: Vec<Vec<f64>> =
         [4.0, 8.0, 12.0].iter().map(|l| vec![*l, 0.5 * l, 0.0, 0.0]).collect();
     let fit = fitted(&clouds(&lengths, 40, 0.4, 1), &UnknownOptions::default());
-    assert_eq!(fit.model.method(), Method::Mahalanobis, "{:?}", fit.aurocs);
-    let of = |m: Method| fit.aurocs.iter().find(|a| a.0 == m).unwrap().1;
-    assert!(of(Method::Mahalanobis) > of(Method::Neighbours) + 0.1, "{:?}", fit.aurocs);
+    assert_eq!(fit.model.method(), Method::Mahalanobis, "{:?}", fit.left_out);
+    let of = |m: Method| fit.left_out.iter().find(|l| l.method == m).unwrap().auroc;
+    assert!(of(Method::Mahalanobis) > of(Method::Neighbours) + 0.1, "{:?}", fit.left_out);
 
     // Directions, each at every length: only neighbours see it.
     let mut rng = rng(4);
@@ -201,7 +201,21 @@ fn the_score_that_tells_left_out_classes_is_taken() {
         }
     }
     let fit = fitted(&rays, &UnknownOptions::default());
-    assert_eq!(fit.model.method(), Method::Neighbours, "{:?}", fit.aurocs);
+    assert_eq!(fit.model.method(), Method::Neighbours, "{:?}", fit.left_out);
+}
+
+#[test]
+fn neighbours_are_kept_unless_another_score_is_better_by_more_than_its_error() {
+    // Clouds of one size in directions of their own: both tell them, and nearly as well.
+    for seed in 0..5 {
+        let fit = fitted(&clouds(&corners(4, 12, 3.0), 15, 1.0, seed), &UnknownOptions::default());
+        let of = |m: Method| fit.left_out.iter().find(|l| l.method == m).unwrap();
+        let (near, far) = (of(Method::Neighbours), of(Method::Mahalanobis));
+        let wins = far.auroc > near.auroc + near.error.max(far.error);
+        let wanted = if wins { Method::Mahalanobis } else { Method::Neighbours };
+        assert_eq!(fit.model.method(), wanted, "{:?}", fit.left_out);
+        assert!(near.error > 0.01 && near.error < 0.1, "{near:?}");
+    }
 }
 
 #[test]
@@ -212,8 +226,9 @@ fn energy_is_taken_when_logits_tell_best() {
         set.y.iter().flat_map(|&y| (0..3).map(move |c| if c == y { 9.0 } else { 0.0 })).collect();
     let options = UnknownOptions { logits: Some(&logits), ..Default::default() };
     let fit = fitted(&set, &options);
-    assert_eq!(fit.model.method(), Method::Energy, "{:?}", fit.aurocs);
-    assert_eq!(fit.aurocs.iter().find(|a| a.0 == Method::Energy), Some(&(Method::Energy, 1.0)));
+    assert_eq!(fit.model.method(), Method::Energy, "{:?}", fit.left_out);
+    let told = fit.left_out.iter().find(|l| l.method == Method::Energy).unwrap();
+    assert_eq!((told.auroc, told.error), (1.0, 0.0));
     let x = vec![0.5_f32; 6];
     let sure = fit.model.judge(&x, Some(&[9.0, 0.0, 0.0])).unwrap();
     let unsure = fit.model.judge(&x, Some(&[1.0, 1.0, 1.0])).unwrap();
@@ -225,8 +240,8 @@ fn energy_is_taken_when_logits_tell_best() {
 #[test]
 fn two_classes_can_be_left_out_in_turn() {
     let fit = fitted(&clouds(&corners(2, 8, 6.0), 30, 1.0, 2), &UnknownOptions::default());
-    assert_eq!(fit.aurocs.len(), 2);
-    assert!(fit.aurocs.iter().all(|a| a.1 > 0.95), "{:?}", fit.aurocs);
+    assert_eq!(fit.left_out.len(), 2);
+    assert!(fit.left_out.iter().all(|l| l.auroc > 0.95), "{:?}", fit.left_out);
 }
 
 #[test]
