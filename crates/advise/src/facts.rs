@@ -35,7 +35,7 @@ impl Depth {
     }
 }
 
-/// Everything that [`resolve`](crate::resolve) is told. `None`: not measured; a rule that asks for it does
+/// Everything that [`resolve`](crate::resolve()) is told. `None`: not measured; a rule that asks for it does
 /// not apply.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -6,7 +6,7 @@
 //! - [`rank`]: many networks, many scores, one order, and how sure it is.
 //! - [`facts`]: what was measured, by name.
 //! - [`rules`]: the rule base, data with sources, over those names.
-//! - [`resolve`]: facts to a plan, by the rules that hold: strategy, cut, layers, rates, augmentation,
+//! - [`mod@resolve`]: facts to a plan, by the rules that hold: strategy, cut, layers, rates, augmentation,
 //!   schedule, each with its reason, and the two plans that nearly won.
 //! - [`unknown`]: images of no known class.
 //!
