@@ -291,32 +291,16 @@ fn plan(lead: &Held<'_>, holding: &[&Held<'_>], facts: &Facts) -> (Plan, Vec<Rea
     let mut reasons = Vec::new();
     let strategy = lead.rule.choose.strategy.unwrap_or(Strategy::Probe);
     reasons.push(lead.reason(format!("strategy: {}", strategy.name())));
-    let mut keep = |from: &Held<'_>, choice: String| reasons.push(from.reason(choice));
     let cut = slot(lead, holding, |c| c.cut).and_then(|(at, from)| {
         let depth = match at {
             CutAt::Last => facts.last(),
             CutAt::Peak => facts.peak(),
         }?;
-        keep(from, format!("cut: {}", depth.cut));
+        reasons.push(from.reason(format!("cut: {}", depth.cut)));
         Some(depth.cut.clone())
     });
-    let mut unfreeze = Unfreeze::None;
-    let (mut rates, mut steps) = (None, None);
-    if strategy.trains() {
-        if let Some((which, from)) = slot(lead, holding, |c| c.unfreeze) {
-            unfreeze = unfrozen(which, strategy, facts);
-            keep(from, format!("unfreeze: {}", words(&unfreeze)));
-        }
-        // A search of rates, and the length of a training, do not depend on the strategy.
-        if let Some(from) = strongest(holding, |c| c.rates).filter(|_| strategy == Strategy::LpFt) {
-            rates = from.rule.choose.rates;
-            keep(from, format!("rates: {}", rates.map_or("", Rates::name)));
-        }
-        if let Some(from) = strongest(holding, |c| c.steps) {
-            steps = from.rule.choose.steps;
-            keep(from, format!("steps: {}", steps.unwrap_or(0)));
-        }
-    }
+    let (unfreeze, rates, steps) = learning(strategy, lead, holding, facts, &mut reasons);
+    let mut keep = |from: &Held<'_>, choice: String| reasons.push(from.reason(choice));
     let mut augmentation = Augmentation::Light;
     if let Some((how, from)) = slot(lead, holding, |c| c.augmentation) {
         augmentation = how;
@@ -332,23 +316,54 @@ fn plan(lead: &Held<'_>, holding: &[&Held<'_>], facts: &Facts) -> (Plan, Vec<Rea
         compare = from.rule.choose.compare;
         keep(from, format!("compare: {}", compare.map_or("", Strategy::name)));
     }
-    let mut class_weights = false;
-    if let Some((Weights::Class, from)) = slot(lead, holding, |c| c.weights) {
-        class_weights = true;
+    let weights = slot(lead, holding, |c| c.weights);
+    if let Some((Weights::Class, from)) = weights {
         keep(from, "weights: class".to_owned());
     }
-    let plan = Plan {
-        strategy,
-        cut,
-        unfreeze,
-        rates,
-        augmentation,
-        schedule,
-        steps,
-        class_weights,
-        compare,
-    };
-    (plan, reasons)
+    let class_weights = weights.is_some();
+    (
+        Plan {
+            strategy,
+            cut,
+            unfreeze,
+            rates,
+            augmentation,
+            schedule,
+            steps,
+            class_weights,
+            compare,
+        },
+        reasons,
+    )
+}
+
+/// Which layers learn, how fast and how long.
+fn learning(
+    strategy: Strategy,
+    lead: &Held<'_>,
+    holding: &[&Held<'_>],
+    facts: &Facts,
+    reasons: &mut Vec<Reason>,
+) -> (Unfreeze, Option<Rates>, Option<u64>) {
+    let mut unfreeze = Unfreeze::None;
+    let (mut rates, mut steps) = (None, None);
+    if !strategy.trains() {
+        return (unfreeze, rates, steps);
+    }
+    if let Some((which, from)) = slot(lead, holding, |c| c.unfreeze) {
+        unfreeze = unfrozen(which, strategy, facts);
+        reasons.push(from.reason(format!("unfreeze: {}", words(&unfreeze))));
+    }
+    // A search of rates, and the length of a training, do not depend on the strategy.
+    if let Some(from) = strongest(holding, |c| c.rates).filter(|_| strategy == Strategy::LpFt) {
+        rates = from.rule.choose.rates;
+        reasons.push(from.reason(format!("rates: {}", rates.map_or("", Rates::name))));
+    }
+    if let Some(from) = strongest(holding, |c| c.steps) {
+        steps = from.rule.choose.steps;
+        reasons.push(from.reason(format!("steps: {}", steps.unwrap_or(0))));
+    }
+    (unfreeze, rates, steps)
 }
 
 fn unfrozen(which: Unfrozen, strategy: Strategy, facts: &Facts) -> Unfreeze {
