@@ -33,6 +33,8 @@ const NAMED: usize = 5;
 /// Of the mean class, so many images are the k of the k-th nearest; and not more than so many.
 const SHARE: usize = 10;
 const MOST_NEIGHBOURS: usize = 50;
+/// Standard errors by which another score must beat the neighbours.
+const ERRORS_TO_WIN: f64 = 2.0;
 
 /// How unknown images are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -72,7 +74,7 @@ pub struct UnknownOptions<'a> {
     /// Most training images that the model keeps.
     pub bank: usize,
     /// Which score; `None`: whichever tells left-out classes best, the neighbours where none is better by more
-    /// than a standard error.
+    /// than two standard errors.
     pub method: Option<Method>,
     /// The group of each image, `[n]` (one patient, one film): images of a group never judge one another.
     pub groups: Option<&'a [usize]>,
@@ -223,11 +225,11 @@ pub fn fit_unknown(
     Ok(UnknownFit { model, left_out, held_out, alarms, wanted })
 }
 
-/// The first method, unless a later one is better by more than a standard error: the neighbours ask nothing
-/// of the shape of classes, and few classes say little about all that may come.
+/// The first method, unless a later one is better by more than two standard errors: the neighbours ask
+/// nothing of the shape of classes, and the few classes there are say little about all that may come.
 fn best(left_out: &[LeftOut]) -> Method {
     let better = |best: Option<LeftOut>, one: &LeftOut| match best {
-        Some(b) if one.auroc <= b.auroc + b.error.max(one.error) => Some(b),
+        Some(b) if one.auroc <= b.auroc + ERRORS_TO_WIN * b.error.max(one.error) => Some(b),
         Some(_) | None => Some(*one),
     };
     left_out.iter().fold(None, better).map_or(Method::Neighbours, |b| b.method)
@@ -323,5 +325,28 @@ impl UnknownModel {
             threshold: *threshold,
             nearest: sorted.iter().take(NAMED).map(|one| bank.near(one)).collect(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_score_wins_by_more_than_two_of_the_larger_errors() {
+        let of = |list: &[(f64, f64)]| {
+            let one = |(&method, &(auroc, error)): (&Method, &(f64, f64))| LeftOut {
+                method,
+                auroc,
+                error,
+            };
+            best(&Method::ALL.iter().zip(list).map(one).collect::<Vec<LeftOut>>())
+        };
+        assert_eq!(of(&[(0.80, 0.02), (0.83, 0.01)]), Method::Neighbours);
+        assert_eq!(of(&[(0.80, 0.01), (0.83, 0.02)]), Method::Neighbours);
+        assert_eq!(of(&[(0.80, 0.02), (0.85, 0.01)]), Method::Mahalanobis);
+        assert_eq!(of(&[(0.80, 0.02), (0.85, 0.01), (0.86, 0.01)]), Method::Mahalanobis);
+        assert_eq!(of(&[(0.80, 0.02), (0.85, 0.01), (0.90, 0.01)]), Method::Energy);
+        assert_eq!(of(&[]), Method::Neighbours);
     }
 }
