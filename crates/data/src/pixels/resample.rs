@@ -6,10 +6,9 @@
 
 use std::error::Error;
 
-use fast_image_resize::images::{CroppedImage, Image, ImageRef};
-use fast_image_resize::{
-    FilterType, ImageBufferError, PixelType, ResizeAlg, ResizeOptions, Resizer,
-};
+use fast_image_resize::images::{TypedCroppedImage, TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ImageBufferError, ResizeAlg, ResizeOptions, Resizer};
 use regraft_net::card::Interpolation;
 
 use super::geometry::{Area, Axis, Geometry};
@@ -148,25 +147,32 @@ fn convolve(
     scratch.narrow.resize((last - first) * shown_width * RGB, 0);
     let read = (last - first) as u32;
     let whole_rows = view(source.rows(first, last), source.picture.width, read)?;
-    let from = CroppedImage::new(&whole_rows, left as u32, 0, width as u32, read)?;
+    let from = TypedCroppedImage::from_ref(&whole_rows, left as u32, 0, width as u32, read)?;
     let mut target = view_mut(&mut scratch.narrow, shown_width, read)?;
     let part = options.crop(columns.start, 0.0, columns.length, f64::from(read));
-    scratch.resizer.resize(&from, &mut target, &part)?;
+    scratch.resizer.resize_typed(&from, &mut target, &part)?;
 
-    let from = view(&scratch.narrow, shown_width, read)?;
+    // A crop of all, so that the resizer is compiled for crops only.
+    let whole = view(&scratch.narrow, shown_width, read)?;
+    let from = TypedCroppedImage::from_ref(&whole, 0, 0, shown_width as u32, read)?;
     let mut target = view_mut(&mut scratch.shown, shown_width, shown_height as u32)?;
     let top = rows.start - first as f64;
     let length = rows.length.min(f64::from(read) - top);
     let part = options.crop(0.0, top, shown_width as f64, length);
-    Ok(scratch.resizer.resize(&from, &mut target, &part)?)
+    Ok(scratch.resizer.resize_typed(&from, &mut target, &part)?)
 }
 
-fn view(rgb: &[u8], width: usize, rows: u32) -> Result<ImageRef<'_>, ImageBufferError> {
-    ImageRef::new(width as u32, rows, rgb, PixelType::U8x3)
+// Of the kind of pixel that there is: the views that keep it open compile the resizer for all kinds.
+fn view(rgb: &[u8], width: usize, rows: u32) -> Result<TypedImageRef<'_, U8x3>, ImageBufferError> {
+    TypedImageRef::from_buffer(width as u32, rows, rgb)
 }
 
-fn view_mut(rgb: &mut [u8], width: usize, rows: u32) -> Result<Image<'_>, ImageBufferError> {
-    Image::from_slice_u8(width as u32, rows, rgb, PixelType::U8x3)
+fn view_mut(
+    rgb: &mut [u8],
+    width: usize,
+    rows: u32,
+) -> Result<TypedImage<'_, U8x3>, ImageBufferError> {
+    TypedImage::from_buffer(width as u32, rows, rgb)
 }
 
 fn nearest(source: Source<'_>, geometry: &Geometry, shown: &mut [u8]) {
