@@ -168,6 +168,9 @@ impl Observer for Terminal {
                     *slot = Some(Shown::Bar("waiting", bar));
                 }
             }
+            Progress::Looking { done, total } => {
+                self.bar("files", *done as u64, Some(*total as u64), false);
+            }
             Progress::Features { done, total } => {
                 self.bar("images", *done as u64, Some(*total as u64), false);
             }

@@ -35,7 +35,8 @@ pub(crate) fn shape(dims: &[usize]) -> String {
 
 /// `1 image`, `2 images`.
 pub(crate) fn plural(n: usize, word: &str) -> String {
-    if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
+    let end = if word.ends_with('s') { "es" } else { "s" };
+    if n == 1 { format!("1 {word}") } else { format!("{n} {word}{end}") }
 }
 
 #[cfg(test)]

@@ -289,6 +289,17 @@ pub enum Error {
         /// Images of a step.
         batch: usize,
     },
+    /// A pattern for groups is no regular expression.
+    #[error(
+        "the pattern `{pattern}` for groups is no regular expression: {reason}. Give one with a group, for \
+         instance `patient(\\d+)`"
+    )]
+    Pattern {
+        /// Given.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A person asked to stop.
     #[error("interrupted; whatever was finished is kept, and the same command goes on from there")]
     Interrupted,
@@ -346,6 +357,7 @@ impl Error {
             | Self::Target { .. }
             | Self::Options { .. }
             | Self::Memory { .. }
+            | Self::Pattern { .. }
             | Self::NoSuchClass { .. }
             | Self::NoSuchValue { .. }
             | Self::NoClassNames { .. }

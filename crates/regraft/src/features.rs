@@ -39,6 +39,11 @@ impl Source {
         Ok(&graph.layer(graph.output()?).name)
     }
 
+    /// How many of the vector's values are the cut's own; they come first.
+    pub(crate) fn cut_len(&self) -> usize {
+        self.parts.first().map_or(0, |(_, len)| *len)
+    }
+
     /// The network up to the features that were chosen.
     pub(crate) fn chosen(&self, kind: FeatureKind) -> Result<Network, Error> {
         match (self.kind, kind) {

@@ -59,7 +59,7 @@ pub(crate) fn prepare(
         let whole = (&loaded.network, source.cut.as_str());
         ready(&source.network, source.output()?, whole, options.precision, &files)?
     };
-    let (extracted, features_seconds) = features(options, &dataset, &trunk, log)?;
+    let (extracted, features_seconds) = extracted(options, &dataset, &trunk, log)?;
     let skipped = skipped(&dataset, &extracted, log);
     let rows = usable(&dataset, &extracted, &skipped)?;
     observer.tell(&Progress::Head);
@@ -264,7 +264,7 @@ fn tell_data(options: &FitOptions, dataset: &Dataset, log: &Log<'_>) {
 }
 
 /// The features of all images, and the seconds they took.
-fn features(
+pub(crate) fn extracted(
     options: &FitOptions,
     dataset: &Dataset,
     trunk: &Trunk,

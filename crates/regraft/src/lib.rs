@@ -13,6 +13,7 @@
 //! # Ok::<(), regraft::Error>(())
 //! ```
 
+mod audit;
 mod bench;
 mod compare;
 mod convert;
@@ -37,6 +38,10 @@ mod verify;
 mod write;
 mod zoo;
 
+pub use audit::{
+    Audit, AuditFinding, AuditOptions, ClassCount, CopyPair, LabelSuspect, LeakEffect, NamedGroups,
+    UnreadableFile, audit,
+};
 pub use bench::{Bench, BenchOptions, LayerTime, MAX_BATCH, Peak, Speed, bench};
 pub use compare::{
     Benefit, ByImages, CompareOptions, ComparePlan, Comparison, Curve, PlanEnd, Reached, compare,

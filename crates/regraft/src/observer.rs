@@ -31,6 +31,13 @@ pub enum Progress<'a> {
         /// What is waited for.
         what: &'a str,
     },
+    /// Files are looked at, one by one.
+    Looking {
+        /// Files done.
+        done: usize,
+        /// Files to do.
+        total: usize,
+    },
     /// Images go through the frozen part of the network.
     Features {
         /// Images done.

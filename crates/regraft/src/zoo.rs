@@ -9,6 +9,7 @@ mod search;
 use regraft_zoo::{ArchInfo, Cache, Entry, Expected, NetworkSpec, Reach, Size, reach};
 use serde::Serialize;
 
+pub(crate) use card::overlap;
 pub use card::{BlockRow, PitfallRow, ZooCard, zoo_card};
 pub use list::{SortBy, ZooFilter, ZooListing, zoo_list};
 pub use overlap::{Match, Overlap, class_names};

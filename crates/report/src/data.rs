@@ -55,7 +55,11 @@ fn files(input: &ReportInput<'_>, out: &mut Html) {
         let alt = format!("picture {}", file.file);
         out.put(
             "<li>{}<div><code>{}</code><p>{}</p></div></li>\n",
-            &[&thumbnail(input, &file.file, &alt), &Name(&file.file), &Prose(&file.reason)],
+            &[
+                &thumbnail(input.thumbnail, &file.file, &alt),
+                &Name(&file.file),
+                &Prose(&file.reason),
+            ],
         );
     }
     out.raw("</ul>\n");

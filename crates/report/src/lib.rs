@@ -4,6 +4,7 @@
 //! a content security policy. Names of files and classes are hostile until escaped: only text
 //! written in this crate is markup, every value is escaped on its way in.
 
+mod audit;
 mod calibration;
 mod check;
 mod classes;
@@ -24,7 +25,9 @@ use std::path::Path;
 
 use regraft_run::{MetricsFile, Plan, Predictions, RunError, Timings, atomic_write};
 
+pub use audit::{AuditCard, AuditInput, AuditSection, write_audit};
 pub use comparison::{ComparisonInput, Curve, Ends, write_comparison};
+pub use picture::Thumbnail;
 pub use verdict::verdict;
 
 /// What a person should know of the network that the plan does not hold.
@@ -75,7 +78,7 @@ pub struct ReportInput<'a> {
     pub penalties: &'a [PenaltyPoint<'a>],
     /// A small JPEG or PNG of a picture by the name it has in predictions and skipped files; none
     /// when it cannot be decoded. Anything else, and anything over 256 KiB, is left out.
-    pub thumbnail: &'a dyn Fn(&str) -> Option<Vec<u8>>,
+    pub thumbnail: Thumbnail<'a>,
 }
 
 /// Why a page could not be made.

@@ -1,6 +1,5 @@
 //! Thumbnails as `data:` URIs.
 
-use crate::ReportInput;
 use crate::html::{Html, Show};
 
 /// Most bytes of a thumbnail; larger ones would make the page heavy.
@@ -11,6 +10,9 @@ const SIGNATURES: [(&[u8], &str); 2] =
     [(b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png")];
 
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// A small JPEG or PNG of a picture by its name.
+pub type Thumbnail<'a> = &'a dyn Fn(&str) -> Option<Vec<u8>>;
 
 /// A picture as text.
 struct DataUri {
@@ -41,9 +43,9 @@ fn base64(bytes: &[u8], out: &mut String) {
 }
 
 /// The picture of a file with what it shows in words, or a grey field when there is none.
-pub(crate) fn thumbnail(input: &ReportInput<'_>, file: &str, alt: &str) -> Html {
+pub(crate) fn thumbnail(of: Thumbnail<'_>, file: &str, alt: &str) -> Html {
     let mut out = Html::new();
-    let picture = (input.thumbnail)(file).filter(|bytes| bytes.len() <= LIMIT);
+    let picture = of(file).filter(|bytes| bytes.len() <= LIMIT);
     let picture = picture.and_then(|bytes| {
         let (_, kind) = SIGNATURES.iter().find(|(start, _)| bytes.starts_with(start))?;
         Some(DataUri { kind, bytes })

@@ -127,7 +127,11 @@ fn of_entry(card: &mut ZooCard, entry: &Entry) {
     }
 }
 
-fn overlap(entry: &Entry, classes: &[String]) -> Result<Overlap, Error> {
+/// Which classes the task of a network of the catalogue has too.
+///
+/// # Errors
+/// When the names of its classes are not known.
+pub(crate) fn overlap(entry: &Entry, classes: &[String]) -> Result<Overlap, Error> {
     let list = entry.labels.as_deref().map(labels).transpose()?;
     let own = || {
         let label = |name: &String| regraft_zoo::Label {

@@ -1,0 +1,295 @@
+//! What is wrong with a data set: files, copies, leaks, groups, labels, and what it does to the accuracy.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use regraft_data::audit::{
+    Groups, Look, NameGroups, Pair, Unreadable, copy_sets, duplicates, find_groups, findings,
+    group_by, look,
+};
+use regraft_data::{Dataset, OpenOptions, Split};
+use serde::Serialize;
+
+use crate::zoo::Overlap;
+use crate::{Error, LoadOptions, Observer, Progress};
+
+mod features;
+mod page;
+mod tell;
+
+use features::Measured;
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct AuditOptions {
+    /// Folder of class folders, folder with `train/` and a test part, or CSV table.
+    pub data: PathBuf,
+    /// Network whose features find altered copies and wrong labels; none takes the default.
+    pub network: Option<String>,
+    /// Look at the files only: no network, so no wrong labels and no accuracy.
+    pub files_only: bool,
+    /// What of a file's name says which files belong together: a regular expression with a group.
+    pub group_by: Option<String>,
+    /// Seed of splits and folds.
+    pub seed: u64,
+    /// Share of each class kept for testing when the data has no split of its own.
+    pub test_share: f64,
+    /// Where the page with pictures goes.
+    pub report: Option<PathBuf>,
+    /// Where the list of files to drop goes.
+    pub fix_list: Option<PathBuf>,
+    /// Where weights may come from; its cache folder also holds the features.
+    pub load: LoadOptions,
+}
+
+impl AuditOptions {
+    /// No option set.
+    pub fn new(data: impl Into<PathBuf>) -> Self {
+        Self {
+            data: data.into(),
+            network: None,
+            files_only: false,
+            group_by: None,
+            seed: 0,
+            test_share: 0.2,
+            report: None,
+            fix_list: None,
+            load: LoadOptions::default(),
+        }
+    }
+}
+
+/// A file that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnreadableFile {
+    /// Its name below the folder.
+    pub file: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Two files that show the same.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CopyPair {
+    /// Both, the one to learn from first where they are in different splits.
+    pub files: [String; 2],
+    /// `bytes`, `pixels`, `near` or `mirrored`.
+    pub kind: &'static str,
+    /// How alike they are, 0.9 to 1.
+    pub similarity: f32,
+    /// Their classes.
+    pub classes: [String; 2],
+    /// Their splits.
+    pub splits: [&'static str; 2],
+}
+
+/// What file names tell of files that belong together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NamedGroups {
+    /// A regular expression whose group `group` (or first group) names them, for `--group-by`.
+    pub pattern: String,
+    /// The same for people.
+    pub shown: String,
+    /// How many groups there are.
+    pub count: usize,
+    /// Files in one.
+    pub files: usize,
+    /// Groups with files in more than one split.
+    pub across_splits: usize,
+    /// Whether a word in the names says so, or the person who asked; else only their make does.
+    pub said: bool,
+}
+
+/// A label that is likely wrong.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LabelSuspect {
+    /// The file.
+    pub file: String,
+    /// Its label.
+    pub label: String,
+    /// What a model that has not learned from it takes it for.
+    pub suggested: String,
+    /// Probability of its label, 0 to 1.
+    pub probability: f32,
+    /// Probability of the label less that of the suggested class, -1 to 1; the list is ordered by it.
+    pub margin: f32,
+    /// Whether the model is as sure as it usually is of files that bear the suggested label.
+    pub confident: bool,
+}
+
+/// One thing that is wrong, or may be.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AuditFinding {
+    /// What: `unreadable`, `conflict`, `leak`, `copies`, `tiny_class`, `blurred` and others.
+    pub kind: &'static str,
+    /// The files it is about.
+    pub files: Vec<String>,
+    /// The class it is about.
+    pub class: Option<String>,
+    /// How much of it there is.
+    pub figure: f64,
+    /// What the others have.
+    pub usual: Option<f64>,
+    /// Why it matters.
+    pub why: &'static str,
+    /// What to do.
+    pub advice: &'static str,
+}
+
+/// What leaks do to the accuracy that a probe is measured with.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LeakEffect {
+    /// Test images, and how many of them are right.
+    pub test: [usize; 2],
+    /// The same without those that have a copy among the training images.
+    pub without_leaks: [usize; 2],
+    /// Share right on all test images, 0..=1.
+    pub top1: f64,
+    /// Share right on those without a copy; none when all have one.
+    pub top1_without_leaks: Option<f64>,
+}
+
+/// All that an audit found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Audit {
+    /// The data.
+    pub data: String,
+    /// Files with a picture's ending.
+    pub images: usize,
+    /// How many classes there are.
+    pub classes: usize,
+    /// Files of each class, by split.
+    pub class_counts: Vec<ClassCount>,
+    /// Who decided what is tested.
+    pub split_origin: String,
+    /// Files that cannot be used.
+    pub unreadable: Vec<UnreadableFile>,
+    /// Files that show the same, each set once.
+    pub duplicates: Vec<Vec<String>>,
+    /// Copies with different labels, each set once.
+    pub conflicts: Vec<Vec<String>>,
+    /// Copies in different splits: the one to learn from, the one to test with.
+    pub leaks: Vec<[String; 2]>,
+    /// All pairs of copies.
+    pub pairs: Vec<CopyPair>,
+    /// What file names tell of files that belong together, the likeliest first.
+    pub groups: Vec<NamedGroups>,
+    /// Labels that are likely wrong, the likeliest first.
+    pub label_suspects: Vec<LabelSuspect>,
+    /// How many labels are wrong, estimated (Northcutt et al. 2021).
+    pub labels_wrong: Option<f64>,
+    /// Everything found, the gravest first.
+    pub findings: Vec<AuditFinding>,
+    /// What leaks do to the accuracy.
+    pub effect: Option<LeakEffect>,
+    /// Which classes the network's own task has too.
+    pub overlap: Option<Overlap>,
+    /// The network whose features were used.
+    pub network: Option<String>,
+    /// What could not be looked at, and why.
+    pub notes: Vec<String>,
+    /// The split of each file.
+    #[serde(skip)]
+    pub splits: BTreeMap<String, Split>,
+}
+
+impl Audit {
+    /// Two files that are copies, by their names in any order.
+    pub fn pair(&self, a: &str, b: &str) -> Option<&CopyPair> {
+        let same = |p: &&CopyPair| {
+            p.files[0] == a && p.files[1] == b || p.files[0] == b && p.files[1] == a
+        };
+        self.pairs.iter().find(same)
+    }
+}
+
+/// Files of a class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClassCount {
+    /// The class.
+    pub class: String,
+    /// Files to learn from.
+    pub train: usize,
+    /// Files to choose with.
+    pub val: usize,
+    /// Files to test with.
+    pub test: usize,
+}
+
+/// Everything of an audit before it is put in words.
+struct Found {
+    dataset: Dataset,
+    looks: Vec<Result<Look, Unreadable>>,
+    pairs: Vec<Pair>,
+    /// Sets of copies.
+    sets: Vec<Vec<usize>>,
+    groups: Vec<NameGroups>,
+    measured: Option<Measured>,
+    notes: Vec<String>,
+}
+
+/// Looks a data set over: files that cannot be read, copies within classes, across classes and across
+/// splits, groups that must not be split, odd pictures, labels that are likely wrong. Deletes nothing.
+///
+/// # Errors
+/// When the data cannot be opened, the pattern for groups is none, or something cannot be written.
+pub fn audit(options: &AuditOptions, observer: &dyn Observer) -> Result<Audit, Error> {
+    let open = OpenOptions {
+        test_share: options.test_share,
+        seed: options.seed,
+        ..OpenOptions::default()
+    };
+    let dataset = Dataset::open(&options.data, &open)?;
+    let files: Vec<PathBuf> = dataset.examples.iter().map(|e| e.path.clone()).collect();
+    let total = files.len();
+    let looks = look(&files, |done| observer.tell(&Progress::Looking { done, total }));
+    if observer.stop() {
+        return Err(Error::Interrupted);
+    }
+    let mut notes: Vec<String> = dataset.notes.iter().map(ToString::to_string).collect();
+    let names: Vec<&str> = dataset.examples.iter().map(|e| e.name.as_str()).collect();
+    let labels: Vec<usize> = dataset.examples.iter().map(|e| e.label).collect();
+    let groups = match &options.group_by {
+        Some(pattern) => vec![asked_groups(&names, pattern)?],
+        None => find_groups(&names, &labels, &dataset.classes)?,
+    };
+    let seen = if options.files_only {
+        None
+    } else {
+        Some(features::seen(options, &dataset, &looks, observer)?)
+    };
+    let matrix = seen.as_ref().map(|s| (s.values.as_slice(), s.width));
+    let pairs = duplicates(&looks, matrix)?;
+    let sets = copy_sets(total, &pairs)?;
+    let measured = match seen {
+        Some(seen) => {
+            Some(features::measured(options, &dataset, seen, (&pairs, &sets), &mut notes)?)
+        }
+        None => None,
+    };
+    let found = Found { dataset, looks, pairs, sets, groups, measured, notes };
+    let audit = found.told()?;
+    if let Some(path) = &options.report {
+        page::write(path, &audit, &found)?;
+    }
+    if let Some(path) = &options.fix_list {
+        regraft_run::atomic_write(path, tell::fix_list(&audit).as_bytes())?;
+    }
+    Ok(audit)
+}
+
+/// Groups by a pattern that a person gave.
+fn asked_groups(names: &[&str], pattern: &str) -> Result<NameGroups, Error> {
+    let regex = regex::Regex::new(pattern)
+        .map_err(|e| Error::Pattern { pattern: pattern.to_owned(), reason: e.to_string() })?;
+    let groups: Groups = group_by(names, &regex)?;
+    let (pattern, shown) = (pattern.to_owned(), pattern.to_owned());
+    Ok(NameGroups { pattern, shown, said: true, groups })
+}
+
+impl Found {
+    fn told(&self) -> Result<Audit, Error> {
+        let found = findings(&self.dataset, &self.looks, &self.pairs)?;
+        tell::audit(self, &found)
+    }
+}
