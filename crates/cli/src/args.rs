@@ -59,6 +59,8 @@ pub(crate) enum Command {
     Fit(FitArgs),
     /// Look a data set over: broken files, copies, leaks, groups, labels that are likely wrong.
     Audit(AuditArgs),
+    /// Say which network to take, and whether and how to transfer it, with reasons.
+    Advise(AdviseArgs),
     /// Measure what transfer gives against the same network from scratch.
     Compare(CompareArgs),
     /// Say what is on pictures.
@@ -108,6 +110,20 @@ pub(crate) struct AuditArgs {
     /// Write the names of files to drop, with reasons. Nothing is deleted.
     #[arg(long, value_name = "FILE")]
     pub(crate) fix_list: Option<PathBuf>,
+    /// Share of each class kept for testing when the data has no split of its own.
+    #[arg(long, default_value_t = 0.2, value_name = "SHARE", value_parser = share)]
+    pub(crate) test_share: f64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AdviseArgs {
+    /// A folder of class folders; or one with `train` and `val` or `test`; or a CSV table with
+    /// columns `path,label[,split]`.
+    pub(crate) data: PathBuf,
+    /// Networks to compare, with commas between [default: those of `zoo list` whose weights are on
+    /// this machine].
+    #[arg(long, short, value_name = "NETWORKS", value_delimiter = ',')]
+    pub(crate) networks: Vec<String>,
     /// Share of each class kept for testing when the data has no split of its own.
     #[arg(long, default_value_t = 0.2, value_name = "SHARE", value_parser = share)]
     pub(crate) test_share: f64,

@@ -39,6 +39,7 @@ fn run(cli: &Cli, printer: &Printer, terminal: &Terminal) -> Result<ExitCode, re
     let common = &cli.common;
     match &cli.command {
         Command::Fit(args) => commands::fit::run(args, common, printer, terminal),
+        Command::Advise(args) => commands::advise::run(args, common, printer, terminal),
         Command::Audit(args) => commands::audit::run(args, common, printer, terminal),
         Command::Compare(args) => commands::compare::run(args, common, printer, terminal),
         Command::Predict(args) => commands::predict::run(args, printer, terminal),

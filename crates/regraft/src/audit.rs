@@ -263,7 +263,7 @@ pub fn audit(options: &AuditOptions, observer: &dyn Observer) -> Result<Audit, E
     let sets = copy_sets(total, &pairs)?;
     let measured = match seen {
         Some(seen) => {
-            Some(features::measured(options, &dataset, seen, (&pairs, &sets), &mut notes)?)
+            Some(features::measured(options, &dataset, &seen, (&pairs, &sets), &mut notes)?)
         }
         None => None,
     };

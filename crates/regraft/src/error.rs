@@ -289,6 +289,19 @@ pub enum Error {
         /// Images of a step.
         batch: usize,
     },
+    /// No network could be compared.
+    #[error(
+        "no network is at hand to compare{}; name some with `--networks efficientnet-lite0,mobilenetv2-imagenet` \
+         (`regraft zoo list`), or fetch one with `regraft zoo pull efficientnet-lite0`",
+        if left_out.is_empty() { String::new() } else { format!(": {}", left_out.join("; ")) }
+    )]
+    NoNetworks {
+        /// Those that could not be used, and why.
+        left_out: Vec<String>,
+    },
+    /// The advice could not be worked out.
+    #[error(transparent)]
+    Advise(#[from] regraft_advise::AdviseError),
     /// A pattern for groups is no regular expression.
     #[error(
         "the pattern `{pattern}` for groups is no regular expression: {reason}. Give one with a group, for \
@@ -331,6 +344,7 @@ impl Error {
             | Self::NoSynset { .. }
             | Self::DemoData { .. }
             | Self::Train(TrainError::Picture(_))
+            | Self::Advise(_)
             | Self::Probe(_) => ErrorKind::Data,
             Self::Zoo(error) if matches!(**error, ZooError::Stopped { .. }) => {
                 ErrorKind::Interrupted
@@ -358,6 +372,7 @@ impl Error {
             | Self::Options { .. }
             | Self::Memory { .. }
             | Self::Pattern { .. }
+            | Self::NoNetworks { .. }
             | Self::NoSuchClass { .. }
             | Self::NoSuchValue { .. }
             | Self::NoClassNames { .. }

@@ -39,6 +39,11 @@ impl Source {
         Ok(&graph.layer(graph.output()?).name)
     }
 
+    /// Names and lengths of the vector's parts; the cut's own comes first.
+    pub(crate) fn part_list(&self) -> &[(String, usize)] {
+        &self.parts
+    }
+
     /// How many of the vector's values are the cut's own; they come first.
     pub(crate) fn cut_len(&self) -> usize {
         self.parts.first().map_or(0, |(_, len)| *len)

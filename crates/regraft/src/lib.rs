@@ -13,6 +13,7 @@
 //! # Ok::<(), regraft::Error>(())
 //! ```
 
+mod advise;
 mod audit;
 mod bench;
 mod compare;
@@ -23,6 +24,7 @@ mod error;
 mod evaluate;
 mod features;
 mod fit;
+mod gather;
 mod head;
 mod journal;
 mod lint;
@@ -38,6 +40,7 @@ mod verify;
 mod write;
 mod zoo;
 
+pub use advise::{AdviseOptions, Advised, Candidate as AdvisedNetwork, ScoreAgreement, advise};
 pub use audit::{
     Audit, AuditFinding, AuditOptions, ClassCount, CopyPair, LabelSuspect, LeakEffect, NamedGroups,
     UnreadableFile, audit,
@@ -57,6 +60,9 @@ pub use network::{LoadOptions, Loaded, load};
 pub use observer::{Observer, Progress, Quiet};
 pub use options::{FeatureKind, FitOptions, PrecisionChoice, Strategy, default_run};
 pub use predict::{Answer, Candidate, predict};
+pub use regraft_advise::resolve::{
+    Advice, Confidence as AdviceConfidence, Reason as AdviceReason, Verdict as AdviceVerdict,
+};
 pub use regraft_data::{Augment, Dataset, Split, Strength};
 pub use regraft_net::lint::{CHECKS, Check};
 pub use regraft_net::{Card, Graph, NetError, Network, notation};

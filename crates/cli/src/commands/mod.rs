@@ -1,5 +1,6 @@
 //! A file for each command: arguments to options, results to text.
 
+pub(crate) mod advise;
 pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod compare;

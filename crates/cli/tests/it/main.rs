@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 #![allow(clippy::format_push_string, reason = "pages are short")]
 
+mod advise;
 mod audit;
 mod bench;
 mod convert;

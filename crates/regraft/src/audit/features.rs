@@ -8,13 +8,12 @@ use regraft_probe::HeadFit;
 use regraft_train::Extracted;
 
 use super::{AuditOptions, LeakEffect};
-use crate::features::{Source, blocks, source, start_head};
-use crate::fit::extracted;
+use crate::features::{Source, blocks, start_head};
+use crate::gather::{Gathered, gather};
 use crate::head::softmax;
 use crate::journal::{Log, Rows};
-use crate::precision::ready;
 use crate::zoo::{Overlap, overlap};
-use crate::{Error, FitOptions, Loaded, Observer, load};
+use crate::{Error, FitOptions, Loaded, Observer};
 
 /// The fewest readable images of a class for which held-out answers mean something.
 const FEWEST: usize = 3;
@@ -55,13 +54,7 @@ pub(super) fn seen(
         ..FitOptions::new(&options.data)
     };
     let name = options.network.as_deref().unwrap_or(regraft_zoo::DEFAULT);
-    let loaded = load(name, &fit.load, observer)?;
-    let source = source(&loaded.network, &fit)?;
-    let files: Vec<_> = dataset.examples.iter().map(|e| e.path.clone()).collect();
-    let whole = (&loaded.network, source.cut.as_str());
-    let trunk = ready(&source.network, source.output()?, whole, fit.precision, &files)?.trunk;
-    let log = Log::new(observer);
-    let (extracted, _) = extracted(&fit, dataset, &trunk, &log)?;
+    let Gathered { loaded, source, extracted } = gather(name, &fit, dataset, observer)?;
     let width = source.cut_len();
     let mut values = vec![0.0; dataset.examples.len() * width];
     let failed: BTreeSet<usize> = extracted.failed.iter().map(|f| f.index).collect();
@@ -81,7 +74,7 @@ pub(super) fn seen(
 pub(super) fn measured(
     options: &AuditOptions,
     dataset: &Dataset,
-    seen: Seen,
+    seen: &Seen,
     (pairs, sets): (&[Pair], &[Vec<usize>]),
     notes: &mut Vec<String>,
 ) -> Result<Measured, Error> {
@@ -104,7 +97,7 @@ pub(super) fn measured(
         None => Some((seen.suspects(dataset, &judged)?, judged)),
     };
     let effect = match fewest(dataset, &train) {
-        None if !test.is_empty() => Some(seen.effect(dataset, Rows { train, test }, pairs)?),
+        None if !test.is_empty() => Some(seen.effect(dataset, &Rows { train, test }, pairs)?),
         None => None,
         Some(class) => {
             notes.push(format!(
@@ -134,7 +127,9 @@ fn conflicts<'a>(dataset: &'a Dataset, sets: &'a [Vec<usize>]) -> impl Iterator<
 /// A class with too few images among `rows`.
 fn fewest<'a>(dataset: &'a Dataset, rows: &[usize]) -> Option<&'a str> {
     let mut counts = vec![0; dataset.classes.len()];
-    rows.iter().for_each(|i| counts[dataset.examples[*i].label] += 1);
+    for i in rows {
+        counts[dataset.examples[*i].label] += 1;
+    }
     let small = counts.iter().position(|n| *n < FEWEST)?;
     Some(&dataset.classes[small])
 }
@@ -159,8 +154,8 @@ impl Seen {
     }
 
     /// The accuracy with and without test images that were learned from.
-    fn effect(&self, dataset: &Dataset, rows: Rows, pairs: &[Pair]) -> Result<LeakEffect, Error> {
-        let fitted = self.head(dataset, &rows)?;
+    fn effect(&self, dataset: &Dataset, rows: &Rows, pairs: &[Pair]) -> Result<LeakEffect, Error> {
+        let fitted = self.head(dataset, rows)?;
         let tests: BTreeSet<usize> = rows.test.iter().copied().collect();
         let leaked: BTreeSet<usize> = pairs
             .iter()

@@ -64,19 +64,16 @@ fn facts(audit: &Audit) -> Vec<(String, String)> {
 fn sections(audit: &Audit) -> Vec<AuditSection> {
     let mut sections: Vec<AuditSection> = Vec::new();
     for finding in &audit.findings {
-        let section = match sections.iter().position(|s| s.id == finding.kind) {
-            Some(at) => &mut sections[at],
-            None => {
-                sections.push(AuditSection {
-                    id: finding.kind.to_owned(),
-                    why: finding.why.to_owned(),
-                    advice: finding.advice.to_owned(),
-                    ..AuditSection::default()
-                });
-                let last = sections.len() - 1;
-                &mut sections[last]
-            }
-        };
+        let at = sections.iter().position(|s| s.id == finding.kind).unwrap_or_else(|| {
+            sections.push(AuditSection {
+                id: finding.kind.to_owned(),
+                why: finding.why.to_owned(),
+                advice: finding.advice.to_owned(),
+                ..AuditSection::default()
+            });
+            sections.len() - 1
+        });
+        let section = &mut sections[at];
         if section.cards.len() < SHOWN {
             section.cards.push(card(finding, audit));
         } else {
