@@ -173,6 +173,10 @@ pub(crate) struct How {
     /// Share of each class kept for testing when the data has no split of its own.
     #[arg(long, default_value_t = 0.2, value_name = "SHARE", value_parser = share)]
     pub(crate) test_share: f64,
+    /// What of a file's name says which files belong together (one patient, one video): a regular
+    /// expression with a group, for instance `patient(\d+)`. A drawn split keeps them on one side.
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) group_by: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

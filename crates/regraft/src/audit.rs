@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use regraft_data::audit::{
-    Groups, Look, NameGroups, Pair, Unreadable, copy_sets, duplicates, find_groups, findings,
-    group_by, look,
+    Look, NameGroups, Pair, Unreadable, copy_sets, duplicates, find_groups, findings, look,
 };
 use regraft_data::{Dataset, OpenOptions, Split};
 use serde::Serialize;
 
+use crate::grouping::asked;
 use crate::zoo::Overlap;
 use crate::{Error, LoadOptions, Observer, Progress};
 
@@ -250,7 +250,11 @@ pub fn audit(options: &AuditOptions, observer: &dyn Observer) -> Result<Audit, E
     let names: Vec<&str> = dataset.examples.iter().map(|e| e.name.as_str()).collect();
     let labels: Vec<usize> = dataset.examples.iter().map(|e| e.label).collect();
     let groups = match &options.group_by {
-        Some(pattern) => vec![asked_groups(&names, pattern)?],
+        Some(pattern) => {
+            let (pattern, shown) = (pattern.clone(), pattern.clone());
+            let groups = asked(&names, &pattern)?;
+            vec![NameGroups { pattern, shown, said: true, groups }]
+        }
         None => find_groups(&names, &labels, &dataset.classes)?,
     };
     let seen = if options.files_only {
@@ -276,15 +280,6 @@ pub fn audit(options: &AuditOptions, observer: &dyn Observer) -> Result<Audit, E
         regraft_run::atomic_write(path, tell::fix_list(&audit).as_bytes())?;
     }
     Ok(audit)
-}
-
-/// Groups by a pattern that a person gave.
-fn asked_groups(names: &[&str], pattern: &str) -> Result<NameGroups, Error> {
-    let regex = regex::Regex::new(pattern)
-        .map_err(|e| Error::Pattern { pattern: pattern.to_owned(), reason: e.to_string() })?;
-    let groups: Groups = group_by(names, &regex)?;
-    let (pattern, shown) = (pattern.to_owned(), pattern.to_owned());
-    Ok(NameGroups { pattern, shown, said: true, groups })
 }
 
 impl Found {

@@ -302,6 +302,17 @@ pub enum Error {
     /// The advice could not be worked out.
     #[error(transparent)]
     Advise(#[from] regraft_advise::AdviseError),
+    /// All of a class belongs together.
+    #[error(
+        "all {files} files of class `{class}` are one group: they cannot be both learned from and tested \
+         with; give more groups of this class, a finer pattern for `--group-by`, or leave the class out"
+    )]
+    OneGroup {
+        /// The class.
+        class: String,
+        /// Its files.
+        files: usize,
+    },
     /// A pattern for groups is no regular expression.
     #[error(
         "the pattern `{pattern}` for groups is no regular expression: {reason}. Give one with a group, for \
@@ -345,6 +356,7 @@ impl Error {
             | Self::DemoData { .. }
             | Self::Train(TrainError::Picture(_))
             | Self::Advise(_)
+            | Self::OneGroup { .. }
             | Self::Probe(_) => ErrorKind::Data,
             Self::Zoo(error) if matches!(**error, ZooError::Stopped { .. }) => {
                 ErrorKind::Interrupted

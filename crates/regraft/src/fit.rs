@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use regraft_data::{Dataset, OpenOptions, Split};
+use regraft_data::{Dataset, Note, OpenOptions, Split};
 use regraft_run::{EnginePlan, Event, FORMAT, Reason, RunFile, RunFolder, Skipped, Summary};
 use regraft_train::{Extracted, FeatureStore, Flow, LayerRate, Table, Trunk, extract};
 use regraft_zoo::DEFAULT;
 
 use crate::features::{Chosen, Source, choose, source};
+use crate::grouping::regrouped;
 use crate::journal::{Log, Rows};
 use crate::options::default_run;
 use crate::plan::{images, split_origin};
@@ -42,7 +43,11 @@ pub(crate) fn prepare(
         seed: options.seed,
         ..OpenOptions::default()
     };
-    let dataset = Dataset::open(&options.data, &open)?;
+    let mut dataset = Dataset::open(&options.data, &open)?;
+    let grouped = match &options.group_by {
+        Some(pattern) => Some(regrouped(&mut dataset, pattern)?),
+        None => None,
+    };
     check_folder(options, folder)?;
     log.event(Event::Started {
         format: FORMAT,
@@ -51,6 +56,9 @@ pub(crate) fn prepare(
         seed: options.seed,
     });
     tell_data(options, &dataset, log);
+    if let Some(words) = &grouped {
+        observer.tell(&Progress::Note(words));
+    }
     let name = options.network.as_deref().unwrap_or(DEFAULT);
     let loaded = load(name, &options.load, observer)?;
     let source = source(&loaded.network, options)?;
@@ -61,6 +69,10 @@ pub(crate) fn prepare(
     };
     let (extracted, features_seconds) = extracted(options, &dataset, &trunk, log)?;
     let skipped = skipped(&dataset, &extracted, log);
+    for note in copies(&dataset, &extracted) {
+        log.observer.tell(&Progress::Note(&note.to_string()));
+        dataset.notes.push(note);
+    }
     let rows = usable(&dataset, &extracted, &skipped)?;
     observer.tell(&Progress::Head);
     let before = log.seconds();
@@ -78,6 +90,12 @@ pub(crate) fn prepare(
         return Err(Error::Interrupted);
     }
     let mut reasons = crate::plan::reasons(&dataset, options, &loaded, &rows, &chosen);
+    reasons.extend(grouped.map(|because| Reason {
+        choice: "split by groups".to_owned(),
+        because,
+        rule: "you asked for it".to_owned(),
+        source: "`--group-by`".to_owned(),
+    }));
     reasons.push(precision);
     reasons.extend(fitted.reasons.iter().map(|r| Reason {
         choice: r.choice.clone(),
@@ -285,6 +303,28 @@ pub(crate) fn extracted(
     log.event(Event::FeaturesDone { computed, cached, seconds });
     log.observer.tell(&Progress::FeaturesDone { computed, cached, seconds });
     Ok((extracted, seconds))
+}
+
+/// Exact copies that spoil what is measured, which the feature store shows for nothing.
+fn copies(dataset: &Dataset, extracted: &Extracted) -> Vec<Note> {
+    let (mut tested, mut labels) = (Vec::new(), Vec::new());
+    for (i, first) in extracted.firsts().into_iter().enumerate().filter(|(i, first)| i != first) {
+        let (one, other) = (&dataset.examples[first], &dataset.examples[i]);
+        let words = format!("{} = {}", other.name, one.name);
+        if one.label != other.label {
+            labels.push(words);
+        } else if (one.split == Split::Test) != (other.split == Split::Test) {
+            tested.push(words);
+        }
+    }
+    let mut notes = Vec::new();
+    if !tested.is_empty() {
+        notes.push(Note::TestedCopies { copies: tested });
+    }
+    if !labels.is_empty() {
+        notes.push(Note::TwoLabels { copies: labels });
+    }
+    notes
 }
 
 /// Files that could not be used, by name, and told.

@@ -25,6 +25,7 @@ mod evaluate;
 mod features;
 mod fit;
 mod gather;
+mod grouping;
 mod head;
 mod journal;
 mod lint;

@@ -100,6 +100,9 @@ pub struct FitOptions {
     pub seed: u64,
     /// Share of each class kept for testing when the data has no split, between 0 and 1.
     pub test_share: f64,
+    /// What of a file's name says which files belong together, a regular expression with a group: a drawn
+    /// split keeps them on one side.
+    pub group_by: Option<String>,
     /// Where weights may come from; its cache folder also holds the features.
     pub load: LoadOptions,
 }
@@ -119,6 +122,7 @@ impl FitOptions {
             precision: PrecisionChoice::default(),
             seed: 0,
             test_share: 0.2,
+            group_by: None,
             load: LoadOptions::default(),
         }
     }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -258,6 +259,18 @@ impl Extracted {
             Kept::Memory(rows) => rows.len() / self.len.max(1),
             Kept::Store { places, .. } => places.len(),
         }
+    }
+
+    /// For each file the first with the same bytes, by the record that they share in the store; without a
+    /// store, and for files that failed, the file itself.
+    pub fn firsts(&self) -> Vec<usize> {
+        let Kept::Store { places, .. } = &self.kept else { return (0..self.files()).collect() };
+        let mut first = BTreeMap::new();
+        let of = |(i, place): (usize, &Option<NonZeroU64>)| match place {
+            Some(place) => *first.entry(*place).or_insert(i),
+            None => i,
+        };
+        places.iter().enumerate().map(of).collect()
     }
 
     /// Length `D` of a row.

@@ -51,6 +51,7 @@ pub(crate) fn fit(
         seed: common.seed,
         precision: how.precision.into(),
         test_share: how.test_share,
+        group_by: how.group_by.clone(),
         load: load_options(common),
     };
     if how.tune.dry_run {

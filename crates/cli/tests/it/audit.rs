@@ -129,6 +129,45 @@ fn with_a_network_the_accuracy_is_told_with_and_without_leaks() {
 }
 
 #[test]
+fn a_fit_says_which_test_images_it_has_learned_from() {
+    let world = World::new();
+    planted(&world);
+    let done = world.fit(&["data"]);
+    assert_eq!(done.code(), 0, "{}", done.stderr());
+    for words in [
+        "1 image (`val/ants/same.png = train/ants/train-ants-0.png`) to test with that is learned from",
+        "1 image (`train/bees/other.png = train/ants/train-ants-2.png`) with two labels",
+    ] {
+        assert!(done.stderr().contains(words), "{words}: {}", done.stderr());
+    }
+    let plan = fs::read_to_string(world.path("runs/data/plan.toml")).unwrap();
+    assert!(plan.contains("to test with that is learned from"), "{plan}");
+}
+
+#[test]
+fn a_split_by_groups_keeps_each_on_one_side() {
+    let world = World::new();
+    world.pictures("mine", &["a", "b"], 10);
+    // Ten groups of the same number in both classes.
+    let done = world.fit(&["mine", "--group-by", r"(\d+)\.png", "--test-share", "0.3"]);
+    assert_eq!(done.code(), 0, "{}", done.stderr());
+    let text = fs::read_to_string(world.path("runs/mine/predictions.csv")).unwrap();
+    let tested: Vec<&str> =
+        text.lines().skip(1).filter_map(|l| l.split(',').next()?.rsplit('/').next()).collect();
+    assert!(tested.len() >= 4, "{text}");
+    for name in &tested {
+        assert_eq!(
+            tested.iter().filter(|t| *t == name).count(),
+            2,
+            "{name} is on one side only: {text}"
+        );
+    }
+    world
+        .fit(&["mine", "--group-by", "(.png)", "--out", "other"])
+        .refused(3, &["class `a`", "one group"]);
+}
+
+#[test]
 fn groups_are_asked_for_by_a_pattern_and_a_wrong_one_is_refused() {
     let world = World::new();
     world.pictures("mine", &["a", "b"], 4);

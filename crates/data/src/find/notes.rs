@@ -55,6 +55,16 @@ pub enum Note {
         /// Their names.
         folders: Vec<String>,
     },
+    /// Images to test with that are the very files of images to learn from.
+    TestedCopies {
+        /// Their names, each with the one to learn from.
+        copies: Vec<String>,
+    },
+    /// Images that are the very same file with different labels.
+    TwoLabels {
+        /// Their names, each with the other.
+        copies: Vec<String>,
+    },
     /// Lines of a table that repeat another; used once.
     RepeatedRows {
         /// How many.
@@ -123,6 +133,18 @@ impl fmt::Display for Note {
                 f,
                 "{} reached again through links, read once",
                 listed(folders, "folder", "folders")
+            ),
+            Self::TestedCopies { copies } => write!(
+                f,
+                "{} to test with that {} learned from: the accuracy is too high; `regraft audit` names \
+                 altered copies too",
+                listed(copies, "image", "images"),
+                if copies.len() == 1 { "is" } else { "are" }
+            ),
+            Self::TwoLabels { copies } => write!(
+                f,
+                "{} with two labels: one is wrong; `regraft audit` names altered copies too",
+                listed(copies, "image", "images")
             ),
             Self::RepeatedRows { count, line } => {
                 write!(f, "{count} repeated lines in the table used once, the first is line {line}")

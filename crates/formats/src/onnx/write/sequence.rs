@@ -49,26 +49,40 @@ impl Export<'_> {
         let parts = self.inner("Reshape", &[&x, &dims], out, "parts", &[]);
         let perm = [("perm", Attr::Ints(&[2, 0, 3, 1, 4]))];
         let parts = self.inner("Transpose", &[&parts], out, "heads", &perm);
+        let mixed = self.mixed(&parts, size, &[0, 1, 3, 2], position, out);
+        let perm = [("perm", Attr::Ints(&[0, 2, 1, 3]))];
+        let mixed = self.inner("Transpose", &[&mixed], out, "tokens", &perm);
+        let dims = self.graph.ints(&[0, t as i64, d as i64]);
+        self.graph.named(&format!("{out}/flat"), "Reshape", &[&mixed, &dims], out, &[]);
+    }
+
+    /// Values mixed by the shares of queries and keys, from `parts` with queries, keys and values along its
+    /// first axis; `turn` puts the last axes of keys the other way round. The work is done here, by a node
+    /// that is called like the layer.
+    fn mixed(
+        &mut self,
+        parts: &str,
+        size: usize,
+        turn: &[i64],
+        position: Option<&str>,
+        out: &str,
+    ) -> String {
         let [q, k, v] = [("q", 0), ("k", 1), ("v", 2)].map(|(step, which)| {
             let index = self.graph.int(which);
-            self.inner("Gather", &[&parts, &index], out, step, &[("axis", Attr::Int(0))])
+            self.inner("Gather", &[parts, &index], out, step, &[("axis", Attr::Int(0))])
         });
         let factor = self.graph.float(1.0 / (size as f32).sqrt());
         let q = self.inner("Mul", &[&q, &factor], out, "scaled", &[]);
-        let perm = [("perm", Attr::Ints(&[0, 1, 3, 2]))];
+        let perm = [("perm", Attr::Ints(turn))];
         let k = self.inner("Transpose", &[&k], out, "keys", &perm);
         let mut scores = self.inner("MatMul", &[&q, &k], out, "scores", &[]);
         if let Some(position) = position {
             scores = self.inner("Add", &[&scores, position], out, "placed", &[]);
         }
         let shares = self.inner("Softmax", &[&scores], out, "shares", &[("axis", Attr::Int(-1))]);
-        // The work is done here, by a node that is called like the layer.
         let mixed = self.graph.fresh(&format!("{out}/mixed"));
         self.graph.named(out, "MatMul", &[&shares, &v], &mixed, &[]);
-        let perm = [("perm", Attr::Ints(&[0, 2, 1, 3]))];
-        let mixed = self.inner("Transpose", &[&mixed], out, "tokens", &perm);
-        let dims = self.graph.ints(&[0, t as i64, d as i64]);
-        self.graph.named(&format!("{out}/flat"), "Reshape", &[&mixed, &dims], out, &[]);
+        mixed
     }
 
     /// What is added to the products: `[heads, T, T]`, or `[W, heads, T, T]`.
@@ -101,21 +115,7 @@ impl Export<'_> {
         let parts = self.inner("Reshape", &[&x, &dims], out, "parts", &[]);
         let perm = [("perm", Attr::Ints(&[1, 0, 5, 2, 4, 3]))];
         let parts = self.inner("Transpose", &[&parts], out, "heads", &perm);
-        let [q, k, v] = [("q", 0), ("k", 1), ("v", 2)].map(|(step, which)| {
-            let index = self.graph.int(which);
-            self.inner("Gather", &[&parts, &index], out, step, &[("axis", Attr::Int(0))])
-        });
-        let factor = self.graph.float(1.0 / (size as f32).sqrt());
-        let q = self.inner("Mul", &[&q, &factor], out, "scaled", &[]);
-        let perm = [("perm", Attr::Ints(&[0, 1, 2, 4, 3]))];
-        let k = self.inner("Transpose", &[&k], out, "keys", &perm);
-        let mut scores = self.inner("MatMul", &[&q, &k], out, "scores", &[]);
-        if let Some(position) = position {
-            scores = self.inner("Add", &[&scores, position], out, "placed", &[]);
-        }
-        let shares = self.inner("Softmax", &[&scores], out, "shares", &[("axis", Attr::Int(-1))]);
-        let mixed = self.graph.fresh(&format!("{out}/mixed"));
-        self.graph.named(out, "MatMul", &[&shares, &v], &mixed, &[]);
+        let mixed = self.mixed(&parts, size as usize, &[0, 1, 2, 4, 3], position, out);
         let perm = [("perm", Attr::Ints(&[0, 2, 4, 3, 1]))];
         let mixed = self.inner("Transpose", &[&mixed], out, "columns", &perm);
         let dims = self.graph.ints(&[0, d, t, w]);

@@ -1,0 +1,44 @@
+//! Files that belong together by their names, and splits that keep them together.
+
+use regraft_data::audit::{Groups, group_by, split_by_groups};
+use regraft_data::{DataError, Dataset, Split, SplitOrigin};
+
+use crate::Error;
+
+/// Groups by a pattern that a person gave.
+pub(crate) fn asked(names: &[&str], pattern: &str) -> Result<Groups, Error> {
+    let regex = regex::Regex::new(pattern)
+        .map_err(|e| Error::Pattern { pattern: pattern.to_owned(), reason: e.to_string() })?;
+    Ok(group_by(names, &regex)?)
+}
+
+/// Draws a drawn split again so that no group is on both sides; of a split that was given, says how many
+/// groups are. What a person should know of it.
+pub(crate) fn regrouped(dataset: &mut Dataset, pattern: &str) -> Result<String, Error> {
+    let names: Vec<&str> = dataset.examples.iter().map(|e| e.name.as_str()).collect();
+    let groups = asked(&names, pattern)?;
+    let count = groups.names.len();
+    let SplitOrigin::Drawn { share, seed } = dataset.split_origin else {
+        let splits: Vec<Split> = dataset.examples.iter().map(|e| e.split).collect();
+        let across = groups.across_splits(&splits)?.len();
+        return Ok(format!(
+            "{across} of {count} groups by `{pattern}` lie in several splits of yours"
+        ));
+    };
+    let labels: Vec<usize> = dataset.examples.iter().map(|e| e.label).collect();
+    let splits = split_by_groups(&labels, &groups.ids(), share, seed);
+    let splits = splits.map_err(|error| named(error, dataset))?;
+    for (example, split) in dataset.examples.iter_mut().zip(splits) {
+        example.split = split;
+    }
+    dataset.examples.sort_by(|a, b| (a.split, &a.name).cmp(&(b.split, &b.name)));
+    Ok(format!("{count} groups by `{pattern}`, each of them either learned from or tested with"))
+}
+
+/// The same with the class by its name.
+fn named(error: DataError, dataset: &Dataset) -> Error {
+    if let DataError::ClassInOneGroup { class, files } = error {
+        return Error::OneGroup { class: dataset.classes[class].clone(), files };
+    }
+    error.into()
+}
