@@ -3,6 +3,7 @@
 mod args;
 mod board;
 mod commands;
+mod data_args;
 mod observer;
 mod printer;
 mod units;

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 use regraft::{AdviceReason, AdviseOptions, Advised, Error};
 
 use super::load_options;
-use crate::args::{AdviseArgs, Common};
+use crate::args::Common;
+use crate::data_args::AdviseArgs;
 use crate::observer::Terminal;
 use crate::printer::{Printer, table};
 use crate::units::{percent, plural};

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 use regraft::{Audit, AuditFinding, AuditOptions, Error};
 
 use super::load_options;
-use crate::args::{AuditArgs, Common};
+use crate::args::Common;
+use crate::data_args::AuditArgs;
 use crate::observer::Terminal;
 use crate::printer::{Printer, table};
 use crate::units::plural;
