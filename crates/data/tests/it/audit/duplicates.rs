@@ -1,7 +1,6 @@
 //! Copies, exact, altered and mirrored.
 
 use image::{ImageFormat, Rgb, RgbImage};
-use proptest::prelude::*;
 use regraft_data::DataError;
 use regraft_data::audit::{Look, Pair, PairKind, Unreadable, copy_sets, duplicates, look, look_at};
 use regraft_data::uniform;
@@ -171,26 +170,31 @@ fn sets_ask_for_files_that_are_there() {
     assert!(matches!(failed, Err(DataError::AuditLength { given: 5, wanted: 6, .. })));
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn a_copy_altered_in_any_mild_way_is_found(
-        seed in 0_u64..1000,
-        cut in prop::array::uniform4(0.0..0.12_f64),
-        share in 0.3..0.7_f64,
-        times in 0.85..1.15_f64,
-        quality in 40_u8..80,
-        flip: bool,
-    ) {
-        let picture = scene(seed, 400, 300);
+/// Of copies cropped, shrunk, brightened, saved again and turned over at random, all but one in ten at the
+/// least are found, with their kind, and nothing else ever is. (Not all are: much cut off a picture of few
+/// details leaves little to know it by.)
+#[test]
+fn copies_altered_at_random_are_found_and_nothing_else_is() {
+    const CASES: usize = 60;
+    let draws = uniform(3, "mild alterations", 9 * CASES);
+    let mut found = 0;
+    for (case, draw) in draws.chunks_exact(9).enumerate() {
+        let picture = scene((1000.0 * draw[0]) as u64, 400, 300);
+        let cut: [f64; 4] = std::array::from_fn(|side| 0.12 * draw[1 + side]);
+        let (share, times) = (0.3 + 0.4 * draw[5], 0.85 + 0.3 * draw[6]);
+        let (quality, flip) = (40 + (40.0 * draw[7]) as u8, draw[8] < 0.5);
         let seen = if flip { mirrored(&picture) } else { picture.clone() };
         let mut contents = vec![jpeg(&picture, 90), altered(&seen, (cut, share, times, quality))];
         contents.extend((2000..2010).map(|seed| jpeg(&scene(seed, 200, 150), 90)));
         let pairs = duplicates(&looks(contents), None).unwrap();
         let kind = if flip { PairKind::Mirrored } else { PairKind::Near };
-        prop_assert_eq!(kinds(&pairs), [(0, 1, kind)]);
+        match kinds(&pairs)[..] {
+            [] => {}
+            [pair] if pair == (0, 1, kind) => found += 1,
+            _ => panic!("case {case}: {pairs:?}"),
+        }
     }
+    assert!(found * 10 >= CASES * 9, "{found} of {CASES}");
 }
 
 /// Fingerprints of rendered pictures without the detour over files.
