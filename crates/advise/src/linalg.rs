@@ -1,44 +1,15 @@
-//! The few matrix operations the scores need, on column-major `f64` matrices.
-//!
-//! Parallel over blocks of output columns of fixed width, each made by one thread: an element is the
-//! same sum in the same order for any number of threads.
+//! Matrix operations that the scores need beside those of the probe, by the same rule: parallel over blocks
+//! of output columns of fixed width, so that an element is the same sum for any number of threads.
 
-use faer::diag::DiagMut;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
-use faer::linalg::evd::{self, ComputeEigenvectors};
 use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, MatMut, MatRef, Par};
+use faer::{Accum, Mat, MatRef, Par};
 use rayon::prelude::*;
+use regraft_probe::linalg::blocks;
+pub(crate) use regraft_probe::linalg::product;
 
 use crate::AdviseError;
-
-/// Columns of one block.
-const BLOCK: usize = 128;
-
-/// Cuts a matrix into blocks of columns, each with the index of its first one.
-fn blocks(mut matrix: MatMut<'_, f64>) -> Vec<(usize, MatMut<'_, f64>)> {
-    let mut out = Vec::with_capacity(matrix.ncols().div_ceil(BLOCK));
-    let mut first = 0;
-    while matrix.ncols() > BLOCK {
-        let (head, tail) = matrix.split_at_col_mut(BLOCK);
-        out.push((first, head));
-        matrix = tail;
-        first += BLOCK;
-    }
-    out.push((first, matrix));
-    out
-}
-
-/// `lhs · rhs`.
-pub(crate) fn product(lhs: MatRef<'_, f64>, rhs: MatRef<'_, f64>) -> Mat<f64> {
-    let mut out = Mat::zeros(lhs.nrows(), rhs.ncols());
-    blocks(out.as_mut()).into_par_iter().for_each(|(first, block)| {
-        let rhs = rhs.subcols(first, block.ncols());
-        matmul(block, Accum::Replace, lhs, rhs, 1.0, Par::Seq);
-    });
-    out
-}
 
 /// `lhs · rhs` on this thread.
 pub(crate) fn product_here(lhs: MatRef<'_, f64>, rhs: MatRef<'_, f64>) -> Mat<f64> {
@@ -70,21 +41,7 @@ pub(crate) fn mirror(matrix: &mut Mat<f64>) {
 /// Eigenvalues, ascending and not negative, and eigenvectors (columns) of a symmetric matrix that has
 /// no negative ones but by rounding.
 pub(crate) fn eigen(matrix: MatRef<'_, f64>) -> Result<(Vec<f64>, Mat<f64>), AdviseError> {
-    let n = matrix.nrows();
-    let mut values = vec![0.0; n];
-    let mut vectors = Mat::zeros(n, n);
-    let yes = ComputeEigenvectors::Yes;
-    let request = evd::self_adjoint_evd_scratch::<f64>(n, yes, Par::Seq, faer::Spec::default());
-    let mut memory = MemBuffer::new(request);
-    evd::self_adjoint_evd(
-        matrix,
-        DiagMut::from_slice_mut(&mut values),
-        Some(vectors.as_mut()),
-        Par::Seq,
-        MemStack::new(&mut memory),
-        faer::Spec::default(),
-    )
-    .map_err(|_| AdviseError::Decomposition { size: n })?;
+    let (values, vectors) = regraft_probe::linalg::eigen(matrix)?;
     let values = values.into_iter().map(|v| v.max(0.0)).collect();
     Ok((values, vectors))
 }

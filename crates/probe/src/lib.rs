@@ -27,7 +27,7 @@ mod heldout;
 mod input;
 mod lbfgs;
 mod likelihood;
-mod linalg;
+pub mod linalg;
 mod logistic;
 mod ridge;
 mod rows;

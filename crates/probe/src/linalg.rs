@@ -19,7 +19,7 @@ use crate::rows::Number;
 const BLOCK: usize = 128;
 
 /// Cuts a matrix into blocks of `BLOCK` columns, each with the index of its first column.
-pub(crate) fn blocks(matrix: MatMut<'_, f64>) -> Vec<(usize, MatMut<'_, f64>)> {
+pub fn blocks(matrix: MatMut<'_, f64>) -> Vec<(usize, MatMut<'_, f64>)> {
     blocks_of(matrix, BLOCK)
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn blocks_of(
 }
 
 /// `lhs · rhs`, in parallel over the longer side of the result.
-pub(crate) fn product(lhs: MatRef<'_, f64>, rhs: MatRef<'_, f64>) -> Mat<f64> {
+pub fn product(lhs: MatRef<'_, f64>, rhs: MatRef<'_, f64>) -> Mat<f64> {
     let mut out = Mat::zeros(lhs.nrows(), rhs.ncols());
     if lhs.nrows() > rhs.ncols() {
         blocks(out.as_mut().transpose_mut()).into_par_iter().for_each(|(first, block)| {
@@ -79,8 +79,12 @@ pub(crate) fn symmetric(lhs: MatRef<'_, f64>, rhs: MatRef<'_, f64>) -> Mat<f64> 
     out
 }
 
-/// Eigenvalues, ascending, and eigenvectors (columns) of a symmetric matrix.
-pub(crate) fn eigen(matrix: MatRef<'_, f64>) -> Result<(Vec<f64>, Mat<f64>), ProbeError> {
+/// Eigenvalues, ascending, and eigenvectors (columns) of a symmetric matrix, of which the lower triangle is
+/// read.
+///
+/// # Errors
+/// [`ProbeError::Decomposition`] when the iteration does not end, as for numbers that are not finite.
+pub fn eigen(matrix: MatRef<'_, f64>) -> Result<(Vec<f64>, Mat<f64>), ProbeError> {
     let n = matrix.nrows();
     let mut values = vec![0.0; n];
     let mut vectors = Mat::zeros(n, n);
