@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use regraft_data::audit::{
-    Look, NameGroups, Pair, Unreadable, copy_sets, duplicates, find_groups, findings, look,
+    Finding, Look, NameGroups, Pair, Unreadable, copy_sets, duplicates, find_groups, findings, look,
 };
 use regraft_data::{Dataset, OpenOptions, Split};
 use serde::Serialize;
@@ -224,6 +224,7 @@ struct Found {
     /// Sets of copies.
     sets: Vec<Vec<usize>>,
     groups: Vec<NameGroups>,
+    findings: Vec<Finding>,
     measured: Option<Measured>,
     notes: Vec<String>,
 }
@@ -265,14 +266,16 @@ pub fn audit(options: &AuditOptions, observer: &dyn Observer) -> Result<Audit, E
     let matrix = seen.as_ref().map(|s| (s.values.as_slice(), s.width));
     let pairs = duplicates(&looks, matrix)?;
     let sets = copy_sets(total, &pairs)?;
+    let findings = findings(&dataset, &looks, &pairs)?;
     let measured = match seen {
         Some(seen) => {
-            Some(features::measured(options, &dataset, &seen, (&pairs, &sets), &mut notes)?)
+            let copies = (&findings[..], &sets[..]);
+            Some(features::measured(options, &dataset, &seen, copies, &mut notes)?)
         }
         None => None,
     };
-    let found = Found { dataset, looks, pairs, sets, groups, measured, notes };
-    let audit = found.told()?;
+    let found = Found { dataset, looks, pairs, sets, groups, findings, measured, notes };
+    let audit = tell::audit(&found)?;
     if let Some(path) = &options.report {
         page::write(path, &audit, &found)?;
     }
@@ -280,11 +283,4 @@ pub fn audit(options: &AuditOptions, observer: &dyn Observer) -> Result<Audit, E
         regraft_run::atomic_write(path, tell::fix_list(&audit).as_bytes())?;
     }
     Ok(audit)
-}
-
-impl Found {
-    fn told(&self) -> Result<Audit, Error> {
-        let found = findings(&self.dataset, &self.looks, &self.pairs)?;
-        tell::audit(self, &found)
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use regraft_data::audit::{LabelErrors, Look, Pair, Unreadable, label_errors};
+use regraft_data::audit::{Finding, FindingKind, LabelErrors, Look, Unreadable, label_errors};
 use regraft_data::{Dataset, Split};
 use regraft_probe::HeadFit;
 use regraft_train::Extracted;
@@ -75,7 +75,7 @@ pub(super) fn measured(
     options: &AuditOptions,
     dataset: &Dataset,
     seen: &Seen,
-    (pairs, sets): (&[Pair], &[Vec<usize>]),
+    (findings, sets): (&[Finding], &[Vec<usize>]),
     notes: &mut Vec<String>,
 ) -> Result<Measured, Error> {
     let failed: BTreeSet<usize> = seen.extracted.failed.iter().map(|f| f.index).collect();
@@ -97,7 +97,7 @@ pub(super) fn measured(
         None => Some((seen.suspects(dataset, &judged)?, judged)),
     };
     let effect = match fewest(dataset, &train) {
-        None if !test.is_empty() => Some(seen.effect(dataset, &Rows { train, test }, pairs)?),
+        None if !test.is_empty() => Some(seen.effect(dataset, &Rows { train, test }, findings)?),
         None => None,
         Some(class) => {
             notes.push(format!(
@@ -154,15 +154,16 @@ impl Seen {
     }
 
     /// The accuracy with and without test images that were learned from.
-    fn effect(&self, dataset: &Dataset, rows: &Rows, pairs: &[Pair]) -> Result<LeakEffect, Error> {
+    fn effect(
+        &self,
+        dataset: &Dataset,
+        rows: &Rows,
+        findings: &[Finding],
+    ) -> Result<LeakEffect, Error> {
         let fitted = self.head(dataset, rows)?;
-        let tests: BTreeSet<usize> = rows.test.iter().copied().collect();
-        let leaked: BTreeSet<usize> = pairs
-            .iter()
-            .flat_map(|p| [(p.a, p.b), (p.b, p.a)])
-            .filter(|(a, b)| tests.contains(a) && !tests.contains(b))
-            .map(|(a, _)| a)
-            .collect();
+        // Of a leak the first file is the one to learn from.
+        let leaks = findings.iter().filter(|f| f.kind == FindingKind::Leak);
+        let leaked: BTreeSet<usize> = leaks.filter_map(|f| f.files.last().copied()).collect();
         let mut right = Vec::with_capacity(rows.test.len());
         let mut at = rows.test.iter();
         let classes = dataset.classes.len();

@@ -14,8 +14,8 @@ use crate::fit::reason;
 use crate::plan::split_origin;
 
 /// Everything, with the names of files and classes.
-pub(super) fn audit(found: &Found, findings: &[Finding]) -> Result<Audit, Error> {
-    let dataset = &found.dataset;
+pub(super) fn audit(found: &Found) -> Result<Audit, Error> {
+    let (dataset, findings) = (&found.dataset, &found.findings);
     let name = |i: usize| dataset.examples[i].name.clone();
     let names = |all: &[usize]| all.iter().map(|i| name(*i)).collect::<Vec<_>>();
     let of = |kind: FindingKind| findings.iter().filter(move |f| f.kind == kind);
