@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::Error;
 use crate::bench::{Bench, EngineOptions, FitOptions, PipelineOptions, ProbeOptions, TrainOptions};
 use crate::error::Misuse;
+use crate::study::Study;
 
 /// What `cargo xtask help` prints.
 pub const USAGE: &str = "\
@@ -36,6 +37,13 @@ cargo xtask bench train [options]
     --network NAME, --contestant PATH   as for engine
     --batch N        images of a step (32)
 
+cargo xtask advice-study --tasks DIR --outcomes DIR [options]
+    What `regraft advise` says of many tasks, and what every plan then gives; docs/advice-study.md.
+    --tasks DIR      tables made by fixtures/make/study_sets.py
+    --outcomes DIR   where outcomes are kept; the same command goes on where it stopped
+    --regraft PATH   a regraft (built in release when not given)
+    --page FILE      the page to write (docs/advice-study.md)
+
 Options of every bench:
     --rounds N       how often each runs; medians are shown (3)
     --threads N      threads of each contestant (the machine's; engine and probe: 1)
@@ -54,6 +62,8 @@ pub enum Command {
     Floors,
     /// Measure against the peers.
     Bench(Bench),
+    /// Measure the advice.
+    Study(Study),
 }
 
 /// Parses the arguments that follow the program's name.
@@ -64,6 +74,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Error
         Some("help" | "--help" | "-h") => return Ok(Command::Help),
         Some("floors") => Command::Floors,
         Some("bench") => return bench(words),
+        Some("advice-study") => return study(words),
         Some(_) | None => return Err(Error::Usage(Misuse::Command(chore))),
     };
     match words.next() {
@@ -191,6 +202,32 @@ fn given(
         }
     }
     Ok(Some(given))
+}
+
+fn study(mut words: impl Iterator<Item = OsString>) -> Result<Command, Error> {
+    let (mut tasks, mut outcomes, mut regraft) = (None, None, None);
+    let mut page = PathBuf::from("docs/advice-study.md");
+    while let Some(word) = words.next() {
+        let mut value = |option| {
+            let value = words.next().ok_or(Error::Usage(Misuse::NoValue(option)))?;
+            Ok(PathBuf::from(value))
+        };
+        match word.to_str() {
+            Some("--help" | "-h") => return Ok(Command::Help),
+            Some("--tasks") => tasks = Some(value("--tasks")?),
+            Some("--outcomes") => outcomes = Some(value("--outcomes")?),
+            Some("--regraft") => regraft = Some(value("--regraft")?),
+            Some("--page") => page = value("--page")?,
+            Some(_) | None => return Err(Error::Usage(Misuse::Option(word))),
+        }
+    }
+    let missing = |option| Error::Usage(Misuse::Missing(option));
+    Ok(Command::Study(Study {
+        tasks: tasks.ok_or_else(|| missing("--tasks"))?,
+        outcomes: outcomes.ok_or_else(|| missing("--outcomes"))?,
+        regraft,
+        page,
+    }))
 }
 
 fn number(option: &'static str, given: OsString, most: usize) -> Result<usize, Error> {

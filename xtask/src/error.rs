@@ -109,6 +109,11 @@ pub enum Error {
         /// The folder that was searched.
         folder: PathBuf,
     },
+    /// No table in the folder of tasks.
+    NoTables {
+        /// The folder that was searched.
+        folder: PathBuf,
+    },
     /// No picture in the data folder.
     NoPictures {
         /// The folder that was searched.
@@ -162,6 +167,8 @@ pub enum Misuse {
         /// The least and the most it may be.
         range: (usize, usize),
     },
+    /// An option that must be there, and is not.
+    Missing(&'static str),
     /// `bench` without data; with what kind of folder is wanted.
     NoData(&'static str),
 }
@@ -170,7 +177,11 @@ impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Command(word) => {
-                write!(f, "no chore `{}`; there are `bench` and `floors`", word.display())
+                write!(
+                    f,
+                    "no chore `{}`; there are `advice-study`, `bench` and `floors`",
+                    word.display()
+                )
             }
             Self::Option(word) => {
                 write!(f, "no option `{}`; `cargo xtask help` lists them", word.display())
@@ -181,6 +192,9 @@ impl fmt::Display for Misuse {
                 "`{option}` wants a number from {low} to {high}, not `{}`",
                 given.display()
             ),
+            Self::Missing(option) => {
+                write!(f, "`advice-study` wants `{option} DIR`; `cargo xtask help` says more")
+            }
             Self::NoData(kind) => write!(f, "`bench` wants `--data DIR`: {kind}"),
         }
     }
@@ -232,6 +246,11 @@ impl fmt::Display for Error {
                  efficientnet-lite0`, or pass `--weights FILE`",
                 folder.display()
             ),
+            Self::NoTables { folder } => write!(
+                f,
+                "no `.csv` table in {}; `python fixtures/make/study_sets.py OUT ...` makes OUT/tasks",
+                folder.display()
+            ),
             Self::NoPictures { folder } => write!(
                 f,
                 "no picture in {}; pass a folder with one folder of pictures per class, or with \
@@ -271,6 +290,7 @@ impl std::error::Error for Error {
             | Self::Failed { .. }
             | Self::Json { .. }
             | Self::NoWeights { .. }
+            | Self::NoTables { .. }
             | Self::NoPictures { .. }
             | Self::Disagree { .. }
             | Self::OtherData { .. }

@@ -7,6 +7,7 @@ pub mod bench;
 mod error;
 pub mod floors;
 pub mod house;
+pub mod study;
 mod workspace;
 
 pub use args::Command;

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use xtask::{Command, Error, Workspace, args, bench, floors, house};
+use xtask::{Command, Error, Workspace, args, bench, floors, house, study};
 
 fn main() -> ExitCode {
     let mut out = io::stdout().lock();
@@ -32,6 +32,7 @@ fn run(out: &mut dyn Write, progress: &mut dyn Write) -> Result<(), Error> {
             }
             Err(Error::Breaches(breaches))
         }
+        Command::Study(what) => study::study(&Workspace::load()?, &what, out, progress),
         Command::Bench(what) => bench::run(&Workspace::load()?, &what, out, progress),
     }
 }

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::AdviseError;
-use crate::rank::{Assessment, Score};
 use crate::scores::Outputs;
 
 /// A place to cut, and what a linear head on the features there is worth.
@@ -22,19 +21,6 @@ pub struct Depth {
     pub df: f64,
 }
 
-impl Depth {
-    /// A cut whose features were assessed, `share` of the way up.
-    pub fn new(cut: &str, share: f64, assessment: &Assessment) -> Self {
-        Self {
-            cut: cut.to_owned(),
-            share,
-            loo_top1: assessment.scores.get(&Score::RidgeOut).copied().unwrap_or(0.0),
-            training_top1: assessment.training_top1,
-            df: assessment.df,
-        }
-    }
-}
-
 /// Everything that [`resolve`](crate::resolve()) is told. `None`: not measured; a rule that asks for it does
 /// not apply.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -42,8 +28,13 @@ impl Depth {
 pub struct Facts {
     /// Training images of each target class, `[C]`.
     pub images_per_class: Vec<usize>,
+    /// Images that accuracies were measured on; all of them when not said.
+    pub judged_on: Option<usize>,
     /// From low to high; the last one is the whole trunk.
     pub depths: Vec<Depth>,
+    /// Leave-one-out accuracy of a ridge head on the features of all depths joined, 0 to 1, where that is
+    /// clearly better than on the whole trunk's: what a probe then reads.
+    pub joined_top1: Option<f64>,
     /// Images that the network was trained on.
     pub source_images: Option<f64>,
     /// Classes that it was trained on.
@@ -52,7 +43,9 @@ pub struct Facts {
     pub shared_classes: Option<usize>,
     /// Leave-one-out accuracy of a linear classifier on the network's output probabilities, 0 to 1.
     pub output_top1: Option<f64>,
-    /// Distance of feature statistics to the source's: see [`statistics_distance`].
+    /// Distance of feature statistics to the source's: how far what reaches the batch norms is from the
+    /// statistics that they keep of the source's images, a mean over norms and channels: deviations between
+    /// the means, and the logarithm of the ratio of deviations. 0 is the same.
     pub feature_distance: Option<f64>,
     /// How sure the network's own head is of the target images: see [`certainty`].
     pub certainty: Option<Certainty>,
@@ -91,42 +84,6 @@ pub fn certainty(outputs: &Outputs<'_>) -> Result<Certainty, AdviseError> {
     Ok(Certainty { confidence: (confidence / n).min(1.0), entropy })
 }
 
-/// Fréchet's distance of two normal distributions with independent features (Dowson, Landau 1982),
-/// `Σ (μ_S - μ_T)² + (σ_S - σ_T)²`, as a share of the source's variance `Σ σ_S²`: 0 for the same
-/// statistics, 1 when the target lies a standard deviation off everywhere.
-///
-/// Means and variances, `[d]` each, of one network's features on its own (source) images and on the
-/// target's; the running statistics of a batch norm are such.
-pub fn statistics_distance(
-    source: Statistics<'_>,
-    target: Statistics<'_>,
-) -> Result<f64, AdviseError> {
-    let wanted = source.mean.len();
-    for list in [source.variance, target.mean, target.variance] {
-        if list.len() != wanted || wanted == 0 {
-            let what = "means and variances of features";
-            return Err(AdviseError::Length { what, got: list.len(), wanted: wanted.max(1) });
-        }
-    }
-    let deviation = |v: f64| v.max(0.0).sqrt();
-    let one = |j: usize| {
-        let spread = deviation(source.variance[j]) - deviation(target.variance[j]);
-        (source.mean[j] - target.mean[j]).powi(2) + spread * spread
-    };
-    let apart: f64 = (0..wanted).map(one).sum();
-    let all: f64 = source.variance.iter().map(|v| v.max(0.0)).sum();
-    Ok(if apart == 0.0 { 0.0 } else { apart / all.max(f64::MIN_POSITIVE) })
-}
-
-/// Mean and variance of each feature, `[d]`.
-#[derive(Debug, Clone, Copy)]
-pub struct Statistics<'a> {
-    /// Means.
-    pub mean: &'a [f64],
-    /// Variances.
-    pub variance: &'a [f64],
-}
-
 /// A figure that a rule may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -143,7 +100,7 @@ pub enum Fact {
     TargetToSource,
     /// Share of the target's classes that the source has.
     ClassOverlap,
-    /// Accuracy of the probe on the whole trunk, left out.
+    /// Accuracy of the probe, left out: on the whole trunk, or on all depths joined where that is better.
     Probe,
     /// The same above chance, as a share of what there is above chance: 0 chance, 1 perfect.
     Skill,
@@ -151,8 +108,10 @@ pub enum Fact {
     Evidence,
     /// How far up the probe is best, 0 to 1.
     PeakDepth,
-    /// What the best cut has over the whole trunk, in standard errors.
+    /// What the best cut has over the probe, in standard errors.
     PeakGain,
+    /// What all depths joined have over the whole trunk, in standard errors.
+    JoinedGain,
     /// What the outputs have over the features, in standard errors.
     OutputGain,
     /// Accuracy on images fitted less accuracy left out: how much the probe learns by heart.
@@ -203,6 +162,7 @@ impl Fact {
             Self::Evidence => "probe above chance in standard errors",
             Self::PeakDepth => "depth at which the probe peaks",
             Self::PeakGain => "gain of an earlier cut in standard errors",
+            Self::JoinedGain => "gain of all depths joined in standard errors",
             Self::OutputGain => "gain of outputs over features in standard errors",
             Self::Gap => "training accuracy less leave-one-out accuracy",
             Self::Flexibility => "effective dimensions per image",
@@ -237,7 +197,11 @@ impl Fact {
             | Self::Flexibility
             | Self::Confidence
             | Self::Entropy => Unit::Share,
-            Self::Evidence | Self::PeakGain | Self::OutputGain | Self::ScratchGain => Unit::Errors,
+            Self::Evidence
+            | Self::PeakGain
+            | Self::JoinedGain
+            | Self::OutputGain
+            | Self::ScratchGain => Unit::Errors,
         }
     }
 }
@@ -246,6 +210,11 @@ impl Facts {
     /// Training images.
     pub fn images(&self) -> usize {
         self.images_per_class.iter().sum()
+    }
+
+    /// Images that accuracies were measured on.
+    pub fn judged(&self) -> usize {
+        self.judged_on.unwrap_or_else(|| self.images())
     }
 
     /// Accuracy of always saying the largest class, 0 to 1.
@@ -264,10 +233,16 @@ impl Facts {
         self.depths.last()
     }
 
-    /// Standard error of an accuracy measured on the training images. One more image of each kind (Agresti
+    /// Leave-one-out accuracy of the probe: on the whole trunk, or on all depths joined where that is better.
+    pub fn probe(&self) -> Option<f64> {
+        let trunk = self.last()?.loo_top1;
+        Some(self.joined_top1.map_or(trunk, |joined| joined.max(trunk)))
+    }
+
+    /// Standard error of an accuracy that was measured here. One more image of each kind (Agresti
     /// and Coull 1998), so that an accuracy of 1 has one, too.
     pub fn error(&self, top1: f64) -> f64 {
-        let n = self.images() as f64;
+        let n = self.judged() as f64;
         let share = (top1 * n + 1.0) / (n + 2.0);
         (share * (1.0 - share) / (n + 2.0)).sqrt()
     }
@@ -276,7 +251,8 @@ impl Facts {
     pub fn value(&self, fact: Fact) -> Option<f64> {
         let images = self.images() as f64;
         let classes = self.images_per_class.len() as f64;
-        let probe = self.last().map(|d| d.loo_top1);
+        let trunk = self.last().map(|d| d.loo_top1);
+        let probe = self.probe();
         let over = |value: Option<f64>| {
             let (value, probe) = (value?, probe?);
             Some((value - probe) / self.error(probe))
@@ -299,9 +275,13 @@ impl Facts {
             Fact::Evidence => probe.map(|p| (p - self.chance()) / self.error(self.chance())),
             Fact::PeakDepth => self.peak().map(|d| d.share),
             Fact::PeakGain => over(self.peak().map(|d| d.loo_top1)),
+            Fact::JoinedGain => {
+                let (joined, trunk) = (self.joined_top1.or(trunk)?, trunk?);
+                Some((joined - trunk) / self.error(trunk))
+            }
             Fact::OutputGain => over(self.output_top1),
             Fact::Gap => self.last().map(|d| d.training_top1 - d.loo_top1),
-            Fact::Flexibility => self.last().map(|d| d.df / images.max(1.0)),
+            Fact::Flexibility => self.last().map(|d| d.df / (self.judged() as f64).max(1.0)),
             Fact::FeatureDistance => self.feature_distance,
             Fact::Confidence => self.certainty.map(|c| c.confidence),
             Fact::Entropy => self.certainty.map(|c| c.entropy),
@@ -322,7 +302,7 @@ impl Facts {
     /// it seems (or ten points above chance, where it seems no better): `z² c(1-c)/(p-c)²`.
     pub fn images_to_tell(&self, errors: f64) -> usize {
         let chance = self.chance();
-        let seems = self.last().map_or(0.0, |d| d.loo_top1 - chance);
+        let seems = self.probe().map_or(0.0, |top1| top1 - chance);
         let gain = seems.max(0.1);
         let wanted = errors * errors * chance * (1.0 - chance) / (gain * gain);
         ((wanted - 1e-9).ceil() as usize).max(self.images() + 1)

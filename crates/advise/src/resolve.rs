@@ -213,7 +213,8 @@ fn check(facts: &Facts) -> Result<(), AdviseError> {
         });
     }
     let probes = facts.depths.iter().flat_map(|d| [d.loo_top1, d.training_top1, d.share]);
-    for value in probes.chain(facts.output_top1).chain(facts.scratch_top1) {
+    for value in probes.chain(facts.output_top1).chain(facts.scratch_top1).chain(facts.joined_top1)
+    {
         if !(0.0..=1.0).contains(&value) {
             return Err(AdviseError::Option { name: "top1", value, wanted: "a share of 1" });
         }
@@ -306,7 +307,7 @@ fn plan(lead: &Held<'_>, holding: &[&Held<'_>], facts: &Facts) -> (Plan, Vec<Rea
         augmentation = how;
         keep(from, format!("augmentation: {}", how.name()));
     }
-    let mut schedule = Schedule::OneCycle;
+    let mut schedule = Schedule::Cosine;
     if let Some(from) = strongest(holding, |c| c.schedule).filter(|_| strategy.trains()) {
         schedule = from.rule.choose.schedule.unwrap_or(schedule);
         keep(from, format!("schedule: {}", schedule.name()));
@@ -458,7 +459,7 @@ fn usual(strategy: Strategy, unfreeze: Unfreeze, advised: &Plan, facts: &Facts) 
     let plan = Plan {
         strategy,
         cut: facts.last().map(|d| d.cut.clone()),
-        rates: strategy.trains().then_some(advised.rates.unwrap_or(Rates::TwoFourSix)),
+        rates: strategy.trains().then_some(advised.rates.unwrap_or(Rates::Own)),
         steps: advised.steps.filter(|_| strategy.trains()),
         unfreeze,
         ..advised.clone()

@@ -87,6 +87,9 @@ pub enum Rates {
     /// Sought by a range test or a search.
     #[serde(rename = "search")]
     Search,
+    /// Those that the trainer takes when nobody gives any: small ones near the source, larger ones far from it.
+    #[serde(rename = "own")]
+    Own,
 }
 
 impl Rates {
@@ -97,6 +100,7 @@ impl Rates {
             Self::Ulmfit => "ulmfit",
             Self::LayerDecay => "layer-decay=0.9",
             Self::Search => "search",
+            Self::Own => "own",
         }
     }
 }
@@ -131,6 +135,8 @@ impl Augmentation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Schedule {
+    /// Up in a tenth of the steps, then down along half a cosine.
+    Cosine,
     /// Up, then down to almost 0.
     OneCycle,
     /// Times 0.1 after 30, 60 and 90 % of the steps.
@@ -141,6 +147,7 @@ impl Schedule {
     /// The word in plans and on the command line.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Cosine => "cosine",
             Self::OneCycle => "one-cycle",
             Self::Step => "step",
         }

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use regraft::ZooFilter;
 
-use crate::words::share;
+use crate::words::{bytes, duration, share, zoo_filter};
 
 #[derive(Debug, Args)]
 pub(crate) struct AuditArgs {
@@ -41,6 +42,22 @@ pub(crate) struct AdviseArgs {
     /// this machine].
     #[arg(long, short, value_name = "NETWORKS", value_delimiter = ',')]
     pub(crate) networks: Vec<String>,
+    /// Compare the networks that `zoo list` shows with these words and options, for instance
+    /// "mobilenet --max-params 10M"; what is not on this machine is fetched.
+    #[arg(long, value_name = "FILTER", value_parser = zoo_filter, conflicts_with = "networks",
+        allow_hyphen_values = true)]
+    pub(crate) zoo: Option<ZooFilter>,
+    /// Time for the comparison: networks race on growing numbers of images, and the worse half falls
+    /// out where it would not do for all. Such as 90s, 2min or 1h.
+    #[arg(long, default_value = "2min", value_name = "TIME", value_parser = duration)]
+    pub(crate) budget: f64,
+    /// Memory that training may take, for instance 4GiB.
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    pub(crate) memory: Option<u64>,
+    /// Try the plan and its two nearest rivals on thirds of the training images left out in turn, and
+    /// say whether the advice was right. Takes nine trainings at most.
+    #[arg(long)]
+    pub(crate) verify: bool,
     /// Share of each class kept for testing when the data has no split of its own.
     #[arg(long, default_value_t = 0.2, value_name = "SHARE", value_parser = share)]
     pub(crate) test_share: f64,

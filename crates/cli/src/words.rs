@@ -1,10 +1,13 @@
 //! Words of the command line that stand for values.
 
 use clap::Parser;
-use regraft::{Augment, Augmentation, ComparePlan, HeadKind, HeadLayers, Schedule, Strength};
+use regraft::{
+    Augment, Augmentation, ComparePlan, HeadKind, HeadLayers, Schedule, Strength, ZooFilter,
+};
 
 use crate::args::{Head, PlanWords, TuneArgs};
 use crate::commands::tune_options;
+use crate::zoo_args::FilterWords;
 
 pub(crate) fn layer_rate(text: &str) -> Result<(String, f64), String> {
     let wanted = "wants LAYERS=RATE, for instance layer4.*=0.0003";
@@ -42,6 +45,26 @@ pub(crate) fn plan(text: &str) -> Result<ComparePlan, String> {
     }
     let tune = tune_options(&words.tune);
     Ok(ComparePlan { name: text.split_whitespace().collect::<Vec<_>>().join(" "), strategy, tune })
+}
+
+/// Words and options of `zoo list`.
+pub(crate) fn zoo_filter(text: &str) -> Result<ZooFilter, String> {
+    let words = FilterWords::try_parse_from(text.split_whitespace()).map_err(|error| {
+        let text = error.to_string();
+        let line = text.lines().next().unwrap_or_default();
+        format!("{}; wants words and options of `zoo list`", line.trim_start_matches("error: "))
+    })?;
+    Ok(words.filter.filter(&words.words))
+}
+
+/// Seconds of a time with its unit.
+pub(crate) fn duration(text: &str) -> Result<f64, String> {
+    let wanted = "wants a time like 90s, 2min or 1h";
+    let units = [("min", 60.0), ("s", 1.0), ("h", 3600.0)];
+    let found = units.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)));
+    let (number, unit) = found.ok_or(wanted)?;
+    let seconds: f64 = number.trim().parse::<f64>().map_err(|_| wanted)? * unit;
+    (seconds > 0.0 && seconds <= 1e7).then_some(seconds).ok_or_else(|| wanted.to_owned())
 }
 
 /// A share of all, which may be all.

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use regraft::ZooFilter;
 
 use crate::args::Precision;
 use crate::words::{bytes, count, percents};
@@ -111,6 +112,37 @@ pub(crate) struct FilterArgs {
     /// The other way round.
     #[arg(long)]
     pub(crate) reverse: bool,
+}
+
+/// What may stand in `advise --zoo`.
+#[derive(Debug, Parser)]
+#[command(no_binary_name = true, disable_help_flag = true)]
+pub(crate) struct FilterWords {
+    pub(crate) words: Vec<String>,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+}
+
+impl FilterArgs {
+    /// Networks that fit, and have the words.
+    pub(crate) fn filter(&self, words: &[String]) -> ZooFilter {
+        ZooFilter {
+            framework: self.framework.clone(),
+            zoo: self.zoo.clone(),
+            task: self.task.clone(),
+            dataset: self.dataset.clone(),
+            family: self.family.clone(),
+            licence: self.licence.clone(),
+            max_parameters: self.max_params,
+            max_macs: self.max_macs,
+            max_bytes: self.max_size,
+            min_top1: self.min_top1,
+            available: self.available,
+            words: words.to_vec(),
+            sort: self.sort.map(Into::into),
+            reverse: self.reverse,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

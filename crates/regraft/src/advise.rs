@@ -3,28 +3,42 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use regraft_advise::facts::Depth;
-use regraft_advise::rank::{Assessment, RankOptions, Score, assess, rank};
-use regraft_advise::scores::{Outputs, ridge_out};
-use regraft_advise::{Advice, Facts, facts::certainty, resolve};
+use regraft_advise::rank::{Assessment, RankOptions, rank};
+use regraft_advise::{Advice, Facts, resolve};
 use regraft_data::{Dataset, OpenOptions, Split};
-use regraft_probe::{Features, Labels};
-use regraft_zoo::{Reach, reach};
+use regraft_probe::Labels;
 use serde::Serialize;
 
-use crate::gather::{Gathered, gather};
+pub use self::race::Dropped as DroppedNetwork;
+pub use self::verify::{PlanOutcome, Verification};
+
+use self::look::{Closer, Seen, Until, clearly_better, closer, look};
+use self::race::{Ended, Entrant, Look, Race, rounds};
+use crate::sampling::share_of;
 use crate::zoo::overlap;
-use crate::{Error, FitOptions, LoadOptions, Observer, Progress};
+use crate::{Error, FitOptions, LoadOptions, Observer, Progress, ZooFilter, zoo_list};
 
 mod command;
+mod look;
+mod race;
+mod verify;
 
 /// What is asked for.
 #[derive(Debug, Clone)]
 pub struct AdviseOptions {
     /// Folder of class folders, folder with `train/` and a test part, or CSV table.
     pub data: PathBuf,
-    /// Networks to compare; empty takes those of the catalogue whose weights are on this machine.
+    /// Networks to compare; empty takes those of the zoo that `filter` keeps.
     pub networks: Vec<String>,
+    /// Networks of the zoo to compare, fetched where they can be; none takes those whose weights are on this
+    /// machine.
+    pub filter: Option<ZooFilter>,
+    /// Seconds that the comparison may take.
+    pub budget: f64,
+    /// Bytes of memory that training may take.
+    pub memory: Option<u64>,
+    /// Whether the plan and its rivals are tried on parts of the training images left out in turn.
+    pub verify: bool,
     /// Seed of splits and resamples.
     pub seed: u64,
     /// Share of each class kept for testing when the data has no split of its own.
@@ -78,8 +92,10 @@ pub struct ScoreAgreement {
 pub struct Advised {
     /// The data.
     pub data: String,
-    /// Training images that were looked at; test images are not.
+    /// Training images that the networks were compared on; test images are not looked at.
     pub images: usize,
+    /// Training images there are.
+    pub of: usize,
     /// How many classes there are.
     pub classes: usize,
     /// The networks, best first.
@@ -88,6 +104,8 @@ pub struct Advised {
     pub agreements: Vec<ScoreAgreement>,
     /// The network advised.
     pub network: String,
+    /// Why this one.
+    pub network_because: String,
     /// What was measured with it.
     pub facts: Facts,
     /// What to do with it, and why.
@@ -96,22 +114,12 @@ pub struct Advised {
     pub command: String,
     /// The nearest rivals as commands.
     pub rivals: Vec<String>,
+    /// How the plan and its rivals did on images left out, where that was asked for.
+    pub verification: Option<Verification>,
+    /// Networks that fell out before the last round of images.
+    pub dropped: Vec<DroppedNetwork>,
     /// Networks that could not be used, and why.
     pub left_out: Vec<String>,
-}
-
-/// One network's figures.
-struct Seen {
-    name: String,
-    parameters: u64,
-    macs: u64,
-    licence: String,
-    assessment: Assessment,
-    depths: Vec<Depth>,
-    output_top1: Option<f64>,
-    certainty: Option<regraft_advise::facts::Certainty>,
-    /// The next block above each layer that the network could be cut at.
-    above: BTreeMap<String, String>,
 }
 
 /// Compares networks on the training images and says which to take and how to transfer it. Nothing is
@@ -125,136 +133,164 @@ pub fn advise(options: &AdviseOptions, observer: &dyn Observer) -> Result<Advise
         seed: options.seed,
         ..OpenOptions::default()
     };
-    let dataset = Dataset::open(&options.data, &open)?;
-    let names = networks(options)?;
-    let (mut seen, mut left_out, mut labels) = (Vec::new(), Vec::new(), Vec::new());
-    for name in &names {
-        let fit = FitOptions {
-            network: Some(name.clone()),
-            seed: options.seed,
-            test_share: options.test_share,
-            load: options.load.clone(),
-            ..FitOptions::new(&options.data)
-        };
-        observer.tell(&Progress::Note(&format!("looking through {name}")));
-        match one(name, &fit, &dataset, observer) {
-            Ok((figures, own)) => {
-                seen.push(figures);
-                labels = own;
-            }
-            Err(Error::Interrupted) => return Err(Error::Interrupted),
-            // A network asked for by name must work; of the others those that do are compared.
-            Err(error) if options.networks.is_empty() => left_out.push(format!("{name}: {error}")),
-            Err(error) => return Err(error),
-        }
-    }
-    if seen.is_empty() {
+    let mut dataset = Dataset::open(&options.data, &open)?;
+    // Test images are for the end.
+    dataset.examples.retain(|e| e.split != Split::Test);
+    let mut left_out = Vec::new();
+    let entrants = entrants(options)?;
+    let ended = raced(options, &dataset, entrants, &mut left_out, observer)?;
+    if ended.seen.is_empty() {
         return Err(Error::NoNetworks { left_out });
     }
-    told(options, &dataset, &labels, &seen, left_out)
+    told(options, &dataset, ended, left_out, observer)
 }
 
 /// The networks to compare.
-fn networks(options: &AdviseOptions) -> Result<Vec<String>, Error> {
-    if !options.networks.is_empty() {
-        return Ok(options.networks.clone());
-    }
-    let cache = options.load.cache()?;
-    let here = |e: &&std::sync::Arc<regraft_zoo::Entry>| {
-        e.task == "classification" && matches!(reach(e, &cache, None), Reach::Here(_))
+fn entrants(options: &AdviseOptions) -> Result<Vec<Entrant>, Error> {
+    let all = options.networks.is_empty();
+    let mut filter = options.filter.clone().unwrap_or_default();
+    filter.available = all;
+    let listing = zoo_list(&filter, &options.load)?;
+    let macs = |name: &str| listing.rows.iter().find(|r| r.name == name).and_then(|r| r.macs);
+    let names: Vec<String> = if all {
+        let wanted = |r: &&crate::ZooRow| {
+            r.task == "classification" && (options.filter.is_some() || r.weights == "here")
+        };
+        listing.rows.iter().filter(wanted).map(|r| r.name.clone()).collect()
+    } else {
+        options.networks.clone()
     };
-    let names: Vec<String> =
-        regraft_zoo::catalogue().iter().filter(here).map(|e| e.name.clone()).collect();
     if names.is_empty() {
         return Err(Error::NoNetworks { left_out: vec![] });
     }
-    Ok(names)
+    Ok(names.into_iter().map(|name| Entrant { macs: macs(&name), name }).collect())
 }
 
-/// The figures of one network on the training images, and their labels.
-fn one(
-    name: &str,
-    fit: &FitOptions,
-    dataset: &Dataset,
-    observer: &dyn Observer,
-) -> Result<(Seen, Vec<usize>), Error> {
-    let gathered = gather(name, fit, dataset, observer)?;
-    let rows: Vec<usize> = gathered
-        .readable(dataset)
-        .into_iter()
-        .filter(|i| dataset.examples[*i].split != Split::Test)
-        .collect();
-    let y: Vec<usize> = rows.iter().map(|i| dataset.examples[*i].label).collect();
-    let labels = Labels::new(&y, dataset.classes.len())?;
-    let n = rows.len();
-    let parts = gathered.parts(&rows)?;
-    let (_, cut, values) = &parts[0];
-    let features = Features::new(values, n, *cut)?;
-    let probabilities = gathered.outputs(values)?;
-    let outputs = match &probabilities {
-        Some((values, z)) => Some(Outputs::new(Features::new(values, n, *z)?.into(), &labels)?),
-        None => None,
-    };
-    let assessment = assess(features, &labels, outputs.as_ref())?;
-    let mut depths = Vec::new();
-    for (layer, width, values) in parts[1..].iter().rev() {
-        let ridge = ridge_out(Features::new(values, n, *width)?, &labels, PENALTIES)?;
-        depths.push(Depth {
-            cut: layer.clone(),
-            share: gathered.share(layer),
-            loo_top1: ridge.top1,
-            training_top1: ridge.training_top1,
-            df: ridge.df,
-        });
+/// The options of a fit with a network.
+fn fit_options(options: &AdviseOptions, network: &str) -> FitOptions {
+    FitOptions {
+        network: Some(network.to_owned()),
+        seed: options.seed,
+        test_share: options.test_share,
+        load: options.load.clone(),
+        ..FitOptions::new(&options.data)
     }
-    depths.push(Depth::new(&gathered.source.cut, 1.0, &assessment));
-    let output_top1 = match &probabilities {
-        Some((values, z)) => {
-            Some(ridge_out(Features::new(values, n, *z)?, &labels, PENALTIES)?.top1)
-        }
-        None => None,
-    };
-    let network = &gathered.loaded.network;
-    let (whole, trunk) = (network.facts()?, gathered.source.network.facts()?);
-    let seen = Seen {
-        name: name.to_owned(),
-        parameters: whole.learned(),
-        macs: trunk.macs(),
-        licence: network.card().licence.clone(),
-        assessment,
-        depths,
-        output_top1,
-        certainty: outputs.as_ref().map(certainty).transpose()?,
-        above: above(&gathered),
-    };
-    Ok((seen, y))
 }
 
-/// Penalties of the ridge heads at lower depths.
-const PENALTIES: usize = 10;
+fn raced(
+    options: &AdviseOptions,
+    dataset: &Dataset,
+    entrants: Vec<Entrant>,
+    left_out: &mut Vec<String>,
+    observer: &dyn Observer,
+) -> Result<Ended<Seen>, Error> {
+    let started = observer.now();
+    let labels: Vec<usize> = dataset.examples.iter().map(|e| e.label).collect();
+    let (n, classes) = (labels.len(), dataset.classes.len());
+    let several = entrants.len() > 1;
+    let mut one = |name: &str, images: usize, until: f64| {
+        let words = match (several, images < n) {
+            (true, true) => format!("looking through {name} at {images} of {n} images"),
+            (true, false) | (false, _) => format!("looking through {name}"),
+        };
+        observer.tell(&Progress::Note(&words));
+        let mut some = dataset.clone();
+        let rows = share_of(&labels, classes, options.seed, images as f64 / n as f64);
+        some.examples = rows.into_iter().map(|i| dataset.examples[i].clone()).collect();
+        let until = Until { observer, time: started + until };
+        match look(name, &fit_options(options, name), &some, &until) {
+            Ok(seen) => {
+                let (computed, seconds) = (seen.computed, seen.seconds);
+                Ok(Some(Look { seen, computed, seconds }))
+            }
+            Err(error) if error.kind() == crate::ErrorKind::Interrupted => {
+                if observer.stop() {
+                    Err(Error::Interrupted)
+                } else {
+                    Ok(None)
+                }
+            }
+            Err(error) => Err(error),
+        }
+    };
+    let order = |seen: &[(String, Seen)]| {
+        let ranking = ranked(options, classes, seen)?;
+        Ok(ranking.places.iter().map(|place| place.candidate).collect())
+    };
+    // A network asked for by name must work; of the others those that do are compared.
+    let mut failed = |name: &str, error: Error| {
+        if !options.networks.is_empty() || error.kind() == crate::ErrorKind::Interrupted {
+            return Err(error);
+        }
+        left_out.push(format!("{name}: {error}"));
+        Ok(())
+    };
+    Race {
+        rounds: &rounds(n, classes),
+        budget: options.budget,
+        now: &|| observer.now() - started,
+        look: &mut one,
+        order: &order,
+        top1: &Seen::top1,
+        failed: &mut failed,
+    }
+    .run(entrants)
+}
 
-/// For each block the next one.
-fn above(gathered: &Gathered) -> BTreeMap<String, String> {
-    let blocks = &gathered.loaded.network.card().blocks;
-    blocks.windows(2).map(|w| (w[0].clone(), w[1].clone())).collect()
+fn ranked(
+    options: &AdviseOptions,
+    classes: usize,
+    seen: &[(String, Seen)],
+) -> Result<regraft_advise::rank::Ranking, Error> {
+    let y = seen.first().map(|(_, s)| s.labels.as_slice()).unwrap_or_default();
+    let assessments: Vec<Assessment> = seen.iter().map(|(_, s)| s.assessment.clone()).collect();
+    let how = RankOptions { seed: options.seed, ..RankOptions::default() };
+    Ok(rank(&assessments, &Labels::new(y, classes)?, &how)?)
+}
+
+/// Those equal to the best by their combined scores whose probe is not clearly behind the best probe's among
+/// them: on the same images, so that a difference is sure sooner than either accuracy.
+fn equal<'a>(seen: &[&'a Seen], places: &[usize]) -> Vec<&'a Seen> {
+    let all: Vec<&Seen> = places.iter().map(|i| seen[*i]).collect();
+    let Some(best) = all.iter().max_by(|a, b| a.top1().total_cmp(&b.top1())).copied() else {
+        return all;
+    };
+    all.into_iter().filter(|s| !clearly_better(&best.right, &s.right)).collect()
+}
+
+/// Why the first of the ranking is taken.
+fn because(equal: &[&Seen], chosen: &Seen) -> String {
+    if equal.len() < 2 {
+        return "none of the others is as good within noise".to_owned();
+    }
+    // Measured (docs/advice-study.md): among equals the cheapest, or the one with the best published accuracy,
+    // loses a point more than the one that seems best.
+    let cheapest = equal.iter().min_by_key(|s| s.macs).filter(|s| s.macs < chosen.macs);
+    let cheaper = cheapest.map_or_else(String::new, |s| {
+        let share = 100.0 * s.macs as f64 / chosen.macs.max(1) as f64;
+        format!("; where cost counts take {}, at {share:.0} % of the products", s.name)
+    });
+    format!(
+        "{} are equal within noise on these images; of them the best so far{cheaper}",
+        equal.len()
+    )
 }
 
 fn told(
     options: &AdviseOptions,
     dataset: &Dataset,
-    y: &[usize],
-    seen: &[Seen],
+    ended: Ended<Seen>,
     left_out: Vec<String>,
+    observer: &dyn Observer,
 ) -> Result<Advised, Error> {
-    let labels = Labels::new(y, dataset.classes.len())?;
-    let assessments: Vec<Assessment> = seen.iter().map(|s| s.assessment.clone()).collect();
-    let ranking =
-        rank(&assessments, &labels, &RankOptions { seed: options.seed, ..RankOptions::default() })?;
-    let top1 = |s: &Seen| s.assessment.scores.get(&Score::RidgeOut).copied().unwrap_or(0.0);
-    let equal: Vec<&Seen> = ranking.equal_to_best().into_iter().map(|i| &seen[i]).collect();
-    // Of networks that these images cannot tell apart the cheapest.
-    let chosen = equal.iter().min_by_key(|s| s.macs).copied().unwrap_or(&seen[0]);
-    let facts = facts(dataset, y, chosen, &equal);
+    let ranking = ranked(options, dataset.classes.len(), &ended.seen)?;
+    let seen: Vec<&Seen> = ended.seen.iter().map(|(_, s)| s).collect();
+    let equal = equal(&seen, &ranking.equal_to_best());
+    let first = ranking.places.first().map_or(0, |place| place.candidate);
+    let chosen = seen[first];
+    let fit = fit_options(options, &chosen.name);
+    let closer = closer(&chosen.name, &fit, dataset, options.memory.is_some(), observer)?;
+    let facts = facts(options, dataset, chosen, &equal, &closer);
     let advice = resolve(&facts)?;
     let candidates = ranking.places.iter().map(|place| {
         let s = &seen[place.candidate];
@@ -263,23 +299,30 @@ fn told(
             parameters: s.parameters,
             macs: s.macs,
             features: s.assessment.features,
-            expected_top1: top1(s),
-            error: facts.error(top1(s)),
+            expected_top1: s.top1(),
+            error: facts.error(s.top1()),
             combined: place.combined,
             interval: place.interval,
             best: place.best,
             group: place.group,
             front: !seen.iter().any(|o| {
-                o.macs <= s.macs && top1(o) >= top1(s) && (o.macs < s.macs || top1(o) > top1(s))
+                let better = o.macs < s.macs || o.top1() > s.top1();
+                o.macs <= s.macs && o.top1() >= s.top1() && better
             }),
             scores: s.assessment.scores.iter().map(|(k, v)| (k.name(), *v)).collect(),
             licence: s.licence.clone(),
         }
     });
-    let line = |plan| command::line(&options.data, &chosen.name, plan, &chosen.above);
+    let plans: Vec<FitOptions> = std::iter::once(&advice.plan)
+        .chain(advice.rivals.iter().map(|r| &r.plan))
+        .map(|plan| command::options(&fit, plan, &chosen.above, options.memory))
+        .collect();
+    let verification =
+        if options.verify { Some(verified(options, &plans, observer)?) } else { None };
     Ok(Advised {
         data: options.data.display().to_string(),
-        images: y.len(),
+        images: chosen.labels.len(),
+        of: dataset.examples.len(),
         classes: dataset.classes.len(),
         candidates: candidates.collect(),
         agreements: ranking
@@ -288,12 +331,31 @@ fn told(
             .map(|a| ScoreAgreement { scores: [a.a.name(), a.b.name()], tau: a.tau })
             .collect(),
         network: chosen.name.clone(),
-        command: line(&advice.plan),
-        rivals: advice.rivals.iter().map(|r| line(&r.plan)).collect(),
+        network_because: because(&equal, chosen),
+        command: command::line(&plans[0]),
+        rivals: plans[1..].iter().map(command::line).collect(),
+        verification,
         facts,
         advice,
+        dropped: ended.dropped,
         left_out,
     })
+}
+
+/// The plans tried; what their trainings gave is kept in the cache, so that the same call does not train again.
+fn verified(
+    options: &AdviseOptions,
+    plans: &[FitOptions],
+    observer: &dyn Observer,
+) -> Result<Verification, Error> {
+    let folder = options.load.cache()?.root().join("advise");
+    let data = options.data.file_stem().map(|n| n.to_string_lossy().into_owned());
+    let name = format!("{}-{}", data.unwrap_or_default(), options.seed);
+    let kept: Vec<FitOptions> = plans
+        .iter()
+        .map(|plan| FitOptions { out: Some(folder.join(&name)), ..plan.clone() })
+        .collect();
+    verify::verify(&kept, observer)
 }
 
 /// Images that the source was trained on, by its data set's name.
@@ -301,10 +363,16 @@ const SOURCES: [(&str, f64); 2] =
     // Russakovsky et al. 2015, table 2; Deng et al. 2009 with all synsets.
     [("imagenet-1k", 1_281_167.0), ("imagenet-21k", 14_197_122.0)];
 
-fn facts(dataset: &Dataset, y: &[usize], chosen: &Seen, equal: &[&Seen]) -> Facts {
+fn facts(
+    options: &AdviseOptions,
+    dataset: &Dataset,
+    chosen: &Seen,
+    equal: &[&Seen],
+    closer: &Closer,
+) -> Facts {
     let mut images_per_class = vec![0; dataset.classes.len()];
-    for label in y {
-        images_per_class[*label] += 1;
+    for example in &dataset.examples {
+        images_per_class[example.label] += 1;
     }
     let entry = regraft_zoo::find(&chosen.name).ok();
     let source = entry.as_ref().map(|e| e.dataset.to_lowercase()).unwrap_or_default();
@@ -314,12 +382,17 @@ fn facts(dataset: &Dataset, y: &[usize], chosen: &Seen, equal: &[&Seen]) -> Fact
     Facts {
         images_per_class,
         depths: chosen.depths.clone(),
+        joined_top1: chosen.joined_top1,
         source_images: known.map(|(_, images)| *images),
         source_classes: labels.map(|l| l.len()),
         shared_classes: shared.map(|o| o.exact.len() + o.synonyms.len()),
         output_top1: chosen.output_top1,
         certainty: chosen.certainty,
         parameters: Some(chosen.parameters as f64),
+        feature_distance: closer.distance,
+        memory_wanted: closer.memory.map(|bytes| bytes as f64),
+        memory_given: options.memory.map(|bytes| bytes as f64),
+        judged_on: Some(chosen.labels.len()),
         equals: equal
             .iter()
             .filter(|s| s.name != chosen.name)

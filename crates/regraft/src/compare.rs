@@ -17,6 +17,7 @@ use self::parts::{Part, Parts};
 use self::words::verdict;
 use crate::fit::{Prepared, prepare};
 use crate::journal::{Log, Rows};
+use crate::sampling::share_of;
 use crate::tuning::{Planned, Tuning, crown};
 use crate::{Error, FitOptions, Observer, Progress, Strategy, TuneOptions};
 
@@ -261,29 +262,25 @@ fn fewer(
     Ok(fewer)
 }
 
-/// A share of the training images, at least two of each class (or all it has), in the order they have;
-/// smaller shares of a seed lie in greater ones.
+/// A share of the training images, class by class; smaller shares of a seed lie in greater ones.
 fn subset(prepared: &Prepared, seed: u64, share: f64) -> Vec<usize> {
     let train = &prepared.rows.train;
-    let label = |row: usize| prepared.dataset.examples[row].label;
-    let mut of_class = vec![0usize; prepared.dataset.classes.len()];
-    for row in train {
-        of_class[label(*row)] += 1;
-    }
-    let mut left: Vec<usize> =
-        of_class.iter().map(|n| ((share * *n as f64).round() as usize).max(2).min(*n)).collect();
-    let mut rows: Vec<usize> = order(seed, u64::MAX - 1, train.len())
-        .into_iter()
-        .map(|i| train[i])
-        .filter(|row| {
-            let left = &mut left[label(*row)];
-            let taken = *left > 0;
-            *left -= usize::from(taken);
-            taken
-        })
-        .collect();
-    rows.sort_unstable();
-    rows
+    let labels: Vec<usize> =
+        train.iter().map(|row| prepared.dataset.examples[*row].label).collect();
+    let some = share_of(&labels, prepared.dataset.classes.len(), seed, share);
+    some.into_iter().map(|i| train[i]).collect()
+}
+
+/// Accuracy on the test images `rows.test` of a training on `rows.train`, image by image; kept beside the page
+/// of `options`, so that the same call does not train again.
+pub(crate) fn trained(
+    prepared: &Prepared,
+    options: &FitOptions,
+    rows: &Rows,
+    name: &str,
+    log: &Log<'_>,
+) -> Result<Vec<bool>, Error> {
+    Ok(training(prepared, options, rows, name, false, log)?.pop().unwrap_or_default())
 }
 
 /// One training, tried on the test images before it and at the end, or after each round when `all`.

@@ -21,12 +21,12 @@ use crate::{Error, FeatureKind, FitOptions, Loaded, Observer, Progress, Strategy
 pub(crate) struct Prepared {
     pub(crate) dataset: Dataset,
     pub(crate) loaded: Loaded,
-    source: Source,
+    pub(crate) source: Source,
     engine: EnginePlan,
-    extracted: Extracted,
+    pub(crate) extracted: Extracted,
     skipped: Vec<Skipped>,
     pub(crate) rows: Rows,
-    chosen: Chosen,
+    pub(crate) chosen: Chosen,
     reasons: Vec<Reason>,
     seconds: [f64; 2],
 }

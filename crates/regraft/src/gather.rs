@@ -21,6 +21,8 @@ pub(crate) struct Gathered {
     pub(crate) loaded: Loaded,
     pub(crate) source: Source,
     pub(crate) extracted: Extracted,
+    /// Seconds that the features took.
+    pub(crate) seconds: f64,
 }
 
 /// The features of all files of a data set, from the cache where they are there.
@@ -35,11 +37,11 @@ pub(crate) fn gather(
     let files: Vec<PathBuf> = dataset.examples.iter().map(|e| e.path.clone()).collect();
     let whole = (&loaded.network, source.cut.as_str());
     let trunk = ready(&source.network, source.output()?, whole, fit.precision, &files)?.trunk;
-    let (extracted, _) = extracted(fit, dataset, &trunk, &Log::new(observer))?;
+    let (extracted, seconds) = extracted(fit, dataset, &trunk, &Log::new(observer))?;
     if observer.stop() {
         return Err(Error::Interrupted);
     }
-    Ok(Gathered { loaded, source, extracted })
+    Ok(Gathered { loaded, source, extracted, seconds })
 }
 
 impl Gathered {

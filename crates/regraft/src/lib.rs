@@ -35,13 +35,17 @@ mod options;
 mod plan;
 mod precision;
 mod predict;
+mod sampling;
 mod show;
 mod tuning;
 mod verify;
 mod write;
 mod zoo;
 
-pub use advise::{AdviseOptions, Advised, Candidate as AdvisedNetwork, ScoreAgreement, advise};
+pub use advise::{
+    AdviseOptions, Advised, Candidate as AdvisedNetwork, DroppedNetwork, PlanOutcome,
+    ScoreAgreement, Verification, advise,
+};
 pub use audit::{
     Audit, AuditFinding, AuditOptions, ClassCount, CopyPair, LabelSuspect, LeakEffect, NamedGroups,
     UnreadableFile, audit,

@@ -236,6 +236,28 @@ fn spread(files: &[PathBuf], count: usize) -> Vec<PathBuf> {
     files.iter().step_by(files.len().div_ceil(count).max(1)).cloned().collect()
 }
 
+/// How far some pictures of `files` are from those that the network was trained on, by the statistics its
+/// batch norms keep; `None` without such norms, or when no picture can be read.
+pub(crate) fn distance(
+    network: &Network,
+    files: &[PathBuf],
+    observer: &dyn Observer,
+) -> Result<Option<f64>, Error> {
+    let before = run::before_norms(network);
+    if before.is_empty() {
+        return Ok(None);
+    }
+    let (card, mut unreadable) = (network.card(), Vec::new());
+    let (pictures, _) = match run::pictures(card, &spread(files, IMAGES), observer, &mut unreadable)
+    {
+        Err(Error::NoImages { .. }) => return Ok(None),
+        other => other?,
+    };
+    let pictures: Vec<&regraft_data::Picture> = pictures.iter().collect();
+    let seen = run::layers(network, &pictures, &card.preprocess, Some(&before), observer)?;
+    Ok(lint::norm_distance(network.graph(), network.params(), &seen)?)
+}
+
 fn on_images(
     network: &Network,
     folder: &Path,

@@ -19,6 +19,7 @@ use regraft_train::{
 };
 
 pub use self::hidden::HeadLayers;
+pub(crate) use self::memory::memory_wanted;
 pub(crate) use self::plan::Planned;
 use self::start::cooled;
 pub(crate) use self::start::crown;

@@ -52,7 +52,7 @@ pub(super) fn measure(ground: &Ground, entry: Entry, what: &str) -> Result<Sampl
 }
 
 /// Runs a command to its end and gives its stdout.
-pub(super) fn run(command: &mut Command, what: &str) -> Result<String, Error> {
+pub(crate) fn run(command: &mut Command, what: &str) -> Result<String, Error> {
     let program = command.get_program().to_owned();
     let output = command.output().map_err(|source| Error::Start { program, source })?;
     if !output.status.success() {
@@ -65,7 +65,7 @@ pub(super) fn run(command: &mut Command, what: &str) -> Result<String, Error> {
 }
 
 /// Reads the JSON that `what` said.
-pub(super) fn parse(text: &str, what: &str) -> Result<Value, Error> {
+pub(crate) fn parse(text: &str, what: &str) -> Result<Value, Error> {
     serde_json::from_str(text).map_err(|error| Error::Json {
         what: what.to_owned(),
         wanted: format!("one JSON object was wanted ({error})"),

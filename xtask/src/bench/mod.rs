@@ -22,8 +22,10 @@ use std::path::PathBuf;
 
 use crate::{Error, Workspace};
 use contest::{Entry, Job};
+pub(crate) use machine::{parse, run as said};
 use player::Call;
 pub(crate) use score::Likeness;
+pub(crate) use setup::build;
 use table::Sample;
 
 /// What is compared.

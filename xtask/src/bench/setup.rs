@@ -127,7 +127,7 @@ fn environment(folder: &Path, wanted: &Path, progress: &mut dyn Write) -> Result
 }
 
 /// Builds in release what `words` say, and gives the program at `path` below `release/`.
-fn build(
+pub(crate) fn build(
     workspace: &Workspace,
     words: &[&str],
     path: &str,

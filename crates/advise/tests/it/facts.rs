@@ -1,6 +1,6 @@
-use regraft_advise::facts::{Depth, Fact, Facts, Statistics, certainty, statistics_distance};
+use regraft_advise::Table;
+use regraft_advise::facts::{Depth, Fact, Facts, certainty};
 use regraft_advise::scores::Outputs;
-use regraft_advise::{AdviseError, Table};
 use regraft_probe::Labels;
 
 use crate::support::near;
@@ -13,7 +13,9 @@ pub(crate) fn depth(cut: &str, share: f64, loo_top1: f64, training_top1: f64) ->
 fn facts() -> Facts {
     Facts {
         images_per_class: vec![100, 200],
+        judged_on: None,
         depths: vec![depth("low", 0.5, 0.86, 0.9), depth("high", 1.0, 0.8, 1.0)],
+        joined_top1: None,
         source_images: Some(1.2e6),
         source_classes: Some(1000),
         shared_classes: Some(1),
@@ -98,6 +100,26 @@ fn more_images_are_wanted_the_nearer_the_probe_is_to_chance() {
 }
 
 #[test]
+fn a_probe_that_reads_all_depths_is_what_a_cut_has_to_beat() {
+    let joined = Facts { joined_top1: Some(0.9), ..facts() };
+    near(joined.value(Fact::Probe).unwrap(), 0.9, 1e-12);
+    assert!(facts().value(Fact::PeakGain).unwrap() > 2.0, "the lower cut beats the trunk alone");
+    assert!(joined.value(Fact::PeakGain).unwrap() < 0.0, "but not both joined");
+    near(joined.value(Fact::JoinedGain).unwrap(), 0.1 / joined.error(0.8), 1e-12);
+    assert_eq!(facts().value(Fact::JoinedGain), Some(0.0));
+}
+
+#[test]
+fn accuracies_of_some_images_are_less_sure_than_those_of_all() {
+    let (all, some) = (facts(), Facts { judged_on: Some(75), ..facts() });
+    let wanted: f64 = (0.8 * 75.0 + 1.0) / 77.0;
+    near(some.error(0.8), (wanted * (1.0 - wanted) / 77.0).sqrt(), 1e-12);
+    assert!(some.error(0.8) > 1.9 * all.error(0.8));
+    assert_eq!(some.value(Fact::Images), Some(300.0), "the target is as large as it is");
+    near(some.value(Fact::Flexibility).unwrap(), 20.0 / 75.0, 1e-12);
+}
+
+#[test]
 fn certainty_is_1_for_the_sure_and_0_for_the_even() {
     let labels = Labels::new(&[0, 1], 2).unwrap();
     let of = |theta: &[f64]| {
@@ -112,19 +134,4 @@ fn certainty_is_1_for_the_sure_and_0_for_the_even() {
     let mixed = of(&[1.0, 0.0, 0.0, 0.0, 0.5, 0.5, 0.0, 0.0]);
     near(mixed.confidence, 0.75, 1e-12);
     near(mixed.entropy, 0.25, 1e-12);
-}
-
-#[test]
-fn the_distance_of_statistics_is_that_of_frechet() {
-    let of = |mean: &[f64], variance: &[f64]| {
-        let source = Statistics { mean: &[0.0, 1.0], variance: &[1.0, 4.0] };
-        statistics_distance(source, Statistics { mean, variance })
-    };
-    assert_eq!(of(&[0.0, 1.0], &[1.0, 4.0]), Ok(0.0));
-    // Means 1 and 2 off, deviations 1 and 0: (1 + 4 + 1) / 5.
-    near(of(&[1.0, 3.0], &[4.0, 4.0]).unwrap(), 1.2, 1e-12);
-    // A standard deviation off everywhere.
-    near(of(&[1.0, 3.0], &[1.0, 4.0]).unwrap(), 1.0, 1e-12);
-    let what = "means and variances of features";
-    assert_eq!(of(&[0.0], &[1.0, 4.0]), Err(AdviseError::Length { what, got: 1, wanted: 2 }));
 }

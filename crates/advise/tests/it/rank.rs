@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 
-use regraft_advise::facts::Depth;
 use regraft_advise::rank::{
     Assessment, RankOptions, Score, assess, kendall, rank, weighted_kendall,
 };
@@ -168,9 +167,6 @@ fn an_assessment_has_every_score_that_its_input_allows() {
     assert!(missing.is_empty());
     near(more.scores[&Score::Leep], -(3f64.ln()), 1e-12);
     assert_eq!(plain.contributions, more.contributions);
-    let depth = Depth::new("pool", 1.0, &plain);
-    assert_eq!((depth.loo_top1, depth.df), (plain.scores[&Score::RidgeOut], plain.df));
-    assert_eq!((depth.cut.as_str(), depth.training_top1), ("pool", plain.training_top1));
 }
 
 #[test]

@@ -83,13 +83,28 @@ fn situations_lead_to_the_strategies_of_a_practitioner() {
 }
 
 #[test]
+fn where_lower_layers_help_the_probe_all_of_it_learns() {
+    let helped = |each, joined| {
+        let facts = Facts { joined_top1: Some(joined), ..situation(10, each, 0.6, 0.85) };
+        let advice = resolve(&facts).unwrap();
+        (rule_of(&advice, "strategy").to_owned(), advice.plan)
+    };
+    let (rule, plan) = helped(48, 0.94);
+    assert_eq!((rule.as_str(), plan.strategy), ("lower-layers-help", Strategy::LpFt));
+    assert_eq!((plan.unfreeze, plan.rates), (Unfreeze::All, Some(Rates::Own)));
+    assert_eq!(helped(48, 0.86).0, "small-and-similar", "a gain within noise is none");
+    assert_eq!(helped(5, 0.95).0, "few");
+    assert_eq!(helped(48, 0.99).0, "nothing-to-gain");
+}
+
+#[test]
 fn other_choices_follow_the_facts() {
     let of = |facts: &Facts| resolve(facts).unwrap();
     let middle = situation(10, 300, 0.8, 0.9);
     let advice = of(&middle);
     assert_eq!(advice.plan.rates, Some(Rates::TwoFourSix));
     assert_eq!(advice.plan.augmentation, Augmentation::Medium);
-    assert_eq!((advice.plan.schedule, advice.plan.steps), (Schedule::OneCycle, Some(500)));
+    assert_eq!((advice.plan.schedule, advice.plan.steps), (Schedule::Cosine, Some(500)));
     assert!(!advice.plan.class_weights && advice.plan.compare.is_none() && advice.prefer.is_none());
 
     // Far: rates are searched, and random weights run beside it.
@@ -285,6 +300,7 @@ fn every_rule_has_its_say_in_some_situation() {
             hear(&Facts { memory_wanted: Some(2.0), memory_given: Some(1.0), ..plain.clone() });
             hear(&Facts { shared_classes: Some(9), output_top1: Some(1.0), ..plain.clone() });
             hear(&Facts { equals: vec![("tiny".into(), 1e6)], ..plain.clone() });
+            hear(&Facts { joined_top1: Some((last + 0.1).min(1.0)), ..plain.clone() });
             let mut odd = plain.clone();
             odd.feature_distance = Some(1.5);
             odd.certainty = Some(Certainty { confidence: 0.1, entropy: 0.8 });

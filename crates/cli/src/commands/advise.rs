@@ -8,7 +8,7 @@ use crate::args::Common;
 use crate::data_args::AdviseArgs;
 use crate::observer::Terminal;
 use crate::printer::{Printer, table};
-use crate::units::{percent, plural};
+use crate::units::percent;
 
 pub(crate) fn run(
     args: &AdviseArgs,
@@ -19,6 +19,10 @@ pub(crate) fn run(
     let options = AdviseOptions {
         data: args.data.clone(),
         networks: args.networks.clone(),
+        filter: args.zoo.clone(),
+        budget: args.budget,
+        memory: args.memory,
+        verify: args.verify,
         seed: common.seed,
         test_share: args.test_share,
         load: load_options(common),
@@ -41,15 +45,30 @@ fn text(a: &Advised) -> String {
         let _ = writeln!(text, "warning: {}\n    because: {}", warning.text, warning.because);
     }
     if let Some(prefer) = &advice.prefer {
-        let _ = writeln!(text, "prefer: {prefer}");
+        let _ = writeln!(text, "equal within noise, and smaller: {prefer}");
     }
     for (rival, command) in advice.rivals.iter().zip(&a.rivals) {
         let _ = writeln!(text, "rival: {command}\n    it {}", rival.turns_on);
     }
+    if let Some(v) = &a.verification {
+        let _ =
+            writeln!(text, "tried on {} parts of {} images, left out in turn:", v.parts, v.images);
+        for o in &v.outcomes {
+            let (gain, error) = (100.0 * o.gain, 100.0 * o.error);
+            let _ =
+                writeln!(text, "    {}  {gain:+.1} ± {error:.1}  {}", percent(o.top1), o.command);
+        }
+        let _ = writeln!(text, "    {}", v.verdict);
+    }
     for left_out in &a.left_out {
         let _ = writeln!(text, "left out: {left_out}");
     }
-    let _ = write!(text, "\n{}confidence {}: {}", verdict(a), word(advice.confidence), a.command);
+    let take = a.verification.as_ref().filter(|v| !v.right).map(|v| &v.outcomes[v.take].command);
+    let (confidence, command) = match take {
+        Some(better) => ("tried", better),
+        None => (word(advice.confidence), &a.command),
+    };
+    let _ = write!(text, "\n{}confidence {confidence}: {command}", verdict(a));
     text
 }
 
@@ -100,13 +119,13 @@ fn networks(a: &Advised) -> String {
         "front",
     ];
     let mut text = table(&head, &[1, 2, 3, 4, 5, 6], rows.collect());
-    let equal = a.candidates.iter().filter(|c| c.group == 0).count();
-    if equal > 1 {
-        let _ = writeln!(
-            text,
-            "the first {equal} are equal within noise on {}; * is the cheapest of them",
-            plural(a.images, "training image")
-        );
+    let _ = writeln!(text, "* {}", a.network_because);
+    if a.images < a.of {
+        let _ = writeln!(text, "compared on {} of {} training images", a.images, a.of);
+    }
+    for d in &a.dropped {
+        let top1 = d.expected_top1.map_or(String::new(), |t| format!(", {} there", percent(t)));
+        let _ = writeln!(text, "fell out: {}: {}{top1}", d.network, d.why);
     }
     text
 }

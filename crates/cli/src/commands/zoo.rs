@@ -2,7 +2,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use regraft::{AddOptions, Error, ZooFilter, ZooListing, ZooRow};
+use regraft::{AddOptions, Error, ZooListing, ZooRow};
 
 use super::load_options;
 use crate::args::{Common, Precision};
@@ -54,24 +54,7 @@ pub(crate) fn list(
     common: &Common,
     printer: &Printer,
 ) -> Result<ExitCode, Error> {
-    let f = filter;
-    let wanted = ZooFilter {
-        framework: f.framework.clone(),
-        zoo: f.zoo.clone(),
-        task: f.task.clone(),
-        dataset: f.dataset.clone(),
-        family: f.family.clone(),
-        licence: f.licence.clone(),
-        max_parameters: f.max_params,
-        max_macs: f.max_macs,
-        max_bytes: f.max_size,
-        min_top1: f.min_top1,
-        available: f.available,
-        words: words.to_vec(),
-        sort: f.sort.map(Into::into),
-        reverse: f.reverse,
-    };
-    let listing = regraft::zoo_list(&wanted, &load_options(common))?;
+    let listing = regraft::zoo_list(&filter.filter(words), &load_options(common))?;
     for problem in &listing.problems {
         printer.remark(&format!("left out: {problem}"));
     }

@@ -1,60 +1,116 @@
-//! A plan as a command.
+//! A plan as the options of a fit, and as a command.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use regraft_advise::resolve::{Plan, Unfreeze};
-use regraft_advise::rules::{Rates, Strategy};
+use regraft_advise::rules;
+use regraft_data::Strength;
+use regraft_train::{Rates, Schedule};
 
-/// The `fit` that does what a plan says. `above` has for each block the next one.
-pub(super) fn line(
-    data: &Path,
-    network: &str,
+use crate::{Augmentation, FeatureKind, FitOptions, Strategy, TuneOptions};
+
+/// The fit that does what a plan says. `above` has for each block the next one.
+pub(super) fn options(
+    base: &FitOptions,
     plan: &Plan,
     above: &BTreeMap<String, String>,
-) -> String {
-    let mut words = vec![format!("regraft fit {} --network {network}", data.display())];
-    let trains = plan.strategy.trains();
+    memory: Option<u64>,
+) -> FitOptions {
+    let mut options = base.clone();
+    options.strategy = match plan.strategy {
+        rules::Strategy::Probe | rules::Strategy::OutputProbe => Strategy::Probe,
+        rules::Strategy::LpFt => Strategy::LpFt,
+        rules::Strategy::Scratch => Strategy::Scratch,
+    };
     match plan.strategy {
-        Strategy::Probe => {}
-        Strategy::OutputProbe => words.push("--features logits".to_owned()),
-        Strategy::LpFt => words.push("--strategy lp-ft".to_owned()),
-        Strategy::Scratch => words.push("--strategy scratch".to_owned()),
-    }
-    if let (Some(cut), Strategy::Probe) = (&plan.cut, plan.strategy)
-        && above.contains_key(cut)
-    {
-        words.push(format!("--cut {cut}"));
-    }
-    if plan.strategy == Strategy::LpFt {
-        match &plan.unfreeze {
-            Unfreeze::None | Unfreeze::Fits => {}
-            Unfreeze::Last => words.push("--unfreeze last:1".to_owned()),
-            Unfreeze::Above(layer) => {
-                let from = above.get(layer).unwrap_or(layer);
-                words.push(format!("--unfreeze from:{from}"));
-            }
-            Unfreeze::All => words.push("--unfreeze all".to_owned()),
+        rules::Strategy::Probe => {
+            // The whole trunk's cut is the default.
+            options.cut = plan.cut.clone().filter(|cut| above.contains_key(cut));
         }
+        rules::Strategy::OutputProbe => options.features = FeatureKind::Logits,
+        rules::Strategy::LpFt | rules::Strategy::Scratch => {
+            options.tune = tune(plan, above, memory);
+        }
+    }
+    options
+}
+
+fn tune(plan: &Plan, above: &BTreeMap<String, String>, memory: Option<u64>) -> TuneOptions {
+    use regraft_train::Unfreeze as Layers;
+    let mut tune = TuneOptions {
+        augment: match plan.augmentation {
+            rules::Augmentation::None => Augmentation::Preset(Strength::None),
+            rules::Augmentation::Light => Augmentation::Preset(Strength::Light),
+            rules::Augmentation::Medium => Augmentation::Preset(Strength::Medium),
+            rules::Augmentation::Strong => Augmentation::Preset(Strength::Strong),
+        },
+        schedule: Some(match plan.schedule {
+            rules::Schedule::Cosine => Schedule::Cosine,
+            rules::Schedule::OneCycle => Schedule::OneCycle,
+            rules::Schedule::Step => Schedule::Step,
+        }),
+        balance: plan.class_weights,
+        memory,
+        ..TuneOptions::default()
+    };
+    if plan.strategy == rules::Strategy::LpFt {
+        tune.unfreeze = match &plan.unfreeze {
+            // Memory decides.
+            Unfreeze::Fits => None,
+            Unfreeze::None => Some(Layers::None),
+            Unfreeze::Last => Some(Layers::Last(1)),
+            Unfreeze::Above(layer) => Some(Layers::From(above.get(layer).unwrap_or(layer).clone())),
+            Unfreeze::All => Some(Layers::All),
+        };
         match plan.rates {
-            Some(Rates::Search) => words.push("--find-rate".to_owned()),
-            Some(rates) => words.push(format!("--rates {}", rates.name())),
-            None => {}
+            Some(rules::Rates::Search) => tune.find_rate = true,
+            Some(rules::Rates::Own) | None => {}
+            Some(rates) => tune.rates = Rates::parse(rates.name()).ok(),
         }
     }
-    if trains {
-        words.push(format!("--augment {}", plan.augmentation.name()));
-        words.push(format!("--schedule {}", plan.schedule.name()));
-        if plan.class_weights {
-            words.push("--balance".to_owned());
-        }
+    tune
+}
+
+/// A fit as a command.
+pub(super) fn line(options: &FitOptions) -> String {
+    let mut words = vec![format!("regraft fit {}", options.data.display())];
+    words.extend(options.network.as_ref().map(|name| format!("--network {name}")));
+    let mut say = |word: &str, value: String| words.push(format!("--{word} {value}"));
+    if options.strategy != Strategy::Probe {
+        say("strategy", options.strategy.name().to_owned());
     }
+    if options.features != FeatureKind::Auto {
+        say("features", options.features.name().to_owned());
+    }
+    if let Some(cut) = &options.cut {
+        say("cut", cut.clone());
+    }
+    let tune = &options.tune;
+    if let Some(unfreeze) = &tune.unfreeze {
+        say("unfreeze", unfreeze.to_string());
+    }
+    if let Some(rates) = &tune.rates {
+        say("rates", rates.to_string());
+    }
+    match &tune.augment {
+        Augmentation::Auto => {}
+        Augmentation::Preset(strength) => say("augment", strength.name().to_owned()),
+        Augmentation::Steps(steps) => say("augment", steps.to_string()),
+    }
+    if let Some(schedule) = tune.schedule {
+        say("schedule", schedule.name().to_owned());
+    }
+    if let Some(bytes) = tune.memory {
+        say("memory", format!("{}MB", bytes / 1_000_000));
+    }
+    words.extend(tune.find_rate.then(|| "--find-rate".to_owned()));
+    words.extend(tune.balance.then(|| "--balance".to_owned()));
     words.join(" ")
 }
 
 #[cfg(test)]
 mod tests {
-    use regraft_advise::rules::{Augmentation, Schedule};
+    use regraft_advise::rules::Augmentation;
 
     use super::*;
 
@@ -62,24 +118,27 @@ mod tests {
     fn a_plan_is_a_command_with_the_layer_above_the_best_cut() {
         let above = BTreeMap::from([("b1".to_owned(), "b2".to_owned())]);
         let mut plan = Plan {
-            strategy: Strategy::LpFt,
+            strategy: rules::Strategy::LpFt,
             cut: Some("pool".to_owned()),
             unfreeze: Unfreeze::Above("b1".to_owned()),
-            rates: Some(Rates::TwoFourSix),
+            rates: Some(rules::Rates::TwoFourSix),
             augmentation: Augmentation::Strong,
-            schedule: Schedule::OneCycle,
+            schedule: rules::Schedule::OneCycle,
             steps: Some(500),
             class_weights: false,
             compare: None,
         };
+        let base = FitOptions { network: Some("net".to_owned()), ..FitOptions::new("pets") };
+        let told = |plan: &Plan, memory| line(&options(&base, plan, &above, memory));
         let wanted = "regraft fit pets --network net --strategy lp-ft --unfreeze from:b2 \
                       --rates 2:4:6 --augment strong --schedule one-cycle";
-        assert_eq!(line("pets".as_ref(), "net", &plan, &above), wanted);
-        plan.strategy = Strategy::Probe;
+        assert_eq!(told(&plan, None), wanted);
+        plan.unfreeze = Unfreeze::Fits;
+        let wanted = "regraft fit pets --network net --strategy lp-ft --rates 2:4:6 --augment strong \
+                      --schedule one-cycle --memory 4000MB";
+        assert_eq!(told(&plan, Some(4_000_000_000)), wanted);
+        plan.strategy = rules::Strategy::Probe;
         plan.cut = Some("b1".to_owned());
-        assert_eq!(
-            line("pets".as_ref(), "net", &plan, &above),
-            "regraft fit pets --network net --cut b1"
-        );
+        assert_eq!(told(&plan, None), "regraft fit pets --network net --cut b1");
     }
 }

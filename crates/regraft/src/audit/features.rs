@@ -54,7 +54,7 @@ pub(super) fn seen(
         ..FitOptions::new(&options.data)
     };
     let name = options.network.as_deref().unwrap_or(regraft_zoo::DEFAULT);
-    let Gathered { loaded, source, extracted } = gather(name, &fit, dataset, observer)?;
+    let Gathered { loaded, source, extracted, .. } = gather(name, &fit, dataset, observer)?;
     let width = source.cut_len();
     let mut values = vec![0.0; dataset.examples.len() * width];
     let failed: BTreeSet<usize> = extracted.failed.iter().map(|f| f.index).collect();

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use regraft_data::Picture;
 use regraft_net::card::{Channels, Preprocess};
 use regraft_net::lint::{Finding, Severity, norm_distance};
-use regraft_net::{LayerId, Network, Op};
+use regraft_net::{Network, Op};
 use regraft_run::wilson;
 use serde::Serialize;
 
@@ -130,11 +130,7 @@ pub(super) fn tried(
     let truths = classes(network, folder, files, shape.count());
     let soft = matches!(graph.layer(scores).op, Op::Softmax);
     let engine = run::engine(network, &[&graph.layer(scores).name])?;
-    let before_norms: Vec<LayerId> = graph
-        .layers()
-        .filter(|(_, l)| matches!(l.op, Op::BatchNorm { .. }))
-        .filter_map(|(_, l)| l.inputs.first().copied())
-        .collect();
+    let before_norms = run::before_norms(network);
     let ways = usual(&network.card().preprocess);
     let mut all: Vec<Vec<Outcome>> = Vec::new();
     let mut rows = Vec::new();

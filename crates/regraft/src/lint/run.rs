@@ -69,6 +69,12 @@ pub(super) fn engine(network: &Network, outputs: &[&str]) -> Result<Engine, Erro
     Ok(engine)
 }
 
+/// The layers that batch norms read.
+pub(super) fn before_norms(network: &Network) -> Vec<LayerId> {
+    let norms = network.graph().layers().filter(|(_, l)| matches!(l.op, Op::BatchNorm { .. }));
+    norms.filter_map(|(_, l)| l.inputs.first().copied()).collect()
+}
+
 /// What each layer gives on pictures of the network's size, prepared in the way given; with `only`, of
 /// those layers and the input.
 pub(super) fn layers(

@@ -1,10 +1,13 @@
 //! How deep a training may go within a limit of memory.
 
+use regraft_net::Network;
 use regraft_run::Reason;
-use regraft_train::{Asked, Recipe, Table, Unfreeze, need};
+use regraft_train::{Asked, Optimiser, Rates, Recipe, Schedule, Table, Unfreeze, need};
 
-use super::Tuning;
+use super::hidden::with_random_head;
+use super::plan::BATCH;
 use super::start::crown;
+use super::{HeadLayers, Tuning};
 use crate::head::is_head;
 use crate::{Error, Strategy};
 
@@ -28,6 +31,43 @@ fn taken() -> [u64; 2] {
 pub(crate) fn size(bytes: u64) -> String {
     let bytes = bytes as f64;
     if bytes < 1e9 { format!("{:.0} MB", bytes / 1e6) } else { format!("{:.2} GB", bytes / 1e9) }
+}
+
+/// Bytes that this process takes when it trains every layer of `trunk` and a new head on `images` images with
+/// the usual steps, all values kept.
+pub(crate) fn memory_wanted(
+    trunk: &Network,
+    classes: &[String],
+    images: usize,
+) -> Result<u64, Error> {
+    let start = with_random_head(trunk, &HeadLayers::default(), classes, 0)?;
+    let asked = Asked {
+        unfreeze: Unfreeze::All,
+        rates: Rates::Same(1e-3),
+        overrides: Vec::new(),
+        batch_norm: false,
+    };
+    let table = Table::new(&start, &is_head, &asked)?;
+    let (crown, _) = crown(&start, &table)?;
+    let recipe = Recipe {
+        epochs: 1,
+        batch: BATCH,
+        optimiser: Optimiser::SGD,
+        schedule: Schedule::Cosine,
+        warm_up: 0.0,
+        decay: 0.0,
+        anchor: false,
+        smoothing: 0.0,
+        class_weights: None,
+        clip: None,
+        average: None,
+        gradual: false,
+        patience: None,
+        recompute: false,
+        seed: 0,
+    };
+    let [now, most] = taken();
+    Ok(most.max(now + need(&crown, &table, &recipe, images, true)?))
 }
 
 impl Tuning<'_> {

@@ -12,7 +12,7 @@ use crate::head::is_head;
 use crate::{Error, FeatureKind, Strategy};
 
 /// Images of a step, unless told otherwise.
-const BATCH: usize = 32;
+pub(super) const BATCH: usize = 32;
 /// Longest gradient of a step.
 const CLIP: f64 = 5.0;
 /// Changed copies kept of each image, at most.

@@ -1,0 +1,188 @@
+//! Whether the advice was right: the plan and its rivals on parts of the training images left out in turn.
+
+use regraft_probe::{Labels, folds};
+use regraft_train::most_probable;
+use serde::Serialize;
+
+use super::command::line;
+use crate::compare::trained;
+use crate::features::{blocks, choose};
+use crate::fit::{Prepared, prepare};
+use crate::journal::{Log, Rows};
+use crate::{Error, FitOptions, Observer, Progress, Strategy};
+
+/// Parts the training images are cut into; each is left out once.
+const PARTS: usize = 3;
+
+/// How one plan did on the images left out.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlanOutcome {
+    /// The plan as a command.
+    pub command: String,
+    /// Share of the images right when they were left out, 0..=1.
+    pub top1: f64,
+    /// That less the advised plan's.
+    pub gain: f64,
+    /// Standard error of the gain, from the images on which the two differ.
+    pub error: f64,
+}
+
+/// The advice and its rivals, tried.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Verification {
+    /// Training images, each left out once.
+    pub images: usize,
+    /// Parts that were left out in turn.
+    pub parts: usize,
+    /// The advised plan first, then its rivals.
+    pub outcomes: Vec<PlanOutcome>,
+    /// Whether no rival is better by more than a standard error.
+    pub right: bool,
+    /// The place of the plan to take: the advised one unless a rival is clearly better.
+    pub take: usize,
+    /// All of it in a sentence.
+    pub verdict: String,
+}
+
+/// Tries each plan; the first is the advised one.
+pub(super) fn verify(plans: &[FitOptions], observer: &dyn Observer) -> Result<Verification, Error> {
+    let log = Log::new(observer);
+    let mut right: Vec<Vec<bool>> = Vec::new();
+    let mut parts = PARTS;
+    for (i, plan) in plans.iter().enumerate() {
+        let words = line(plan);
+        observer.tell(&Progress::Note(&format!("plan {} of {}: {words}", i + 1, plans.len())));
+        let prepared = prepare(plan, None, &log)?;
+        let (own, of) = left_out(&prepared, plan, i, &log)?;
+        right.push(own);
+        parts = of;
+    }
+    Ok(judged(plans, &right, parts))
+}
+
+/// Whether each training image was right when it was left out, and the number of parts.
+fn left_out(
+    prepared: &Prepared,
+    plan: &FitOptions,
+    index: usize,
+    log: &Log<'_>,
+) -> Result<(Vec<bool>, usize), Error> {
+    let train = &prepared.rows.train;
+    let y: Vec<usize> = train.iter().map(|i| prepared.dataset.examples[*i].label).collect();
+    let labels = Labels::new(&y, prepared.dataset.classes.len())?;
+    let part_of = folds(&labels, PARTS, plan.seed);
+    let parts = part_of.iter().max().map_or(1, |most| most + 1);
+    let mut right = vec![false; train.len()];
+    for part in 0..parts {
+        let (held, learn): (Vec<usize>, Vec<usize>) =
+            (0..train.len()).partition(|i| part_of[*i] == part);
+        let of = |places: &[usize]| places.iter().map(|i| train[*i]).collect();
+        let rows = Rows { train: of(&learn), test: of(&held) };
+        let own = if plan.strategy == Strategy::Probe {
+            probed(prepared, plan, &rows, log)?
+        } else {
+            trained(prepared, plan, &rows, &format!("plan {index} part {part}"), log)?
+        };
+        held.iter().zip(own).for_each(|(i, ok)| right[*i] = ok);
+        if log.observer.stop() {
+            return Err(Error::Interrupted);
+        }
+    }
+    Ok((right, parts))
+}
+
+/// Whether a probe fitted on some rows is right on others.
+fn probed(
+    prepared: &Prepared,
+    plan: &FitOptions,
+    rows: &Rows,
+    log: &Log<'_>,
+) -> Result<Vec<bool>, Error> {
+    let Prepared { dataset, extracted, source, .. } = prepared;
+    let chosen = choose(plan, dataset, extracted, source, rows, log)?;
+    let classes = dataset.classes.len();
+    let mut answers = Vec::new();
+    blocks(extracted, &rows.test, chosen.columns.end, |block| {
+        let logits = chosen.fitted.head.logits_batch(block)?;
+        answers.extend(logits.chunks_exact(classes).map(|row| {
+            let row: Vec<f64> = row.iter().map(|v| f64::from(*v)).collect();
+            most_probable(&row)
+        }));
+        Ok(())
+    })?;
+    let truth = rows.test.iter().map(|i| dataset.examples[*i].label);
+    Ok(answers.into_iter().zip(truth).map(|(answer, label)| answer == label).collect())
+}
+
+fn judged(plans: &[FitOptions], right: &[Vec<bool>], parts: usize) -> Verification {
+    let share =
+        |own: &[bool]| own.iter().filter(|ok| **ok).count() as f64 / own.len().max(1) as f64;
+    let advised = right.first().map(Vec::as_slice).unwrap_or_default();
+    let n = advised.len().max(2) as f64;
+    let outcomes: Vec<PlanOutcome> = plans
+        .iter()
+        .zip(right)
+        .map(|(plan, own)| {
+            let gains =
+                || own.iter().zip(advised).map(|(a, b)| f64::from(i8::from(*a) - i8::from(*b)));
+            let gain = gains().sum::<f64>() / n;
+            let spread = gains().map(|g| (g - gain).powi(2)).sum::<f64>() / (n - 1.0);
+            PlanOutcome { command: line(plan), top1: share(own), gain, error: (spread / n).sqrt() }
+        })
+        .collect();
+    let better = |o: &PlanOutcome| o.gain > o.error && o.gain > 0.0;
+    let take = (0..outcomes.len())
+        .filter(|i| better(&outcomes[*i]))
+        .fold(0, |best, i| if outcomes[i].gain > outcomes[best].gain { i } else { best });
+    let points = |x: f64| format!("{:.1}", 100.0 * x);
+    let images = advised.len();
+    let verdict = if take == 0 {
+        let closest = outcomes.iter().skip(1).max_by(|a, b| a.gain.total_cmp(&b.gain));
+        let rival = closest.map_or_else(String::new, |o| {
+            format!(
+                "; the better of its rivals {:+.1} ± {} points",
+                100.0 * o.gain,
+                points(o.error)
+            )
+        });
+        let own = outcomes.first().map_or(0.0, |o| o.top1);
+        format!(
+            "the advice was right: {} % of {images} images left out{rival}, no clear difference or worse",
+            points(own)
+        )
+    } else {
+        let o = &outcomes[take];
+        format!(
+            "the advice was wrong: a rival is {} ± {} points better on {images} images left out",
+            points(o.gain),
+            points(o.error)
+        )
+    };
+    Verification { images, parts, right: take == 0, take, outcomes, verdict }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rival_counts_as_better_only_by_more_than_luck() {
+        let plans = [FitOptions::new("a"), FitOptions::new("a"), FitOptions::new("a")];
+        let of = |from: usize, to: usize| (0..100).map(|i| i >= from && i < to).collect();
+        let judged = |right: [Vec<bool>; 3]| judged(&plans, &right, 3);
+        // One image more of a hundred is luck; ten are not.
+        let luck = judged([of(0, 80), of(0, 81), of(0, 70)]);
+        assert!(luck.right && luck.take == 0, "{luck:?}");
+        assert!(
+            luck.verdict.contains("80.0 %") && luck.verdict.contains("+1.0 ± 1.0"),
+            "{}",
+            luck.verdict
+        );
+        let wrong = judged([of(0, 80), of(0, 85), of(0, 90)]);
+        assert!(!wrong.right && wrong.take == 2, "{wrong:?}");
+        assert!(wrong.verdict.contains("10.0 ± 3.0 points better"), "{}", wrong.verdict);
+        // As many right, but others: nobody is better.
+        let other = judged([of(0, 80), of(20, 100), of(0, 80)]);
+        assert!(other.right, "{other:?}");
+    }
+}

@@ -1,0 +1,212 @@
+//! Advice against outcome: what `regraft advise` says of many tasks, and what every plan then gave.
+
+mod page;
+mod score;
+
+use std::fmt;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use self::score::{Seed, Tried};
+use crate::bench::{build, parse, said};
+use crate::{Error, Workspace};
+
+/// The network that is taken when nobody names one.
+const DEFAULT: &str = "efficientnet-lite0";
+
+/// Plans that are tried with the advised network beside what is advised, its rivals, and a probe at each depth.
+const PLANS: [&str; 6] = [
+    "",
+    "--features logits",
+    "--strategy lp-ft",
+    "--strategy lp-ft --unfreeze last:1 --rates 2:4:6",
+    "--strategy lp-ft --unfreeze all --rates 2:4:6",
+    "--strategy lp-ft --unfreeze all",
+];
+
+/// What to study.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Study {
+    /// A folder of tables `NAME-sSEED.csv`, as `fixtures/make/study_sets.py` makes them.
+    pub tasks: PathBuf,
+    /// Where outcomes are kept: a study goes on where it stopped.
+    pub outcomes: PathBuf,
+    /// A regraft; built in release when not given.
+    pub regraft: Option<PathBuf>,
+    /// The page to write.
+    pub page: PathBuf,
+}
+
+/// One task with one seed.
+struct Task<'a> {
+    regraft: &'a Path,
+    table: PathBuf,
+    outcomes: PathBuf,
+}
+
+/// Runs what has no outcome yet, and writes the page.
+pub fn study(
+    workspace: &Workspace,
+    study: &Study,
+    out: &mut dyn Write,
+    progress: &mut dyn Write,
+) -> Result<(), Error> {
+    let regraft = match &study.regraft {
+        Some(path) => path.clone(),
+        None => build(workspace, &["--package", "regraft-cli"], "regraft", progress)?,
+    };
+    let mut seeds = Vec::new();
+    for table in tables(&study.tasks)? {
+        let name = table.file_stem().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        // Nobody to tell when stderr is gone.
+        let _ = writeln!(progress, "{name}");
+        let outcomes = study.outcomes.join(&name);
+        fs::create_dir_all(&outcomes).map_err(Error::file("make", &outcomes))?;
+        seeds.push(Task { regraft: &regraft, table, outcomes }.all(&name)?);
+    }
+    let tasks = score::tasks(&seeds);
+    let text = page::page(&tasks, &seeds);
+    write(&study.page, &text)?;
+    writeln!(out, "{}", page::summary(&tasks)).map_err(Error::output)
+}
+
+/// The tables of a folder, those with the fewest rows first.
+fn tables(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut tables = Vec::new();
+    for entry in fs::read_dir(folder).map_err(Error::file("read", folder))? {
+        let path = entry.map_err(Error::file("read", folder))?.path();
+        if path.extension().is_some_and(|e| e == "csv") {
+            let text = fs::read_to_string(&path).map_err(Error::file("read", &path))?;
+            let train = text.lines().filter(|l| l.ends_with(",train")).count();
+            tables.push((train, path));
+        }
+    }
+    if tables.is_empty() {
+        return Err(Error::NoTables { folder: folder.to_owned() });
+    }
+    tables.sort();
+    Ok(tables.into_iter().map(|(_, path)| path).collect())
+}
+
+impl Task<'_> {
+    /// The advice, and the outcome of every plan.
+    fn all(&self, name: &str) -> Result<Seed, Error> {
+        let text = said(
+            Command::new(self.regraft).arg("advise").arg(&self.table).args(["--json", "--quiet"]),
+            &format!("the advice for {name}"),
+        )?;
+        let advice = parse(&text, "regraft advise")?;
+        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let network = word(&advice["network"]);
+        let words = |line: &Value| plan(line, &network);
+        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        let mut ranking = Vec::new();
+        for candidate in list(&advice["candidates"]) {
+            let other = word(&candidate["network"]);
+            let combined = candidate["combined"].as_f64().unwrap_or_default();
+            ranking.push((other.clone(), combined, self.fit(&other, "")?));
+        }
+        let mut plans: Vec<String> = vec![words(&advice["command"])];
+        plans.extend(list(&advice["rivals"]).iter().map(words));
+        let mut depths = list(&advice["facts"]["depths"]);
+        depths.pop();
+        plans.extend(depths.iter().map(|d| format!("--cut {}", word(&d["cut"]))));
+        plans.extend(PLANS.map(str::to_owned));
+        let mut tried: Vec<Tried> = Vec::new();
+        for plan in plans {
+            if !tried.iter().any(|t| t.plan == plan) {
+                let top1 = self.fit(&network, &plan)?;
+                tried.push(Tried { plan, top1 });
+            }
+        }
+        let reasons = list(&advice["advice"]["reasons"]);
+        let strategy = reasons.iter().find(|r| word(&r["choice"]).starts_with("strategy"));
+        let images = advice["of"].as_u64().unwrap_or_default();
+        Ok(Seed {
+            task: name.rsplit_once("-s").map_or(name, |(task, _)| task).to_owned(),
+            images,
+            classes: advice["classes"].as_u64().unwrap_or_default(),
+            rule: strategy.map_or_else(String::new, |r| word(&r["rule"])),
+            network,
+            default: self.fit(DEFAULT, "")?,
+            ranking,
+            tried,
+        })
+    }
+
+    /// Test accuracy of a plan, 0 to 1, from its file or by running it.
+    fn fit(&self, network: &str, plan: &str) -> Result<f64, Error> {
+        let words: Vec<&str> =
+            ["--network", network].into_iter().chain(plan.split_whitespace()).collect();
+        let name = words.join("_").replace(['/', '*'], "_");
+        let kept = self.outcomes.join(format!("{name}.json"));
+        if let Ok(text) = fs::read_to_string(&kept) {
+            return top1(&parse(&text, "an outcome that was kept")?);
+        }
+        let folder = self.outcomes.join("run");
+        let what = format!("{} {}", self.table.display(), words.join(" "));
+        let text = said(
+            Command::new(self.regraft)
+                .arg("fit")
+                .arg(&self.table)
+                .args(["--json", "--quiet", "--out"])
+                .arg(&folder)
+                .args(&words),
+            &what,
+        )?;
+        let test = parse(&text, &what)?["test"].clone();
+        let outcome = json!({ "test": { "top1": test["top1"], "images": test["images"], "ece": test["ece"] } });
+        let top1 = top1(&outcome)?;
+        fs::remove_dir_all(&folder).map_err(Error::file("remove", &folder))?;
+        write(&kept, &outcome.to_string())?;
+        Ok(top1)
+    }
+}
+
+/// Writes a file whole: beside its place first.
+fn write(path: &Path, text: &str) -> Result<(), Error> {
+    let beside = path.with_extension("part");
+    let mut file = fs::File::create(&beside).map_err(Error::file("write", &beside))?;
+    file.write_all(text.as_bytes()).map_err(Error::file("write", &beside))?;
+    fs::rename(&beside, path).map_err(Error::file("write", path))
+}
+
+fn top1(outcome: &Value) -> Result<f64, Error> {
+    outcome["test"]["top1"].as_f64().ok_or_else(|| Error::Json {
+        what: "an outcome".to_owned(),
+        wanted: "the number `test.top1`".to_owned(),
+        given: outcome.to_string(),
+    })
+}
+
+/// What a command of the advice has behind its network.
+fn plan(line: &Value, network: &str) -> String {
+    let line = line.as_str().unwrap_or_default();
+    let after = line.split_once(&format!("--network {network}")).map_or("", |(_, rest)| rest);
+    after.trim().to_owned()
+}
+
+/// Percent with one digit.
+struct Percent(f64);
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1}", 100.0 * self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_is_what_stands_behind_the_network() {
+        let line = json!("regraft fit a.csv --network net --strategy lp-ft --unfreeze all");
+        assert_eq!(plan(&line, "net"), "--strategy lp-ft --unfreeze all");
+        assert_eq!(plan(&json!("regraft fit a.csv --network net"), "net"), "");
+    }
+}

@@ -1,0 +1,109 @@
+//! The page of the study.
+
+use std::fmt::Write;
+
+use super::Percent;
+use super::score::{Seed, Task, mean};
+
+/// The figures that the study is about, in lines.
+pub(super) fn summary(tasks: &[Task]) -> String {
+    let of = |f: &dyn Fn(&Task) -> f64| mean(tasks.iter().map(f)).unwrap_or(f64::NAN);
+    let worst = tasks.iter().map(|t| t.default - t.advised).fold(f64::NEG_INFINITY, f64::max);
+    let tau = mean(tasks.iter().filter_map(|t| t.tau)).unwrap_or(f64::NAN);
+    let points = |x: f64| Percent(x).to_string();
+    [
+        format!("- {} tasks", tasks.len()),
+        format!("- mean regret of the advised plan: {} points", points(of(&|t| t.regret))),
+        format!(
+            "- most that the advised plan is below the default probe: {} points",
+            points(worst)
+        ),
+        format!(
+            "- mean gain on the default probe: {} points",
+            points(of(&|t| t.advised - t.default))
+        ),
+        format!(
+            "- mean points lost by the choice of the network: {}",
+            points(of(&|t| t.network.1))
+        ),
+        format!("- mean weighted Kendall's tau of scores and accuracies of probes: {tau:.2}"),
+    ]
+    .join("\n")
+}
+
+/// All of it.
+pub(super) fn page(tasks: &[Task], seeds: &[Seed]) -> String {
+    let mut text = String::from(HEAD);
+    text.push_str(&summary(tasks));
+    text.push_str(
+        "\n\n## Tasks\n\n| task | images | classes | network | plan | advised | default | best in hindsight | \
+         regret | network lost | tau |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for t in tasks {
+        let tau = t.tau.map_or_else(|| "-".to_owned(), |v| format!("{v:.2}"));
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} | {} | {} ({}) | {} | {} ({}) | {tau} |",
+            t.name,
+            t.images,
+            t.classes,
+            t.networks.join(", "),
+            t.plans.iter().map(|p| short(p)).collect::<Vec<_>>().join("; "),
+            Percent(t.advised),
+            Percent(t.default),
+            Percent(t.best.1),
+            short(&t.best.0),
+            Percent(t.regret),
+            Percent(t.network.1),
+            t.network.0,
+        );
+    }
+    text.push_str(
+        "\n## Rules\n\n| rule that decided the strategy | times | mean regret |\n|---|---|---|\n",
+    );
+    let mut rules: Vec<&str> = seeds.iter().map(|s| s.rule.as_str()).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    for rule in rules {
+        let own: Vec<&Seed> = seeds.iter().filter(|s| s.rule == rule).collect();
+        let regret = mean(own.iter().map(|s| {
+            let task = tasks.iter().find(|t| t.name == s.task);
+            let best = task.map_or(f64::NAN, |t| of_seed(s, &t.best.0));
+            best - s.tried.first().map_or(f64::NAN, |t| t.top1)
+        }));
+        let regret = Percent(regret.unwrap_or(f64::NAN));
+        let _ = writeln!(text, "| {rule} | {} | {regret} |", own.len());
+    }
+    text
+}
+
+/// What a task's best plan gave with this seed; the advised one's where that is the best.
+fn of_seed(seed: &Seed, plan: &str) -> f64 {
+    let found = seed.tried.iter().find(|t| t.plan == plan).or(seed.tried.first());
+    found.map_or(f64::NAN, |t| t.top1)
+}
+
+/// A plan in few words.
+fn short(plan: &str) -> String {
+    if plan.is_empty() {
+        return "probe".to_owned();
+    }
+    plan.replace("--strategy ", "").replace("--", "")
+}
+
+const HEAD: &str = "\
+# Advice against outcome
+
+Made by `cargo xtask advice-study` with tasks of `fixtures/make/study_sets.py`; not edited by hand.
+
+Each task is a set with so many training images of each class, drawn anew for each seed; figures are test
+accuracies in percent, means over seeds. *Default* is a probe of the default network. *Best in hindsight* is the
+best of the plans tried with the advised network: the advised one, its two rivals, a probe on the features, on
+lower depths and on the output probabilities, and training of the last block, the last third, or all of it, with
+rates 2:4:6 and with those that `fit` takes by itself. The best of many measured figures is too high by some luck,
+so that regret is too. *Network lost* is what the best network's probe has over that of the network taken. *Tau* is
+the weighted rank correlation of the networks' combined scores, from training images alone, and the test accuracy of
+their probes. Training from scratch is not among the plans: `regraft compare` measures it.
+
+";
