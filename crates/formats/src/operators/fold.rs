@@ -5,12 +5,13 @@ use std::rc::Rc;
 use regraft_tensor::Shape;
 
 use super::OnnxFault;
-use super::consts::{Const, Data, Store};
+use super::consts::{Const, Data, Numbers, Store};
 use super::curve::Binary;
 use super::ir::{Node, Setting};
 
 pub(super) mod elementwise;
 pub(super) mod moves;
+mod product;
 mod scatter;
 
 /// Most axes of a value.
@@ -83,8 +84,20 @@ pub(super) struct Fold<'n, 'a, 's, 'p> {
 }
 
 impl<'a> Fold<'_, 'a, '_, '_> {
-    /// The outputs of the node.
+    /// The outputs of the node. What was needed on the way is given back, and what they hold once they
+    /// are dropped.
     pub(super) fn run(&mut self) -> Folded<'a> {
+        let before = self.store.budget.spent();
+        let mut made = self.folded()?;
+        let budget = &self.store.budget;
+        for output in made.iter_mut().flatten() {
+            output.hold(budget);
+        }
+        drop(budget.held(budget.spent().saturating_sub(before)));
+        Ok(made)
+    }
+
+    fn folded(&mut self) -> Folded<'a> {
         let made = match &*self.node.op {
             "Constant" => self.constant()?,
             "Identity" | "Dropout" => self.input(0)?.clone(),
@@ -103,6 +116,8 @@ impl<'a> Fold<'_, 'a, '_, '_> {
             "Expand" => self.expand()?,
             "Range" => self.range()?,
             "ConstantOfShape" => self.constant_of_shape()?,
+            "MatMul" | "Gemm" => self.product()?,
+            "BatchNormalization" => self.norm()?,
             "Add" => self.arithmetic(Binary::Add)?,
             "Sub" => self.arithmetic(Binary::Sub)?,
             "Mul" => self.arithmetic(Binary::Mul)?,
@@ -146,7 +161,7 @@ impl<'a> Fold<'_, 'a, '_, '_> {
     }
 
     /// Integers of an input that may be there.
-    pub(super) fn ints(&mut self, i: usize) -> Result<Option<Rc<Vec<i64>>>, Trouble> {
+    pub(super) fn ints(&mut self, i: usize) -> Result<Option<Rc<Numbers<i64>>>, Trouble> {
         match self.inputs.get(i) {
             Some(Some(input)) => Ok(Some(input.ints(self.store)?)),
             Some(None) | None => Ok(None),
@@ -199,7 +214,9 @@ impl<'a> Fold<'_, 'a, '_, '_> {
         let data = if truth {
             let values = input.floats(self.store)?;
             self.store.budget.numbers(2 * values.len(), "constants")?;
-            Data::Ints(Rc::new(values.iter().map(|v| i64::from(*v != 0.0)).collect()))
+            Data::Ints(Rc::new(
+                values.iter().map(|v| i64::from(*v != 0.0)).collect::<Vec<_>>().into(),
+            ))
         } else if float {
             Data::Floats(input.floats(self.store)?)
         } else {

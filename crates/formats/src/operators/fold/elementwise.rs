@@ -251,7 +251,7 @@ impl<'a> Fold<'_, 'a, '_, '_> {
         let scales = scale.floats(self.store)?;
         let zeros = match self.maybe(2).cloned() {
             Some(zero) => zero.floats(self.store)?,
-            None => Rc::new(vec![0.0; scales.len()]),
+            None => Rc::new(vec![0.0; scales.len()].into()),
         };
         let axis = if scales.len() == 1 {
             0
@@ -269,7 +269,11 @@ impl<'a> Fold<'_, 'a, '_, '_> {
             let at = i / inner.max(1) % scales.len();
             *v = (*v - zeros[at]) * scales[at];
         }
-        Ok(Const { dims: x.dims.clone(), data: Data::Floats(Rc::new(values)), origin: x.origin })
+        Ok(Const {
+            dims: x.dims.clone(),
+            data: Data::Floats(Rc::new(values.into())),
+            origin: x.origin,
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::elementwise::{broadcast, places, strided};
 use super::{Fold, MAX_RANK, Trouble, axis_of, reshape_dims, wanted};
-use crate::operators::consts::{Const, Data};
+use crate::operators::consts::{Const, Data, Numbers};
 use crate::operators::ir::Setting;
 
 /// A part of an axis: first step, count, distance.
@@ -110,10 +110,10 @@ impl<'a> Fold<'_, 'a, '_, '_> {
         let mut walk = order.walk(&dims);
         let data = if float {
             let values = x.floats(self.store)?;
-            Data::Floats(Rc::new(walk.gather(&values, len)))
+            Data::Floats(Rc::new(walk.gather(&values, len).into()))
         } else {
             let values = x.ints(self.store)?;
-            Data::Ints(Rc::new(walk.gather(&values, len)))
+            Data::Ints(Rc::new(walk.gather(&values, len).into()))
         };
         Ok(Const { dims, data, origin: x.origin })
     }
@@ -136,11 +136,11 @@ impl<'a> Fold<'_, 'a, '_, '_> {
         self.room(&dims, 2)?;
         let outer: usize = dims[..axis].iter().product();
         if inputs.iter().any(Const::is_float) {
-            let parts: Vec<Rc<Vec<f32>>> =
+            let parts: Vec<Rc<Numbers<f32>>> =
                 inputs.iter().map(|c| c.floats(self.store)).collect::<Result<_, _>>()?;
             return Ok(Const::floats_of(dims, joined(&parts, outer)));
         }
-        let parts: Vec<Rc<Vec<i64>>> =
+        let parts: Vec<Rc<Numbers<i64>>> =
             inputs.iter().map(|c| c.ints(self.store)).collect::<Result<_, _>>()?;
         Ok(Const::ints_of(dims, joined(&parts, outer)))
     }
@@ -342,7 +342,7 @@ pub(in crate::operators) fn split_sizes(
     (sizes.len() == count && sum == size).then_some(sizes)
 }
 
-fn joined<T: Copy>(parts: &[Rc<Vec<T>>], outer: usize) -> Vec<T> {
+fn joined<T: Copy>(parts: &[Rc<Numbers<T>>], outer: usize) -> Vec<T> {
     let mut all = Vec::with_capacity(parts.iter().map(|p| p.len()).sum());
     for i in 0..outer {
         for part in parts {

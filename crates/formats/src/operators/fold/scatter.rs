@@ -22,11 +22,11 @@ impl<'a> Fold<'_, 'a, '_, '_> {
         let data = if float {
             let mut values = x.floats(self.store)?.to_vec();
             written(&mut values, &updates.floats(self.store)?, &starts, part);
-            Data::Floats(Rc::new(values))
+            Data::Floats(Rc::new(values.into()))
         } else {
             let mut values = x.ints(self.store)?.to_vec();
             written(&mut values, &updates.ints(self.store)?, &starts, part);
-            Data::Ints(Rc::new(values))
+            Data::Ints(Rc::new(values.into()))
         };
         Ok(Const { dims: x.dims, data, origin: None })
     }
@@ -40,9 +40,9 @@ impl<'a> Fold<'_, 'a, '_, '_> {
         let (starts, part, dims) = self.indexed(&x, &index)?;
         self.room(&dims, 2)?;
         let data = if x.is_float() {
-            Data::Floats(Rc::new(read(&x.floats(self.store)?, &starts, part)))
+            Data::Floats(Rc::new(read(&x.floats(self.store)?, &starts, part).into()))
         } else {
-            Data::Ints(Rc::new(read(&x.ints(self.store)?, &starts, part)))
+            Data::Ints(Rc::new(read(&x.ints(self.store)?, &starts, part).into()))
         };
         Ok(Const { dims, data, origin: x.origin })
     }
