@@ -332,7 +332,9 @@ fn plain(op: &Op) -> Plain {
             forth.iter().enumerate().for_each(|(to, from)| back[*from] = to);
             Plain::Rearrange([forth, back])
         }
-        Op::Attention { heads, biases } => Plain::Attention { heads: *heads, biases: *biases != 0 },
+        Op::Attention { heads, biases, talking } => {
+            Plain::Attention { heads: *heads, biases: *biases != 0, talking: *talking }
+        }
         Op::Token { index } => Plain::Token(*index),
         Op::Input { .. }
         | Op::Conv2d(_)

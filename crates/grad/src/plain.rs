@@ -88,11 +88,15 @@ impl Tape {
                 let places = Rearrange::new(forth, x.1, map);
                 each(n, x, (y, map), |(x, _), y| places.run(Slice::F32(x), SliceMut::F32(y)));
             }
-            Plain::Attention { heads, biases } => {
-                let biases = if *biases { role("position")? } else { &[] };
-                let attention = Attention { heads: *heads, biases };
-                each(n, x, (y, map), |(x, from), y| {
-                    attention.run(alone, Slice::F32(x), from, SliceMut::F32(y), map);
+            Plain::Attention { .. } => {
+                let attention = self.attention(layer, plain)?;
+                let all: Vec<_> = inputs.iter().map(|input| self.value(*input)).collect();
+                y.par_chunks_exact_mut(map.len()).enumerate().for_each(|(i, y)| {
+                    let own = all
+                        .iter()
+                        .map(|&(x, from)| (Slice::F32(&x[i * from.len()..][..from.len()]), from));
+                    let own: Vec<_> = own.collect();
+                    attention.run(alone, &own, SliceMut::F32(y), map);
                 });
             }
         }
@@ -123,13 +127,15 @@ impl Tape {
                 self.product_back(unit, dy, gradients);
                 return Ok(());
             }
+            Plain::Attention { .. } => {
+                return self.attention_back(unit, plain, dy, gradients, params);
+            }
             Plain::Tokens { .. }
             | Plain::Move(_)
             | Plain::Slice(_)
             | Plain::Shuffle(_)
             | Plain::Token(_)
-            | Plain::Rearrange(_)
-            | Plain::Attention { .. } => self.buffers.take(&self.values[input].gradient, self.room),
+            | Plain::Rearrange(_) => self.buffers.take(&self.values[input].gradient, self.room),
         };
         if let Plain::Tokens { first } = plain {
             let [token, position] = tokens_backward(n, *first, dy.of(n), dx.own(n));
@@ -140,8 +146,6 @@ impl Tape {
                     insert(params, format!("{}.{role}", unit.layer), &shape, values);
                 }
             }
-        } else if let Plain::Attention { heads, biases } = plain {
-            self.attention_back(unit, (*heads, *biases), dy.of(n), &mut dx, params)?;
         } else if let Some((dx, to)) = dx.own(n) {
             let back = |by: [isize; 2], dx: &mut [f32]| {
                 each(n, dy.of(n), (dx, to), |(dy, from), dx| {
@@ -247,32 +251,52 @@ impl Tape {
         Ok(dy)
     }
 
+    /// Attention with what its layer learned.
+    fn attention(&self, layer: &str, plain: &Plain) -> Result<Attention<'_>, GradError> {
+        let Plain::Attention { heads, biases, talking } = *plain else {
+            unreachable!("only attention asks")
+        };
+        let role = |role: &str| self.param(&format!("{layer}.{role}"));
+        let biases = if biases { role("position")? } else { &[] };
+        let talking = if talking { Some([role("products")?, role("shares")?]) } else { None };
+        Ok(Attention { heads, biases, talking })
+    }
+
     fn attention_back(
-        &self,
+        &mut self,
         unit: &Unit,
-        (heads, biases): (usize, bool),
-        dy: (&[f32], &Map),
-        dx: &mut Gradient,
+        plain: &Plain,
+        dy: Gradient,
+        gradients: &mut [Option<Gradient>],
         params: &mut BTreeMap<String, Tensor>,
     ) -> Result<(), GradError> {
-        let (n, input) = (self.images, unit.inputs[0]);
-        let name = format!("{}.position", unit.layer);
-        let attention = Attention { heads, biases: if biases { self.param(&name)? } else { &[] } };
-        // Biases that learn above what is frozen: the gradient of what is frozen is thrown away.
-        let own = self.values[input].gradient;
-        let mut scratch = Vec::new();
-        let to = match dx.own(n) {
-            Some(to) => to,
-            None if unit.tuned => {
-                scratch.resize(n * own.len(), 0.0);
-                (&mut scratch[..], &own)
-            }
-            None => return Ok(()),
-        };
-        let t = own.height;
-        let back = attention.backward((self.isa, team()), n, self.value(input), dy, to);
+        let n = self.images;
+        let mut all = Vec::with_capacity(unit.inputs.len());
+        for input in &unit.inputs {
+            all.push(self.buffers.take(&self.values[*input].gradient, self.room));
+        }
+        let values: Vec<_> = unit.inputs.iter().map(|input| self.value(*input)).collect();
+        let tokens = [self.values[unit.output].map.height, values[values.len() - 1].1.height];
+        let mut dx: Vec<_> = all.iter_mut().map(|dx| dx.own(n)).collect();
+        let attention = self.attention(&unit.layer, plain)?;
+        let on = (self.isa, team());
+        let got = attention.backward(on, n, &values, dy.of(n), &mut dx);
         if unit.tuned {
-            insert(params, name, &[back.len() / (t * t), t, t], back);
+            let [s, t] = tokens;
+            let heads = attention.heads;
+            let name = |role: &str| format!("{}.{role}", unit.layer);
+            if attention.talking.is_some() {
+                for (role, values) in ["products", "shares"].into_iter().zip(got.talking) {
+                    insert(params, name(role), &[heads, heads + 1], values);
+                }
+            } else {
+                let count = got.biases.len() / (s * t);
+                insert(params, name("position"), &[count, s, t], got.biases);
+            }
+        }
+        self.buffers.give(dy);
+        for (input, dx) in unit.inputs.iter().zip(all) {
+            self.give(*input, dx, gradients);
         }
         Ok(())
     }

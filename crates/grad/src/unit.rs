@@ -74,6 +74,7 @@ pub(crate) enum Plain {
     Attention {
         heads: usize,
         biases: bool,
+        talking: bool,
     },
     Token(usize),
 }
@@ -107,6 +108,7 @@ impl Work {
             }
             Self::Plain(Plain::Tokens { .. }) => &["token", "position"],
             Self::Plain(Plain::Attention { biases: true, .. }) => &["position"],
+            Self::Plain(Plain::Attention { talking: true, .. }) => &["products", "shares"],
             Self::Input
             | Self::Clamp
             | Self::Plain(
@@ -117,7 +119,7 @@ impl Work {
                 | Plain::Slice(_)
                 | Plain::Shuffle(_)
                 | Plain::Rearrange(_)
-                | Plain::Attention { biases: false, .. }
+                | Plain::Attention { biases: false, talking: false, .. }
                 | Plain::Token(_),
             )
             | Self::MaxPool(_)

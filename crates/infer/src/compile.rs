@@ -240,12 +240,12 @@ impl Compiler<'_> {
                 let (from, to) = (&maps[inputs[0]], &maps[output]);
                 Work::Rearrange(Rearrange::new(&places, from, to))
             }
-            Op::Attention { heads, biases } => {
-                let biases = match biases {
-                    0 => vec![],
-                    _ => self.param(node.main, "position")?.to_vec(),
-                };
-                Work::Attention { heads: *heads, biases }
+            Op::Attention { heads, biases, talking } => {
+                let param = |role| self.param(node.main, role).map(<[f32]>::to_vec);
+                let biases = if *biases == 0 { vec![] } else { param("position")? };
+                let talking =
+                    if *talking { Some([param("products")?, param("shares")?]) } else { None };
+                Work::Attention { heads: *heads, biases, talking }
             }
             Op::Token { index } => Work::Token(*index),
             Op::MaxPool(w) => Work::MaxPool(pool(w)),

@@ -87,6 +87,7 @@ pub(crate) enum Work {
     Attention {
         heads: usize,
         biases: Vec<f32>,
+        talking: Option<[Vec<f32>; 2]>,
     },
     Token(usize),
     MaxPool(Pool),
@@ -166,8 +167,10 @@ impl Step {
                 Tokens { first, position }.run(x, from, out, map);
             }
             Work::Rearrange(places) => places.run(x, out),
-            Work::Attention { heads, biases } => {
-                Attention { heads: *heads, biases }.run((isa, team), x, from, out, map);
+            Work::Attention { heads, biases, talking } => {
+                let talking = talking.as_ref().map(|both| both.each_ref().map(|m| &m[..]));
+                let inputs: Vec<_> = self.inputs.iter().map(|v| value(*v)).collect();
+                Attention { heads: *heads, biases, talking }.run((isa, team), &inputs, out, map);
             }
             // Its row of the sequence becomes the first.
             Work::Token(index) => moved([-(*index as isize), 0], x, from, out, map),

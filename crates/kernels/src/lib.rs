@@ -14,6 +14,7 @@
 )]
 
 mod aligned;
+mod attention;
 mod backward;
 mod conv;
 mod curve;
@@ -36,6 +37,7 @@ mod tokens;
 mod winograd;
 
 pub use aligned::Aligned;
+pub use attention::{Attention, AttentionGradients};
 pub use backward::conv_input::ConvInput;
 pub use backward::conv_weight::ConvWeight;
 pub use backward::depthwise_weight::depthwise_weight;
@@ -59,7 +61,7 @@ pub use prelu::{prelu, prelu_backward};
 pub use rearrange::Rearrange;
 pub use slice::{Kind, Slice, SliceMut};
 pub use team::{Each, Team};
-pub use tokens::{Attention, Tokens, tokens_backward};
+pub use tokens::{Tokens, tokens_backward};
 pub use winograd::Winograd;
 
 /// Channels are stored in multiples of this.

@@ -209,7 +209,9 @@ fn one(name: &str, op: &Op, inputs: &[&LayerFacts]) -> Result<LayerFacts, NetErr
         Op::Mul => mul(&at),
         Op::Tokens { first } => sequences::tokens(&at, *first),
         Op::Rearrange(how) => sequences::rearrange(&at, how),
-        Op::Attention { heads, biases } => sequences::attention(&at, *heads, *biases),
+        Op::Attention { heads, biases, talking } => {
+            sequences::attention(&at, *heads, *biases, *talking)
+        }
         Op::Token { index } => sequences::token(&at, *index),
         Op::Relu | Op::Relu6 | Op::Softmax | Op::Dropout { .. } | Op::Identity => {
             Ok(at.plain(inputs[0].shape.clone()))

@@ -183,6 +183,7 @@ fn check_arity(layer: &str, op: &Op, got: usize) -> Result<(), NetError> {
         Op::Input { .. } => (got == 0, "none"),
         Op::Add | Op::Concat => (got >= 1, "at least 1"),
         Op::Mul => (got == 2, "2"),
+        Op::Attention { .. } => (got == 1 || got == 3, "1 or 3"),
         Op::Conv2d(_)
         | Op::BatchNorm { .. }
         | Op::Relu
@@ -197,7 +198,6 @@ fn check_arity(layer: &str, op: &Op, got: usize) -> Result<(), NetError> {
         | Op::Pad { .. }
         | Op::Tokens { .. }
         | Op::Rearrange(_)
-        | Op::Attention { .. }
         | Op::Token { .. }
         | Op::MaxPool(_)
         | Op::AvgPool { .. }

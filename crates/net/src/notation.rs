@@ -139,12 +139,12 @@ fn settings(op: &Op, text: &mut String) {
             let order: Vec<String> = how.order.iter().map(ToString::to_string).collect();
             write!(text, " view={view} order={} to={}", order.join(","), how.to)
         }
-        Op::Attention { heads, biases } => {
+        Op::Attention { heads, biases, talking } => {
             let _ = write!(text, " heads={heads}");
             if *biases != 0 {
                 let _ = write!(text, " biases={biases}");
             }
-            Ok(())
+            text.write_str(if *talking { " talking=yes" } else { "" })
         }
         Op::Token { index } => write!(text, " index={index}"),
         Op::Activate(_)
@@ -321,6 +321,7 @@ fn operation(word: &str, keys: &mut Keys<'_>, plain: &mut Vec<&str>) -> Result<O
         "attention" => Op::Attention {
             heads: keys.number("heads", None)?,
             biases: keys.number("biases", Some(0))?,
+            talking: keys.yes("talking", false)?,
         },
         "token" => Op::Token { index: keys.number("index", Some(0))? },
         "max_pool" => Op::MaxPool(keys.window()?),

@@ -366,15 +366,22 @@ pub enum Op {
     /// channels and places about (Tolstikhin et al. 2021, section 2), makes a map of a sequence, windows
     /// of a map (Liu et al. 2021, section 3.2).
     Rearrange(Rearrange),
-    /// Attention over each column of `[3·D, T, W]`, queries, keys and values one after another, to
-    /// `[D, T, W]` (Vaswani et al. 2017, section 3.2). A sequence is one column; windows are several.
+    /// Attention over each column (Vaswani et al. 2017, section 3.2). A sequence is one column; windows are
+    /// several. Of one input `[3·D, T, W]`, queries, keys and values one after another, to `[D, T, W]`;
+    /// or of three, queries `[E, S, W]`, keys `[E, T, W]`, values `[D, T, W]`, to `[D, S, W]`: other
+    /// tokens ask than answer (Touvron et al. 2021, "Going deeper with Image Transformers", section 3).
+    /// Queries may be a vector `[E]`, one token; then `[D]` comes out.
     Attention {
-        /// Heads; divides `D`.
+        /// Heads; divides `D` and `E`.
         heads: usize,
-        /// Learned numbers that are added to the scaled products before the softmax, `[biases, T, T]`:
+        /// Learned numbers that are added to the scaled products before the softmax, `[biases, S, T]`:
         /// none (0), for each head, or for each head of each column, columns first (Liu et al. 2021,
         /// equation 4).
         biases: usize,
+        /// Whether learned matrices mix the heads' products before the softmax and their shares behind it,
+        /// `[heads, heads + 1]` each: for each head that comes out a factor of each that goes in, and what
+        /// is added (Shazeer et al. 2020, section 3). Not together with biases.
+        talking: bool,
     },
     /// One token of a sequence, `[D, T, 1]` to `[D]`.
     Token {

@@ -14,6 +14,10 @@ pub enum Role {
     Token,
     /// Added to the tokens of a sequence, each its own; learned.
     Position,
+    /// Mixes the products of queries and keys of attention's heads; learned.
+    Products,
+    /// Mixes what attention's heads take of each token; learned.
+    Shares,
     /// Mean of a norm, gathered from data, not learned.
     RunningMean,
     /// Variance of a norm, gathered from data, not learned.
@@ -28,6 +32,8 @@ impl Role {
             Role::Bias => "bias",
             Role::Token => "token",
             Role::Position => "position",
+            Role::Products => "products",
+            Role::Shares => "shares",
             Role::RunningMean => "running_mean",
             Role::RunningVar => "running_var",
         }
@@ -36,7 +42,12 @@ impl Role {
     /// Whether training by gradient changes it.
     pub fn learned(self) -> bool {
         match self {
-            Role::Weight | Role::Bias | Role::Token | Role::Position => true,
+            Role::Weight
+            | Role::Bias
+            | Role::Token
+            | Role::Position
+            | Role::Products
+            | Role::Shares => true,
             Role::RunningMean | Role::RunningVar => false,
         }
     }

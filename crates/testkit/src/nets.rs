@@ -174,6 +174,36 @@ const NETWORKS: &[(&str, &str)] = &[
          -> head",
     ),
     (
+        "attention of other tokens than those that answer, of one token, with heads mixed",
+        "image = input 3x12x8
+         patches = conv2d image out=12 size=2 stride=2 bias=yes
+         tokens = tokens patches first=1
+         few = conv2d patches out=8 size=2 stride=2 bias=yes
+         asks = rearrange few view=8x6 order=0,1 to=8x6x1
+         keys = linear tokens out=8 bias=no
+         values = linear tokens out=20
+         asked = attention asks keys values heads=4 biases=4
+         curve = hard_swish asked
+         qkv = linear curve out=36
+         talk = attention qkv heads=3 talking=yes
+         proj = linear talk out=20
+         sum = add asked proj
+         query = token sum index=2
+         q = linear query out=6
+         k = linear sum out=6 bias=no
+         one = attention q k sum heads=2
+         windows = rearrange patches view=12x6x4 order=0,1,2 to=12x6x4
+         many = linear windows out=10
+         part = slice many to=6
+         both = attention part part many heads=2 talking=yes
+         each = attention part part many heads=2 biases=8
+         all = concat both each
+         pool = global_avg_pool all
+         join = concat one pool
+         head = linear join out=5
+         -> head",
+    ),
+    (
         "shuffled groups, slices, scales behind convolutions and norms, learned slopes, limits",
         "image = input 3x14x11
          even = affine image scale=0.5,2,1.5 shift=0.1,-0.2,0

@@ -180,9 +180,10 @@ impl Reference {
                 tokens::sequence(inputs[0], *first, token, position, out)
             }
             Op::Rearrange(how) => tokens::rearranged(inputs[0], how),
-            Op::Attention { heads, biases } => {
+            Op::Attention { heads, biases, talking } => {
                 let biases = if *biases == 0 { &[] } else { self.param(name, "position") };
-                tokens::attention(inputs[0], *heads, biases, out)
+                let talk = talking.then(|| ["products", "shares"].map(|r| self.param(name, r)));
+                tokens::attention(inputs, *heads, (biases, talk), out)
             }
             Op::Token { index } => {
                 let [d, t, _] = inputs[0].chw();

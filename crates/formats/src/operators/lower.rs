@@ -27,6 +27,7 @@ mod moments;
 mod norm;
 mod ours;
 mod rearrange;
+mod scores;
 mod settle;
 mod shape;
 mod supported;
@@ -34,8 +35,8 @@ mod tokens;
 mod window;
 
 use self::args::Args;
-use self::attention::Scores;
 use self::norm::Stat;
+use self::scores::Scores;
 use self::supported::SUPPORTED;
 use self::tokens::Tokens;
 

@@ -14,7 +14,7 @@ fn output(network: &Network) -> Vec<f64> {
 }
 
 /// Networks of layers that ONNX has no operation for, or that could be taken for others.
-const NETWORKS: [&str; 4] = [
+const NETWORKS: [&str; 5] = [
     // Tokens behind a picture with few columns and many channels, read twice; offsets that learn.
     "image = input 6x2x3
      embed = tokens image first=1
@@ -47,6 +47,31 @@ const NETWORKS: [&str; 4] = [
      whole = attention qkv3 heads=1 biases=1
      flat = rearrange whole view=6x32 order=1,0 to=192
      fc = linear flat out=3
+     -> fc",
+    // Attention of three inputs: other tokens, one token, a layer twice, windows; heads mixed.
+    "image = input 3x6x4
+     patches = conv2d image out=6 size=2 stride=2 bias=yes
+     tokens = tokens patches first=1
+     asks = rearrange patches view=6x6 order=0,1 to=6x6x1
+     values = linear tokens out=8
+     few = attention asks tokens values heads=2 biases=2
+     qkv = linear few out=24
+     talk = attention qkv heads=2 talking=yes
+     query = token talk index=2
+     q = linear query out=6
+     k = linear talk out=6
+     v = linear talk out=6
+     self = attention k k k heads=3
+     both = attention k k v heads=2 talking=yes
+     one = attention q k v heads=2 biases=2
+     mixed = attention q k v heads=3 talking=yes
+     again = attention patches patches patches heads=2 talking=yes
+     each = attention again patches again heads=2 biases=4
+     seen = rearrange each view=6x6 order=0,1 to=36
+     all = concat self both
+     pool = global_avg_pool all
+     line = concat one mixed seen pool
+     fc = linear line out=3
      -> fc",
     "image = input 3x6x6
      normal = scale image bias=yes

@@ -52,8 +52,11 @@ fn a_shape_that_does_not_fit_names_layer_shapes_and_what_is_wanted() {
         ),
         ("3x4x4", "affine x scale=1,2 shift=0,0", "as many channels as factors (2)"),
         ("3x4x4", "pad x crop=2", "a map larger than what is cut off it"),
-        ("12x4x1", "attention x heads=3", "sequences [3·D, T, W] with D in 3 heads"),
+        ("12x4x1", "attention x heads=3", "sequences [3·D, T, W], or"),
         ("12x4x2", "attention x heads=2 biases=3", "biases none, 2, or 2 for each of W"),
+        ("12x4x1", "attention x x heads=1", "has 2 inputs, wants 1 or 3"),
+        ("12x4x1", "attention x x x heads=5", "with D and E in 5 heads"),
+        ("12x4x1", "attention x heads=2 biases=2 talking=yes", "none where heads are mixed"),
         ("6x2x2", "rearrange x view=6x4 order=0,0 to=4x6x1", "each axis of the view once"),
         ("6x2x2", "rearrange x view=6x4 order=1,0 to=4x5x1", "as many values as the view"),
         ("4x2x1", "token x index=2", "of more than 2 tokens"),
@@ -76,6 +79,10 @@ fn a_shape_that_does_not_fit_names_layer_shapes_and_what_is_wanted() {
         let error = shape(&text).unwrap_err().to_string();
         assert!(error.contains(wanted), "{line}: {error}");
     }
+    let lines = "x = input 6x2x4\nk = conv2d x out=6 size=1 stride=2\n";
+    let error =
+        shape(&format!("{lines}y = attention x k x heads=2\n-> y")).unwrap_err().to_string();
+    assert!(error.contains("got 6x2x4 and 6x1x2 and 6x2x4, wants sequences"), "{error}");
     let two = "x = input 3x4x4\na = conv2d x out=3 size=3\ny = add a x\n-> y";
     assert!(
         shape(two).unwrap_err().to_string().contains("got 3x2x2 and 3x4x4, wants inputs of one")

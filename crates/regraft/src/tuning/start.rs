@@ -82,6 +82,14 @@ fn random(network: &Network, seed: u64) -> Result<Network, Error> {
                     let uniform = regraft_data::uniform(seed, &spec.name, count);
                     uniform.into_iter().map(|u| ((2.0 * u - 1.0) * bound) as f32).collect()
                 }
+                // Heads mixed as if they were not, more or less.
+                Role::Products | Role::Shares => {
+                    let uniform = regraft_data::uniform(seed, &spec.name, count);
+                    let row = spec.shape.last().copied().unwrap_or(1);
+                    let own = |i: usize| if i / row == i % row { 1.0 } else { 0.0 };
+                    let value = |(i, u): (usize, f64)| own(i) + ((2.0 * u - 1.0) * 0.02) as f32;
+                    uniform.into_iter().enumerate().map(value).collect()
+                }
                 Role::Token | Role::Position => {
                     let uniform = regraft_data::uniform(seed, &spec.name, count);
                     uniform.into_iter().map(|u| ((2.0 * u - 1.0) * 0.02) as f32).collect()

@@ -73,32 +73,56 @@ pub(super) fn rearranged(x: &Value, how: &Rearrange) -> Value {
     Value { shape: how.to.clone(), data }
 }
 
-pub(super) fn attention(x: &Value, heads: usize, biases: &[f64], out: &Shape) -> Value {
-    let (d, t, w) = (out[0], out[1], out[2]);
-    let size = d / heads;
-    let mut data = vec![0.0; d * t * w];
-    for (column, head) in (0..w).flat_map(|column| (0..heads).map(move |head| (column, head))) {
-        // Channel `c` of the queries (0), keys (1) or values (2) of a token.
-        let of = |which: usize, c: usize, token: usize| {
-            x.data[((which * d + c) * t + token) * w + column]
-        };
-        let bias = |i: usize, j: usize| match biases.len() / (t * t) {
-            0 => 0.0,
-            n => biases[((column * heads + head) % n * t + i) * t + j],
-        };
-        let channels = head * size..(head + 1) * size;
-        for i in 0..t {
-            let score = |j: usize| {
-                let terms = channels.clone().map(|c| of(0, c, i) * of(1, c, j));
-                terms.sum::<f64>() / (size as f64).sqrt() + bias(i, j)
+/// Attention from its definition. `learned` has the biases `[n, S, T]`, perhaps none, and the matrices that
+/// mix the heads' products and shares.
+pub(super) fn attention(
+    inputs: &[&Value],
+    heads: usize,
+    (biases, talk): (&[f64], Option<[&[f64]; 2]>),
+    out: &Shape,
+) -> Value {
+    let [d, s, w] = Value { shape: out.clone(), data: vec![] }.chw();
+    let (keys, values) = (inputs[inputs.len() / 2], inputs[inputs.len() - 1]);
+    let one = inputs.len() == 1;
+    let t = values.chw()[1];
+    let [e, from] = if one { [d, d] } else { [inputs[0].chw()[0], 0] };
+    let of = |x: &Value, c: usize, token: usize, column: usize| {
+        let [_, tokens, w] = x.chw();
+        x.data[(c * tokens + token) * w + column]
+    };
+    let (narrow, wide) = (e / heads, d / heads);
+    let mixed = |matrix: &[f64], x: &[f64], head: usize| -> f64 {
+        let row = &matrix[head * (heads + 1)..][..=heads];
+        row.iter().zip(x).map(|(m, x)| m * x).sum::<f64>() + row[heads]
+    };
+    let mut data = vec![0.0; d * s * w];
+    for (column, i) in (0..w).flat_map(|column| (0..s).map(move |i| (column, i))) {
+        // For each token, what each head says.
+        let product = |head: usize, j: usize| {
+            let terms = (head * narrow..(head + 1) * narrow)
+                .map(|c| of(inputs[0], c, i, column) * of(keys, from + c, j, column));
+            let bias = match biases.len() / (s * t) {
+                0 => 0.0,
+                n => biases[((column * heads + head) % n * s + i) * t + j],
             };
-            let scores: Vec<f64> = (0..t).map(score).collect();
-            let top = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let sum: f64 = scores.iter().map(|s| (s - top).exp()).sum();
-            for c in channels.clone() {
-                let terms = scores.iter().enumerate().map(|(j, s)| (s - top).exp() * of(2, c, j));
-                data[(c * t + i) * w + column] = terms.sum::<f64>() / sum;
-            }
+            terms.sum::<f64>() / (narrow as f64).sqrt() + bias
+        };
+        let all = |f: &dyn Fn(usize, usize) -> f64| -> Vec<Vec<f64>> {
+            (0..t).map(|j| (0..heads).map(|head| f(head, j)).collect()).collect()
+        };
+        let mut said = all(&product);
+        if let Some([matrix, _]) = talk {
+            said = all(&|head, j| mixed(matrix, &said[j], head));
+        }
+        let sums: Vec<f64> =
+            (0..heads).map(|head| said.iter().map(|of| of[head].exp()).sum()).collect();
+        let mut shares = all(&|head, j| said[j][head].exp() / sums[head]);
+        if let Some([_, matrix]) = talk {
+            shares = all(&|head, j| mixed(matrix, &shares[j], head));
+        }
+        for c in 0..d {
+            let terms = (0..t).map(|j| shares[j][c / wide] * of(values, 2 * from + c, j, column));
+            data[(c * s + i) * w + column] = terms.sum::<f64>();
         }
     }
     Value { shape: out.clone(), data }

@@ -142,9 +142,12 @@ impl ArchInfo {
             Role::Weight | Role::Bias if name.contains(".in_proj.") => {
                 SourceParam::same(name.replace(".in_proj.", ".in_proj_"), dims.to_vec())
             }
-            Role::Weight | Role::Bias | Role::RunningMean | Role::RunningVar => {
-                SourceParam::same(name, dims.to_vec())
-            }
+            Role::Weight
+            | Role::Bias
+            | Role::Products
+            | Role::Shares
+            | Role::RunningMean
+            | Role::RunningVar => SourceParam::same(name, dims.to_vec()),
         }
     }
 
@@ -162,7 +165,7 @@ impl ArchInfo {
             Role::RunningVar => "moving_variance",
             Role::Bias => "bias",
             Role::Weight if matches!(op, Op::Scale { .. }) => "variable",
-            Role::Weight | Role::Token | Role::Position => {
+            Role::Weight | Role::Token | Role::Position | Role::Products | Role::Shares => {
                 return Some(kernel(layer, dims, op, flat));
             }
         };

@@ -60,7 +60,12 @@ impl ArchInfo {
                 let path = self.layer_in_transformers(layer);
                 SourceParam::same(format!("{path}.lambda1"), dims.to_vec())
             }
-            Role::Weight | Role::Bias | Role::RunningMean | Role::RunningVar => {
+            Role::Weight
+            | Role::Bias
+            | Role::Products
+            | Role::Shares
+            | Role::RunningMean
+            | Role::RunningVar => {
                 let path = self.layer_in_transformers(layer);
                 SourceParam::same(format!("{path}.{suffix}"), dims.to_vec())
             }

@@ -67,7 +67,7 @@ pub(super) fn made(naming: Naming, size: usize, plan: &Plan) -> Result<Made, Net
         let from = b.at();
         b.push(&mix[0], layer_norm())?;
         b.push(&mix[1], linear(3 * width))?;
-        b.push(&mix[2], Op::Attention { heads: plan.heads, biases: 0 })?;
+        b.push(&mix[2], Op::Attention { heads: plan.heads, biases: 0, talking: false })?;
         b.push(&mix[3], linear(width))?;
         if plan.scaled {
             b.push(&format!("{path}.ls1"), Op::Scale { bias: false })?;

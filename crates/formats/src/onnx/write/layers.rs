@@ -178,6 +178,7 @@ impl<'a> Export<'a> {
                 }
             },
             Op::Tokens { .. } => Lay::Sequence,
+            Op::Attention { .. } if self.shape(id).len() == 1 => Lay::Vector,
             Op::Attention { .. } if self.shape(id)[2] == 1 => Lay::Sequence,
             Op::Rearrange(how) if how.to.len() == 1 => Lay::Vector,
             Op::Token { .. } | Op::GlobalAvgPool | Op::Flatten => Lay::Vector,
@@ -295,17 +296,7 @@ impl<'a> Export<'a> {
             Op::Mul => self.mul(layer, lay, out),
             Op::Tokens { first } => self.tokens(layer, *first, out)?,
             Op::Rearrange(how) => self.rearrange(layer, how, out),
-            Op::Attention { heads, biases } => {
-                let position = match biases {
-                    0 => None,
-                    _ => Some(self.biases(layer, *heads, *biases)?),
-                };
-                if lay == Lay::Map {
-                    self.attention_of_columns(layer, *heads, position.as_deref(), out);
-                } else {
-                    self.attention(layer, *heads, position.as_deref(), out);
-                }
-            }
+            Op::Attention { .. } => self.attention(id, layer, lay, out)?,
             Op::Token { index } => {
                 let x = self.take(layer.inputs[0], Lay::Sequence);
                 let index = self.graph.int(*index as i64);

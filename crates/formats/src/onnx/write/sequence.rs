@@ -1,7 +1,7 @@
 //! Layers of transformers as ONNX operators, on sequences `[N, T, D]`.
 
-use regraft_net::Layer;
 use regraft_net::op::Rearrange;
+use regraft_net::{Layer, LayerId, Op};
 
 use super::layers::{Export, Lay, Written};
 use super::proto::Attr;
@@ -33,93 +33,161 @@ impl Export<'_> {
         Ok(())
     }
 
-    /// `softmax(q kᵀ / √d) v` for each head.
-    pub(super) fn attention(
-        &mut self,
-        layer: &Layer,
-        heads: usize,
-        position: Option<&str>,
-        out: &str,
-    ) {
-        let shape = self.shape(layer.inputs[0]);
-        let (d, t) = (shape[0] / 3, shape[1]);
-        let x = self.take(layer.inputs[0], Lay::Sequence);
-        let size = d / heads.max(1);
-        let dims = self.graph.ints(&[0, t as i64, 3, heads as i64, size as i64]);
-        let parts = self.inner("Reshape", &[&x, &dims], out, "parts", &[]);
-        let perm = [("perm", Attr::Ints(&[2, 0, 3, 1, 4]))];
-        let parts = self.inner("Transpose", &[&parts], out, "heads", &perm);
-        let mixed = self.mixed(&parts, size, &[0, 1, 3, 2], position, out);
-        let perm = [("perm", Attr::Ints(&[0, 2, 1, 3]))];
-        let mixed = self.inner("Transpose", &[&mixed], out, "tokens", &perm);
-        let dims = self.graph.ints(&[0, t as i64, d as i64]);
+    /// `softmax(q kᵀ / √d) v` for each head, of each column of a map where `lay` says so.
+    pub(super) fn attention(&mut self, id: LayerId, layer: &Layer, lay: Lay, out: &str) -> Written {
+        let Op::Attention { heads, biases, talking } = layer.op else { return Ok(()) };
+        let parts = if let [input] = layer.inputs[..] {
+            self.thirds(input, heads as i64, lay, out)
+        } else {
+            [0, 1, 2].map(|i| self.part(layer.inputs[i], i, heads as i64, (lay, out)))
+        };
+        let asks = self.shape(layer.inputs[0])[0];
+        let width = if layer.inputs.len() == 1 { asks / 3 } else { asks } / heads.max(1);
+        let position =
+            if biases > 0 { Some(self.biases(id, layer, [heads, biases])?) } else { None };
+        let mixed = self.mixed(layer, parts, width, (position, talking && lay == Lay::Map), out)?;
+        let dims: Vec<i64> = self.shape(id).iter().map(|n| *n as i64).collect();
+        let (perm, dims): (&[i64], Vec<i64>) = match (lay, &dims[..]) {
+            (Lay::Map, _) => (&[0, 2, 4, 3, 1], [&[0], &dims[..]].concat()),
+            (Lay::Sequence | Lay::Vector, [d, t, ..]) => (&[0, 2, 1, 3], vec![0, *t, *d]),
+            (Lay::Sequence | Lay::Vector, _) => (&[0, 2, 1, 3], [&[0], &dims[..]].concat()),
+        };
+        let perm = [("perm", Attr::Ints(perm))];
+        let step = if lay == Lay::Map { "columns" } else { "tokens" };
+        let mixed = self.inner("Transpose", &[&mixed], out, step, &perm);
+        let dims = self.graph.ints(&dims);
         self.graph.named(&format!("{out}/flat"), "Reshape", &[&mixed, &dims], out, &[]);
+        Ok(())
     }
 
-    /// Values mixed by the shares of queries and keys, from `parts` with queries, keys and values along its
-    /// first axis; `turn` puts the last axes of keys the other way round. The work is done here, by a node
-    /// that is called like the layer.
-    fn mixed(
-        &mut self,
-        parts: &str,
-        size: usize,
-        turn: &[i64],
-        position: Option<&str>,
-        out: &str,
-    ) -> String {
+    /// Queries and values `[N, heads, T, d]`, keys `[N, heads, d, T]`, of one value; with an axis for the
+    /// columns behind the first where they are of a map.
+    fn thirds(&mut self, input: LayerId, heads: i64, lay: Lay, out: &str) -> [String; 3] {
+        let shape = self.shape(input);
+        let x = self.take(input, lay);
+        let [all, t] = [shape[0], shape[1]].map(|n| n as i64);
+        let size = all / 3 / heads.max(1);
+        let (dims, perm, turn): (_, &[i64], &[i64]) = if lay == Lay::Map {
+            let w = shape[2] as i64;
+            (vec![0, 3, heads, size, t, w], &[1, 0, 5, 2, 4, 3], &[0, 1, 2, 4, 3])
+        } else {
+            (vec![0, t, 3, heads, size], &[2, 0, 3, 1, 4], &[0, 1, 3, 2])
+        };
+        let dims = self.graph.ints(&dims);
+        let parts = self.inner("Reshape", &[&x, &dims], out, "parts", &[]);
+        let perm = [("perm", Attr::Ints(perm))];
+        let parts = self.inner("Transpose", &[&parts], out, "heads", &perm);
         let [q, k, v] = [("q", 0), ("k", 1), ("v", 2)].map(|(step, which)| {
             let index = self.graph.int(which);
-            self.inner("Gather", &[parts, &index], out, step, &[("axis", Attr::Int(0))])
+            self.inner("Gather", &[&parts, &index], out, step, &[("axis", Attr::Int(0))])
         });
-        let factor = self.graph.float(1.0 / (size as f32).sqrt());
-        let q = self.inner("Mul", &[&q, &factor], out, "scaled", &[]);
         let perm = [("perm", Attr::Ints(turn))];
-        let k = self.inner("Transpose", &[&k], out, "keys", &perm);
+        [q, self.inner("Transpose", &[&k], out, "keys", &perm), v]
+    }
+
+    /// Queries (0), keys (1) or values (2) as [`Self::thirds`] has them, of a value of their own.
+    fn part(
+        &mut self,
+        input: LayerId,
+        which: usize,
+        heads: i64,
+        (lay, out): (Lay, &str),
+    ) -> String {
+        let shape: Vec<i64> = self.shape(input).iter().map(|n| *n as i64).collect();
+        let vector = shape.len() == 1;
+        // Keys and values of one token that asks lie as sequences.
+        let lay = match lay {
+            Lay::Vector if !vector && shape[2] == 1 => Lay::Sequence,
+            Lay::Map | Lay::Sequence | Lay::Vector => lay,
+        };
+        let x = self.take(input, lay);
+        let step = ["q", "k", "v"][which];
+        let size = shape[0] / heads.max(1);
+        let tokens = if vector { 1 } else { shape[1] };
+        let (dims, perm): (_, &[i64]) = match (lay, which) {
+            (Lay::Map, 1) => (vec![0, heads, size, tokens, shape[2]], &[0, 4, 1, 2, 3]),
+            (Lay::Map, _) => (vec![0, heads, size, tokens, shape[2]], &[0, 4, 1, 3, 2]),
+            (Lay::Sequence | Lay::Vector, 1) => (vec![0, tokens, heads, size], &[0, 2, 3, 1]),
+            (Lay::Sequence | Lay::Vector, _) => (vec![0, tokens, heads, size], &[0, 2, 1, 3]),
+        };
+        let dims = self.graph.ints(&dims);
+        let part = self.inner("Reshape", &[&x, &dims], out, &format!("{step}/heads"), &[]);
+        self.inner("Transpose", &[&part], out, step, &[("perm", Attr::Ints(perm))])
+    }
+
+    /// Values mixed by the shares of queries and keys. The work is done here, by a node that is called
+    /// like the layer.
+    fn mixed(
+        &mut self,
+        layer: &Layer,
+        [q, k, v]: [String; 3],
+        width: usize,
+        (position, columns): (Option<String>, bool),
+        out: &str,
+    ) -> Result<String, FormatError> {
+        let talking = matches!(layer.op, Op::Attention { talking: true, .. });
+        let factor = self.graph.float(1.0 / (width as f32).sqrt());
+        let q = self.inner("Mul", &[&q, &factor], out, "scaled", &[]);
         let mut scores = self.inner("MatMul", &[&q, &k], out, "scores", &[]);
         if let Some(position) = position {
-            scores = self.inner("Add", &[&scores, position], out, "placed", &[]);
+            scores = self.inner("Add", &[&scores, &position], out, "placed", &[]);
         }
-        let shares = self.inner("Softmax", &[&scores], out, "shares", &[("axis", Attr::Int(-1))]);
+        if talking {
+            scores = self.talked(layer, "products", (&scores, columns), out)?;
+        }
+        let axis = [("axis", Attr::Int(-1))];
+        let mut shares = self.inner("Softmax", &[&scores], out, "shares", &axis);
+        if talking {
+            shares = self.talked(layer, "shares", (&shares, columns), out)?;
+        }
         let mixed = self.graph.fresh(&format!("{out}/mixed"));
         self.graph.named(out, "MatMul", &[&shares, &v], &mixed, &[]);
-        mixed
+        Ok(mixed)
     }
 
-    /// What is added to the products: `[heads, T, T]`, or `[W, heads, T, T]`.
-    pub(super) fn biases(
+    /// Heads mixed by a matrix: they go last for it.
+    fn talked(
         &mut self,
         layer: &Layer,
-        heads: usize,
-        biases: usize,
-    ) -> Result<String, FormatError> {
-        let t = self.shape(layer.inputs[0])[1];
-        let columns = biases / heads.max(1);
-        let dims = if columns == 1 { vec![heads, t, t] } else { vec![columns, heads, t, t] };
-        self.param(layer, "position", Some(&dims))
-    }
-
-    /// `softmax(q kᵀ / √d) v` for each head of each column of a map.
-    pub(super) fn attention_of_columns(
-        &mut self,
-        layer: &Layer,
-        heads: usize,
-        position: Option<&str>,
+        role: &str,
+        (x, columns): (&str, bool),
         out: &str,
-    ) {
-        let shape = self.shape(layer.inputs[0]);
-        let [all, t, w] = [shape[0], shape[1], shape[2]].map(|n| n as i64);
-        let (d, heads) = (all / 3, heads as i64);
-        let x = self.take(layer.inputs[0], Lay::Map);
-        let size = d / heads.max(1);
-        let dims = self.graph.ints(&[0, 3, heads, size, t, w]);
-        let parts = self.inner("Reshape", &[&x, &dims], out, "parts", &[]);
-        let perm = [("perm", Attr::Ints(&[1, 0, 5, 2, 4, 3]))];
-        let parts = self.inner("Transpose", &[&parts], out, "heads", &perm);
-        let mixed = self.mixed(&parts, size as usize, &[0, 1, 2, 4, 3], position, out);
-        let perm = [("perm", Attr::Ints(&[0, 2, 4, 3, 1]))];
-        let mixed = self.inner("Transpose", &[&mixed], out, "columns", &perm);
-        let dims = self.graph.ints(&[0, d, t, w]);
-        self.graph.named(&format!("{out}/flat"), "Reshape", &[&mixed, &dims], out, &[]);
+    ) -> Result<String, FormatError> {
+        let heads = self.param_shape(layer, role)?[0] as i64;
+        let all = self.param(layer, role, None)?;
+        let axis = self.graph.ints(&[1]);
+        let [zero, end, next] = [0, heads, heads + 1].map(|n| self.graph.ints(&[n]));
+        let step = |what: &str| format!("{role}/{what}");
+        let factors = self.inner("Slice", &[&all, &zero, &end, &axis], out, &step("factors"), &[]);
+        let perm = [("perm", Attr::Ints(&[1, 0]))];
+        let factors = self.inner("Transpose", &[&factors], out, &step("matrix"), &perm);
+        let added = self.inner("Slice", &[&all, &end, &next, &axis], out, &step("offsets"), &[]);
+        let added = self.inner("Squeeze", &[&added, &axis], out, &step("offset"), &[]);
+        let (there, back): (&[i64], &[i64]) = if columns {
+            (&[0, 1, 3, 4, 2], &[0, 1, 4, 2, 3])
+        } else {
+            (&[0, 2, 3, 1], &[0, 3, 1, 2])
+        };
+        let perm = [("perm", Attr::Ints(there))];
+        let last = self.inner("Transpose", &[x], out, &step("last"), &perm);
+        let product = self.inner("MatMul", &[&last, &factors], out, &step("product"), &[]);
+        let sum = self.inner("Add", &[&product, &added], out, &step("sum"), &[]);
+        Ok(self.inner("Transpose", &[&sum], out, &step("mixed"), &[("perm", Attr::Ints(back))]))
+    }
+
+    /// What is added to the products: `[heads, S, T]`, or `[W, heads, S, T]`.
+    fn biases(
+        &mut self,
+        id: LayerId,
+        layer: &Layer,
+        [heads, biases]: [usize; 2],
+    ) -> Result<String, FormatError> {
+        let tokens = |shape: &[usize]| shape.get(1).copied().unwrap_or(1);
+        let s = tokens(self.shape(id).dims());
+        let t = tokens(self.shape(layer.inputs[layer.inputs.len() - 1]).dims());
+        let columns = biases / heads.max(1);
+        let dims = if columns == 1 { vec![heads, s, t] } else { vec![columns, heads, s, t] };
+        self.param(layer, "position", Some(&dims))
     }
 
     /// Values in other places: seen with other extents, axes turned about, seen with others again.

@@ -174,11 +174,8 @@ impl<'a> Lower<'_, 'a, '_> {
         }
         match (a, b) {
             (Value::Scores(scores), Value::Const(c)) | (Value::Const(c), Value::Scores(scores)) => {
-                if f == Binary::Add && c.count() > 1 {
-                    return Ok(Value::Scores(self.biased(scores, c)?));
-                }
-                let factor = c.scalar(&mut self.store)?;
-                Ok(Value::Scores(scores.scaled(f, factor, matches!(a, Value::Const(_)))?))
+                let turned = matches!(a, Value::Const(_));
+                Ok(Value::Scores(self.scores_with(f, scores, c, turned)?))
             }
             (x, Value::Const(c)) => self.with_constant(f, x, c, false),
             (Value::Const(c), x) => self.with_constant(f, x, c, true),

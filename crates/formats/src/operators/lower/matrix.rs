@@ -53,6 +53,9 @@ impl<'a> Lower<'_, 'a, '_> {
     /// `MatMul`: with a constant, of queries and keys, or of attention and values.
     pub(super) fn matmul(&mut self, args: &Args<'a>) -> Lowered<Value<'a>> {
         match (args.value(0)?, args.value(1)?) {
+            (Value::Scores(scores), Value::Const(known)) => {
+                Ok(Value::Scores(self.talked(&scores.clone(), &known.clone())?))
+            }
             (value, Value::Const(known)) => {
                 let live = self.solid(value)?;
                 let &[k, n] = &known.dims[..] else {
@@ -64,6 +67,25 @@ impl<'a> Lower<'_, 'a, '_> {
             }
             (Value::Scores(scores), Value::Live(values)) => {
                 Ok(Value::Live(self.attention(&scores.clone(), &values.clone())?))
+            }
+            (Value::Live(values), Value::Scores(scores)) => {
+                // The other way round: what is taken of each value, tokens last.
+                let rank = values.layout.axes.len();
+                let mut turned: Vec<usize> = (0..rank).collect();
+                if rank >= 2 {
+                    turned.swap(rank - 2, rank - 1);
+                }
+                let scores = scores.transposed(&turned)?;
+                let mut values = values.clone();
+                values.layout = values.layout.transposed(&turned).unwrap_or(values.layout);
+                let mut made = self.attention(&scores, &values)?;
+                made.layout = made.layout.transposed(&turned).unwrap_or(made.layout);
+                Ok(Value::Live(made))
+            }
+            (Value::Const(known), Value::Live(b)) => {
+                let (known, b) = (known.clone(), b.clone());
+                let a = self.latent(&known, &b)?;
+                Ok(Value::Scores(self.scores(&a, &b)?))
             }
             (Value::Live(a), Value::Live(b)) => {
                 let (a, b) = (a.clone(), b.clone());

@@ -46,6 +46,42 @@ impl Lower<'_, '_, '_> {
         self.put(live, &Layout::new(axes), &to)
     }
 
+    /// A vector with its numbers in the order of axes, outermost first.
+    pub(super) fn in_order(&mut self, live: &Live, order: &[usize]) -> Lowered<Live> {
+        let mut axes = vec![vec![]; live.layout.axes.len()];
+        let mut stride = 1;
+        for axis in order.iter().rev() {
+            let size = extent(&live.layout.axes[*axis]);
+            axes[*axis] = vec![Atom { dim: 0, size, stride }];
+            stride *= size;
+        }
+        self.put(live, &Layout::new(axes), &[stride])
+    }
+
+    /// A sequence of which parts are taken that are not evenly apart along it, as a map in which they are:
+    /// every other pixel of every other row. `None` when it is none.
+    pub(super) fn as_rows(&mut self, live: &Live) -> Lowered<Option<Live>> {
+        let &[c, t, 1] = self.shape(live.layer) else { return Ok(None) };
+        let Some(width) = row_of(&live.layout, t) else { return Ok(None) };
+        let made = self.once(live.layer, format!("rows of {width}"), |lower| {
+            let (view, order) = (vec![c * t], vec![0]);
+            let how = Rearrange { view, order, to: Shape::from([c, t / width, width]) };
+            let name = lower.helper("rows");
+            lower.pointwise(live, name, Op::Rearrange(how))
+        })?;
+        let mut layout = live.layout.clone();
+        for atom in layout.axes.iter_mut().flatten().filter(|a| a.dim == 1) {
+            if atom.stride.is_multiple_of(width) {
+                atom.stride /= width;
+            } else {
+                atom.dim = 2;
+            }
+        }
+        let start = layout.offset[1];
+        layout.offset[1..].copy_from_slice(&[start / width, start % width]);
+        Ok(Some(Live { layout, layer: made.layer, ..live.clone() }))
+    }
+
     /// Two values that lie otherwise, put alike: shuffled channels straight, the second where the first
     /// has its axes, a factor for each channel as a vector, one channel spread over all.
     pub(super) fn made_alike(&mut self, f: Binary, x: Live, y: Live) -> Lowered<(Live, Live)> {
@@ -153,6 +189,24 @@ impl Lower<'_, '_, '_> {
     }
 }
 
+/// The shortest row of a sequence of `t` tokens, such that the steps of a layout along it are even steps from
+/// row to row and within a row.
+fn row_of(layout: &Layout, t: usize) -> Option<usize> {
+    let mut atoms: Vec<Atom> = layout.atoms().filter(|a| a.dim == 1).copied().collect();
+    atoms.sort_by_key(|a| a.stride);
+    let even = |atoms: &[Atom]| {
+        atoms.windows(2).all(|pair| pair[1].stride == pair[0].stride * pair[0].size)
+    };
+    let fits = |width: &usize| {
+        let rows = |a: &Atom| a.stride.is_multiple_of(*width);
+        let (outer, inner): (Vec<Atom>, Vec<Atom>) = atoms.iter().partition(|a| rows(a));
+        let start = layout.offset[1] % width;
+        let last = inner.iter().fold(start, |at, a| at + (a.size - 1) * a.stride);
+        last < *width && !outer.is_empty() && even(&outer) && even(&inner)
+    };
+    (2..t).filter(|width| t.is_multiple_of(*width)).find(fits)
+}
+
 /// The axes of two layouts in steps that both have.
 fn refined(a: &Layout, b: &Layout) -> Option<Vec<(Atom, Atom)>> {
     if a.axes.len() != b.axes.len() {
@@ -226,5 +280,24 @@ fn joined(view: &[usize], order: &[usize], to: &[usize]) -> Rearrange {
         view: sorted.iter().map(size).collect(),
         order: runs.iter().map(place).collect(),
         to: Shape::from(to.to_vec()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_other_pixel_of_every_other_row_tells_how_long_a_row_is() {
+        let sequence = Layout::natural(&[6, 196, 1]).reshaped(&[1, 6, 14, 14]).unwrap();
+        let every =
+            |start| sequence.sliced(2, start, 6, 2).unwrap().sliced(3, start, 6, 2).unwrap();
+        assert_eq!(row_of(&every(0), 196), Some(14));
+        assert_eq!(row_of(&every(1), 196), Some(14));
+        // Of a row that begins in the middle of one.
+        let part = Layout::natural(&[6, 15, 1]).reshaped(&[1, 6, 3, 5]).unwrap();
+        let part = part.sliced(2, 0, 2, 2).unwrap().sliced(3, 1, 2, 3).unwrap();
+        assert_eq!(row_of(&part, 15), Some(5));
+        assert_eq!(row_of(&part, 13), None);
     }
 }

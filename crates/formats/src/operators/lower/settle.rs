@@ -168,6 +168,11 @@ impl<'a> Lower<'_, 'a, '_> {
         if Run::of(&live.layout, 0).is_none() {
             live = self.some_channels(&live)?;
         }
+        if Run::of(&live.layout, 1).is_none()
+            && let Some(rows) = self.as_rows(&live)?
+        {
+            live = rows;
+        }
         let shape = self.shape(live.layer).to_vec();
         let runs: Vec<Run> = (0..shape.len())
             .map(|dim| Run::of(&live.layout, dim))

@@ -2,7 +2,7 @@
 
 use regraft_net::{Op, Role};
 
-use super::attention::Scores;
+use super::scores::Scores;
 use super::window::tensor;
 use super::{Args, Live, Lower, Lowered, Value, dims_of, wanted};
 use crate::operators::consts::Const;
@@ -33,7 +33,8 @@ impl<'a> Lower<'_, 'a, '_> {
 
     /// `Reshape`, `Flatten`, `Squeeze`, `Unsqueeze`, `Transpose`, `Expand`, `Gather`, `GatherND`, `Slice`.
     pub(super) fn moved(&mut self, args: &Args<'a>) -> Lowered<Value<'a>> {
-        if let (Value::Scores(scores), "Reshape") = (args.value(0)?, &*self.here().op) {
+        if let (Value::Scores(scores), "Reshape" | "Transpose") = (args.value(0)?, &*self.here().op)
+        {
             let scores = scores.clone();
             return Ok(Value::Scores(self.scores_moved(&scores, args)?));
         }
@@ -43,6 +44,10 @@ impl<'a> Lower<'_, 'a, '_> {
     /// The same products with other axes before the last two.
     fn scores_moved(&mut self, scores: &Scores, args: &Args<'a>) -> Lowered<Scores> {
         let dims = scores.dims();
+        if self.here().op == "Transpose" {
+            let order = axes_of(self.here().ints("perm").unwrap_or_default(), dims.len());
+            return scores.transposed(&order.unwrap_or_default());
+        }
         let asked = self.list(args, 1, "shape")?.ok_or_else(|| wanted("a shape"))?;
         let zero = self.here().int("allowzero") == Some(1);
         let made = reshape_dims(&dims, &asked, zero);
