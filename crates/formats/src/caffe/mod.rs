@@ -23,6 +23,7 @@ mod build;
 mod card;
 mod fault;
 mod message;
+mod near;
 mod net;
 mod ops;
 mod refuse;

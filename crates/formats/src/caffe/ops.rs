@@ -10,7 +10,7 @@ use super::weights::{Learned, Take};
 use crate::FormatError;
 
 /// Channels for which constants are written out one by one.
-const MOST_CONSTANTS: usize = 1 << 16;
+pub(super) const MOST_CONSTANTS: usize = 1 << 16;
 
 impl<'n, 'a> Builder<'n, 'a> {
     /// Adds what a layer is; gives the layer that has its value.
@@ -45,16 +45,7 @@ impl<'n, 'a> Builder<'n, 'a> {
             "Flatten" => self.flatten(def, x),
             "Reshape" => self.reshape(def, x),
             "Softmax" => self.softmax(def, x),
-            "LRN" => {
-                let p = def.param("lrn_param")?;
-                let op = Op::Lrn {
-                    size: p.count("local_size")?.unwrap_or(5),
-                    alpha: p.float("alpha")?.unwrap_or(1.0),
-                    beta: p.float("beta")?.unwrap_or(0.75),
-                    k: p.float("k")?.unwrap_or(1.0),
-                };
-                self.push(def, &def.name, op, &[x])
-            }
+            "LRN" => self.lrn(def, x),
             _ => {
                 let op = self.plain(def)?;
                 self.push(def, &def.name, op, &[x])
@@ -316,14 +307,28 @@ impl<'n, 'a> Builder<'n, 'a> {
     fn power(&mut self, def: &Def<'_>, x: LayerId) -> Result<LayerId, FormatError> {
         let p = def.param("power_param")?;
         let (scale, shift) = (p.float("scale")?.unwrap_or(1.0), p.float("shift")?.unwrap_or(0.0));
-        if (scale, shift) == (1.0, 0.0) {
+        // Nothing but whole powers is let through.
+        let power = p.float("power")?.unwrap_or(1.0) as usize;
+        if (scale, shift) == (1.0, 0.0) && power == 1 {
             return self.push(def, &def.name, Op::Identity, &[x]);
         }
         let c = self.shape(x).first().copied().unwrap_or_default();
         if c > MOST_CONSTANTS {
             return Err(self.refused(def, format!("on {c} channels, at most 65536 are taken")));
         }
-        self.push(def, &def.name, Op::Affine { scale: vec![scale; c], shift: vec![shift; c] }, &[x])
+        let mut line = x;
+        if (scale, shift) != (1.0, 0.0) {
+            let name = if power == 1 { def.name.to_string() } else { format!("{}.line", def.name) };
+            let op = Op::Affine { scale: vec![scale; c], shift: vec![shift; c] };
+            line = self.push(def, &name, op, &[x])?;
+        }
+        let mut made = line;
+        for n in 2..=power {
+            let last = n == power;
+            let name = if last { def.name.to_string() } else { format!("{}.{n}", def.name) };
+            made = self.push(def, &name, Op::Mul, &[made, line])?;
+        }
+        Ok(made)
     }
 
     fn concat(&mut self, def: &Def<'_>, inputs: &[LayerId]) -> Result<LayerId, FormatError> {
@@ -340,8 +345,10 @@ impl<'n, 'a> Builder<'n, 'a> {
     fn eltwise(&mut self, def: &Def<'_>, inputs: &[LayerId]) -> Result<LayerId, FormatError> {
         let p = def.param("eltwise_param")?;
         let inputs = self.alike(def, inputs)?;
-        if !matches!(p.text("operation")?.as_deref(), Some("PROD" | "0")) {
-            return self.push(def, &def.name, Op::Add, &inputs);
+        match p.text("operation")?.as_deref() {
+            Some("PROD" | "0") => {}
+            Some("MAX" | "2") => return self.most(def, &inputs),
+            Some(_) | None => return self.push(def, &def.name, Op::Add, &inputs),
         }
         let (Some((first, rest)), last) = (inputs.split_first(), inputs.len() - 1) else {
             return Err(self.refused(def, "reads nothing"));
@@ -412,7 +419,7 @@ impl<'n, 'a> Builder<'n, 'a> {
         self.written_out(def, x)
     }
 
-    fn learn(&mut self, def: &Def<'_>, id: LayerId, take: Take) {
+    pub(super) fn learn(&mut self, def: &Def<'_>, id: LayerId, take: Take) {
         let layer = self.graph.layer(id).name.clone();
         self.learned.push(Learned { layer, caffe: def.name.to_string(), take });
     }

@@ -63,18 +63,14 @@ fn why(def: &Def<'_>) -> Result<Option<String>, FormatError> {
     }
     let other = |what: &str| Ok(Some(what.to_owned()));
     match kind {
-        "LRN" => match def.param("lrn_param")?.text("norm_region")?.as_deref() {
-            None | Some("ACROSS_CHANNELS" | "0") => Ok(None),
-            Some(_) => other("normalises within each channel; only across channels is known here"),
-        },
         "Eltwise" => {
             let param = def.param("eltwise_param")?;
             match param.text("operation")?.as_deref() {
                 None | Some("SUM" | "1") if param.floats("coeff")?.iter().any(|c| *c != 1.0) => {
                     other("sums with coefficients other than 1")
                 }
-                None | Some("SUM" | "1" | "PROD" | "0") => Ok(None),
-                Some(_) => other("takes the maximum; only SUM and PROD are known here"),
+                None | Some("SUM" | "1" | "PROD" | "0" | "MAX" | "2") => Ok(None),
+                Some(_) => other("is neither SUM nor PROD nor MAX"),
             }
         }
         "Pooling" => match def.param("pooling_param")?.text("pool")?.as_deref() {
@@ -82,8 +78,10 @@ fn why(def: &Def<'_>) -> Result<Option<String>, FormatError> {
             Some(_) => other("pools at random; only MAX and AVE are known here"),
         },
         "Power" => match def.param("power_param")?.float("power")? {
-            None | Some(1.0) => Ok(None),
-            Some(power) => Ok(Some(format!("raises to the power {power}; only 1 is known here"))),
+            None | Some(1.0 | 2.0 | 3.0 | 4.0) => Ok(None),
+            Some(power) => {
+                Ok(Some(format!("raises to the power {power}; only 1, 2, 3 and 4 are known here")))
+            }
         },
         "BatchNorm" => match def.param("batch_norm_param")?.flag("use_global_stats")? {
             Some(false) => other("uses the statistics of the batch, also when it is tested"),

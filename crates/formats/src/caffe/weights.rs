@@ -43,6 +43,17 @@ pub(super) enum Take {
     Offset,
     /// One number for all channels.
     Shared,
+    /// Of each row of the weight one number is 1, the others 0; nothing of it is in the file.
+    One(Place),
+}
+
+/// Which number of a row.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place {
+    /// The first of the first row, the second of the second, and from the beginning again.
+    InTurn,
+    /// The one in the middle.
+    Middle,
 }
 
 /// What is said of a layer that the weights lack.
@@ -113,6 +124,18 @@ impl<'b> Taking<'b, '_> {
             }
             (Take::Norm { scaled: Some(true), .. }, _) => {
                 self.blob(&item.caffe, 1, "offset", wanted)?
+            }
+            (Take::One(place), _) => {
+                let row: usize = wanted.iter().skip(1).product();
+                let mut ones = vec![0.0; spec.shape.count()];
+                for (i, values) in ones.chunks_exact_mut(row.max(1)).enumerate() {
+                    let at = match place {
+                        Place::InTurn => i % row,
+                        Place::Middle => row / 2,
+                    };
+                    values[at] = 1.0;
+                }
+                Some(ones)
             }
             (Take::Shared, _) => {
                 let one = self.blob(&item.caffe, 0, "slope", &[1])?;

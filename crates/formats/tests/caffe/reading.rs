@@ -213,3 +213,35 @@ fn files_are_known_by_their_content() {
     }
     assert!(caffe::is_prototxt(b"# a comment\n\nlayer\n{ }"));
 }
+
+#[test]
+fn norms_within_channels_powers_and_the_largest_of_several_are_what_caffe_computes() {
+    let text = "input: \"data\" input_dim: 1 input_dim: 2 input_dim: 4 input_dim: 5
+        layer { name: \"n\" type: \"LRN\" bottom: \"data\" top: \"n\"
+                lrn_param { local_size: 3 alpha: 4 beta: 0.75 k: 7 norm_region: WITHIN_CHANNEL } }
+        layer { name: \"p\" type: \"Power\" bottom: \"data\" top: \"p\"
+                power_param { power: 3 scale: 0.5 shift: 0.25 } }
+        layer { name: \"m\" type: \"Eltwise\" bottom: \"n\" bottom: \"p\" top: \"m\"
+                eltwise_param { operation: MAX } }";
+    let model = caffe::from_bytes(Some(text.as_bytes()), &[]).unwrap();
+    let x: Vec<f64> =
+        regraft_testkit::formula_values("input", 40).map(|v| f64::from(v as f32)).collect();
+    let at = |c: usize, row: i64, column: i64| {
+        let inside = (0..4).contains(&row) && (0..5).contains(&column);
+        if inside { x[c * 20 + row as usize * 5 + column as usize] } else { 0.0 }
+    };
+    // `norm_layer.cpp`: squares, the mean of each window with its padding, 1 and that to the power.
+    let wanted = |i: usize| {
+        let (c, row, column) = (i / 20, (i % 20 / 5) as i64, (i % 5) as i64);
+        let near = (0..9).map(|k| at(c, row + k / 3 - 1, column + k % 3 - 1).powi(2));
+        let normed = x[i] * (1.0 + 4.0 * near.sum::<f64>() / 9.0).powf(-0.75);
+        normed.max((0.5 * x[i] + 0.25).powi(3))
+    };
+    let got = regraft_testkit::Reference::new(&model.network).unwrap().output(&x, 1);
+    assert_eq!(got.len(), 40);
+    for (i, got) in got.into_iter().enumerate() {
+        assert!((got - wanted(i)).abs() < 1e-7, "{i}: {got}, wanted {}", wanted(i));
+    }
+    let noted = model.notes.iter().any(|n| n.contains("`n.near` puts neighbouring pixels"));
+    assert!(noted, "{:?}", model.notes);
+}

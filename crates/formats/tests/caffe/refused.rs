@@ -26,17 +26,16 @@ fn all_layers_that_cannot_be_are_named_at_once_with_their_lines() {
     let text = format!(
         "{INPUT}layer {{ name: \"up\" type: \"Deconvolution\" bottom: \"data\" top: \"up\" }}\n\
          layer {{ name: \"norm\" type: \"LRN\" bottom: \"up\" top: \"norm\" lrn_param {{ norm_region: WITHIN_CHANNEL }} }}\n\
-         layer {{ name: \"most\" type: \"Eltwise\" bottom: \"up\" bottom: \"norm\" top: \"most\" eltwise_param {{ operation: MAX }} }}\n\
+         layer {{ name: \"most\" type: \"Eltwise\" bottom: \"up\" bottom: \"norm\" top: \"most\" eltwise_param {{ operation: LEAST }} }}\n\
          layer {{ name: \"less\" type: \"Eltwise\" bottom: \"up\" bottom: \"norm\" top: \"less\" eltwise_param {{ coeff: 1 coeff: -1 }} }}\n\
          layer {{ name: \"odd\" bottom: \"less\" top: \"odd\" }}\n"
     );
     said(
         &message(&text),
         &[
-            "5 layers of this network",
+            "4 layers of this network",
             "line 3, column 8: `up` (Deconvolution): there is nothing like it here",
-            "line 4, column 8: `norm` (LRN): normalises within each channel",
-            "`most` (Eltwise): takes the maximum",
+            "`most` (Eltwise): is neither SUM nor PROD nor MAX",
             "`less` (Eltwise): sums with coefficients",
             "`odd` (no type)",
         ],
@@ -47,7 +46,7 @@ fn all_layers_that_cannot_be_are_named_at_once_with_their_lines() {
 fn faults_of_a_network_say_where_and_what_was_wanted() {
     let conv = |p: &str| layer(&format!("type: \"Convolution\" convolution_param {{ {p} }}"));
     let pool = |p: &str| layer(&format!("type: \"Pooling\" pooling_param {{ {p} }}"));
-    let cases: [(String, &[&str]); 16] = [
+    let cases: [(String, &[&str]); 17] = [
         (conv("num_output: ten"), &["line 3", "`num_output` wants a whole number, got ten"]),
         (conv("num_output: 99999999999"), &["`num_output` wants a number from 0 to 16777216"]),
         (conv("num_output: 4 kernel_size: 9"), &["line 3", "layer `x` (conv2d) got 3x8x8", "kernel's size 9x9"]),
@@ -56,9 +55,10 @@ fn faults_of_a_network_say_where_and_what_was_wanted() {
         (conv("num_output: 4 kernel_size: 3 axis: 2"), &["along another axis"]),
         (pool("kernel_size: 1 stride: 5"), &["`x` (Pooling): has a last window that lies outside the map"]),
         (pool("kernel_size: 2 pool: STOCHASTIC"), &["pools at random"]),
-        (layer("type: \"Power\" power_param { power: 2 }"), &["raises to the power 2"]),
+        (layer("type: \"Power\" power_param { power: 0.5 }"), &["raises to the power 0.5"]),
         (layer("type: \"Reshape\" reshape_param { shape { dim: 0 dim: 8 dim: 24 } }"), &["makes [8, 24] of 3x8x8"]),
         (layer("type: \"LRN\" lrn_param { local_size: 4 }"), &["an odd size"]),
+        (layer("type: \"LRN\" lrn_param { local_size: 99 norm_region: WITHIN_CHANNEL }"), &["over 99 pixels within 3 channels"]),
         (layer("type: \"Dropout\" dropout_param { dropout_ratio: 1 }"), &["drops a share of 1"]),
         (format!("{INPUT}layer {{ name: \"x\" type: \"ReLU\" bottom: \"date\" top: \"x\" }}"), &["line 3", "layer `x` reads `date`", "did you mean `data`?"]),
         ("layer { name: \"d\" type: \"Data\" top: \"d\" } layer { name: \"x\" type: \"ReLU\" bottom: \"d\" top: \"x\" }".to_owned(), &["the size of the input `d`", "crop_size"]),
