@@ -6,6 +6,9 @@ mod run;
 use std::path::{Path, PathBuf};
 
 use regraft_data::list_images;
+use regraft_formats::FormatError;
+use regraft_formats::caffe::CaffeFault;
+use regraft_net::card::Preprocess;
 use regraft_net::lint::{self, Activity, Finding, Severity};
 use regraft_net::{Card, Graph, Network, Params};
 use regraft_zoo::NetworkSpec;
@@ -17,6 +20,8 @@ use crate::{Error, LoadOptions, Observer, Progress, load};
 
 pub use preprocessing::PreprocessingRow;
 
+/// Rows of a table of weights that a person still reads.
+const TABLE: usize = 20;
 /// Images on which every layer is measured.
 const IMAGES: usize = 16;
 
@@ -147,7 +152,10 @@ fn subject(name: &str, options: &LoadOptions, observer: &dyn Observer) -> Result
         {
             return Ok(bare(text, Card::blank(name)));
         }
-        let loaded = load(name, options, observer)?;
+        let loaded = match load(name, options, observer) {
+            Ok(loaded) => loaded,
+            Err(error) => return of_definition(Path::new(name), error),
+        };
         return Ok(of_network(&loaded.network, &loaded.unused));
     }
     let spec = spec(name)?;
@@ -161,11 +169,45 @@ fn subject(name: &str, options: &LoadOptions, observer: &dyn Observer) -> Result
     }
     let fetched = get(&spec, options, observer)?;
     let weights = regraft_formats::open(&fetched.path)?;
-    let params = architecture.adopt(weights.tensors.into_iter().collect())?;
-    let graph = architecture.graph()?;
+    let mut tensors = weights.tensors;
+    architecture.renumber(&mut tensors)?;
+    let mut card = spec.card();
+    if let Some([mean, std]) = architecture.colours(&mut tensors) {
+        card.preprocess = Preprocess { mean, std, ..card.preprocess };
+    }
+    let fitted = architecture.fitted_as_is(tensors)?;
+    let (graph, params) = (fitted.graph, fitted.params);
     let fit = lint::fit(&graph, &params)?;
     let (complete, findings) = (fit.complete, fit.findings);
-    Ok(Subject { graph, card: spec.card(), params: Some(params), complete, findings })
+    Ok(Subject { graph, card, params: Some(params), complete, findings })
+}
+
+/// A prototxt whose weights are not all there, or not at all: its structure, and what is wrong with them;
+/// the error itself for all else.
+fn of_definition(path: &Path, error: Error) -> Result<Subject, Error> {
+    let Error::Format(format) = &error else { return Err(error) };
+    let mut format = &**format;
+    while let FormatError::InFile { fault, .. } = format {
+        format = fault;
+    }
+    let FormatError::Caffe(fault) = format else { return Err(error) };
+    let mut findings = Vec::new();
+    if let CaffeFault::Weights { faults, unused } = &**fault {
+        for fault in faults.iter().take(TABLE) {
+            let figures = format!("blob {} of {}: {}", fault.blob, faults.len(), fault.why);
+            let layer = Some(fault.layer.clone());
+            findings.extend(Finding::of("missing-parameter", Severity::Problem, layer, figures));
+        }
+        if !unused.is_empty() {
+            let names: Vec<String> = unused.iter().take(TABLE).map(|n| format!("`{n}`")).collect();
+            let figures = format!("of {} layers in the file: {}", unused.len(), names.join(", "));
+            findings.extend(Finding::of("unused-parameter", Severity::Warning, None, figures));
+        }
+    } else if !matches!(**fault, CaffeFault::NoWeights { .. }) {
+        return Err(error);
+    }
+    let Some(found) = regraft_formats::caffe::definition(path)? else { return Err(error) };
+    Ok(Subject { graph: found.graph, card: found.card, params: None, complete: false, findings })
 }
 
 fn of_network(network: &Network, unused: &[String]) -> Subject {

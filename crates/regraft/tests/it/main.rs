@@ -4,6 +4,7 @@
 
 mod goldens;
 mod keras;
+mod lint;
 mod onnx;
 mod real;
 mod tflite;

@@ -56,7 +56,20 @@ impl ArchInfo {
     ///
     /// # Errors
     /// [`ZooError::Misfit`] with a table when parameters are missing or of another shape.
-    pub fn fitted(&self, mut tensors: Tensors) -> Result<Fitted, ZooError> {
+    pub fn fitted(&self, tensors: Tensors) -> Result<Fitted, ZooError> {
+        self.fit(tensors, true)
+    }
+
+    /// The same without a look at whether all parameters are there and of the right shape: for who wants
+    /// to tell of it.
+    ///
+    /// # Errors
+    /// When shapes do not fit along the graph.
+    pub fn fitted_as_is(&self, tensors: Tensors) -> Result<Fitted, ZooError> {
+        self.fit(tensors, false)
+    }
+
+    fn fit(&self, mut tensors: Tensors, whole: bool) -> Result<Fitted, ZooError> {
         let mut graph = self.graph()?;
         listed::adopt(&graph, &mut tensors)?;
         let wanted = self.names(&graph)?;
@@ -65,7 +78,9 @@ impl ArchInfo {
         if let Some(classes) = classes {
             graph = with_classes(&graph, self.scores(&graph)?, classes)?;
         }
-        self.check(&graph, &tensors)?;
+        if whole {
+            self.check(&graph, &tensors)?;
+        }
         let params = self.adopt_to(&graph, tensors)?;
         Ok(Fitted { graph, params, classes, prefix })
     }
