@@ -350,6 +350,7 @@ impl<'a> Lower<'_, 'a, '_> {
             "ReduceMean" | "ReduceMax" | "ReduceSum" => one(self.reduce(&args)?),
             "BatchNormalization" => one(Value::Live(self.batch_norm(&args)?)),
             "LayerNormalization" => one(Value::Live(self.layer_norm(&args)?)),
+            "InstanceNormalization" => one(Value::Live(self.group_norm(&args)?)),
             "Softmax" => one(self.softmax(&args)?),
             "Gemm" => one(Value::Live(self.gemm(&args)?)),
             "MatMul" => one(self.matmul(&args)?),

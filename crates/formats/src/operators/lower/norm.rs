@@ -225,6 +225,32 @@ impl<'a> Lower<'_, 'a, '_> {
         Ok(Live { layer, ..live })
     }
 
+    /// `InstanceNormalization` `[1, G, …]`: each step of axis 1 over all that lies behind it, as in a group norm
+    /// (Wu and He 2018, section 3). The numbers of a group become the channels of one pixel.
+    pub(super) fn group_norm(&mut self, args: &Args<'a>) -> Lowered<Live> {
+        let live = self.solid(args.value(0)?)?;
+        let rank = live.layout.axes.len();
+        if rank < 3 {
+            return Err(wanted("a batch, groups, and at least one axis more"));
+        }
+        let mut factors = [0.0; 2];
+        for (i, factor) in factors.iter_mut().enumerate() {
+            let known = args.constant(i + 1, "factors and offsets")?;
+            let one = known.floats(&mut self.store)?;
+            let first = one.first().copied().filter(|v| one.iter().all(|other| other == v));
+            *factor = first.ok_or_else(|| wanted("one factor and one offset for all groups"))?;
+        }
+        let rest: Vec<usize> = (2..rank).collect();
+        let live = self.laid(&live, [&rest, &[1], &[]])?;
+        let c = self.shape(live.layer)[0];
+        self.room(c, 2)?;
+        let params = self.weights(c, vec![factors[0]; c], vec![factors[1]; c])?;
+        let eps = self.here().float("epsilon").unwrap_or(1e-5);
+        let name = self.name(None);
+        let layer = self.push(name, Op::LayerNorm { eps }, &[live.layer], params)?;
+        Ok(Live { layer, ..live })
+    }
+
     /// The channels that the axes from `axis` are, when those are all channels and nothing else.
     fn norm_order(&mut self, live: &Live, axis: usize) -> Lowered<Option<Vec<usize>>> {
         let joined = Layout::new(vec![live.layout.axes[axis..].concat()]);
@@ -336,6 +362,12 @@ impl<'a> Lower<'_, 'a, '_> {
                 weight: None,
                 bias: None,
             }));
+        }
+        if over(0) != 1 && rank == 4 && axes == [2, 3] {
+            // A map that lies otherwise.
+            let map = self.laid(&live, [&[1], &[2], &[3]])?;
+            let more = args.values.get(1).cloned().flatten();
+            return self.reduce(&Args { values: vec![Some(Value::Live(map)), more] });
         }
         if over(0) != 1 || [1, 2].iter().any(|d| !rows[d - 1] && over(*d) != 1) {
             let count = extent(&atoms);

@@ -1,7 +1,7 @@
 //! What operations are called.
 
 /// Operations that are understood, also where an input is not.
-pub(super) const SUPPORTED: [&str; 80] = [
+pub(super) const SUPPORTED: [&str; 81] = [
     "Abs",
     "Add",
     "And",
@@ -37,6 +37,7 @@ pub(super) const SUPPORTED: [&str; 80] = [
     "HardSigmoid",
     "HardSwish",
     "Identity",
+    "InstanceNormalization",
     "LRN",
     "LayerNormalization",
     "LeakyRelu",
