@@ -241,14 +241,15 @@ impl<'a> Lower<'_, 'a, '_> {
             *factor = first.ok_or_else(|| wanted("one factor and one offset for all groups"))?;
         }
         let rest: Vec<usize> = (2..rank).collect();
-        let live = self.laid(&live, [&rest, &[1], &[]])?;
-        let c = self.shape(live.layer)[0];
+        let pixels = self.laid(&live, [&rest, &[1], &[]])?;
+        let c = self.shape(pixels.layer)[0];
         self.room(c, 2)?;
         let params = self.weights(c, vec![factors[0]; c], vec![factors[1]; c])?;
         let eps = self.here().float("epsilon").unwrap_or(1e-5);
         let name = self.name(None);
-        let layer = self.push(name, Op::LayerNorm { eps }, &[live.layer], params)?;
-        Ok(Live { layer, ..live })
+        let layer = self.push(name, Op::LayerNorm { eps }, &[pixels.layer], params)?;
+        // Where they were: what follows counts for channels, of which there are fewer.
+        self.like(&Live { layer, ..pixels }, &live)
     }
 
     /// The channels that the axes from `axis` are, when those are all channels and nothing else.
