@@ -138,6 +138,9 @@ pub(crate) struct How {
     /// expression with a group, for instance `patient(\d+)`. A drawn split keeps them on one side.
     #[arg(long, value_name = "REGEX")]
     pub(crate) group_by: Option<String>,
+    /// Share of images of known classes that the run may call unknown.
+    #[arg(long, default_value_t = 0.05, value_name = "SHARE", value_parser = share)]
+    pub(crate) false_alarms: f64,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -352,6 +355,9 @@ pub(crate) struct PredictArgs {
     /// Pictures, or folders of pictures.
     #[arg(required = true, value_name = "IMAGE|DIR")]
     pub(crate) images: Vec<PathBuf>,
+    /// Name the best class even of images that are like none.
+    #[arg(long)]
+    pub(crate) no_unknown: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use regraft_advise::AdviseError;
 use regraft_data::DataError;
 use regraft_formats::FormatError;
 use regraft_infer::InferError;
@@ -301,7 +302,7 @@ pub enum Error {
     },
     /// The advice could not be worked out.
     #[error(transparent)]
-    Advise(#[from] regraft_advise::AdviseError),
+    Advise(#[from] AdviseError),
     /// All of a class belongs together.
     #[error(
         "all {files} files of class `{class}` are one group: they cannot be both learned from and tested \
@@ -345,7 +346,9 @@ impl Error {
     /// What kind of thing went wrong.
     pub fn kind(&self) -> ErrorKind {
         match self {
+            Self::Advise(AdviseError::Model { .. }) => ErrorKind::System,
             Self::Data(_)
+            | Self::Advise(_)
             | Self::ClassUnreadable { .. }
             | Self::NoTestImages { .. }
             | Self::NothingToTest
@@ -355,7 +358,6 @@ impl Error {
             | Self::NoSynset { .. }
             | Self::DemoData { .. }
             | Self::Train(TrainError::Picture(_))
-            | Self::Advise(_)
             | Self::OneGroup { .. }
             | Self::Probe(_) => ErrorKind::Data,
             Self::Zoo(error) if matches!(**error, ZooError::Stopped { .. }) => {

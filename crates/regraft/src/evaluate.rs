@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use regraft_data::{Dataset, OpenOptions, Split, SplitOrigin};
 use regraft_net::nearest;
-use regraft_run::{Metrics, Prediction, Predictions, RunFolder, Skipped};
+use regraft_run::{Metrics, Prediction, Predictions, RunFolder, Skipped, UnknownFacts};
 use serde::Serialize;
 
 use crate::fit::reason;
-use crate::predict::scores;
+use crate::head;
+use crate::predict::{Teller, told};
+use crate::unknown::counted;
 use crate::{Error, Observer, Progress};
 
 /// Metrics of a run on labelled pictures.
@@ -23,6 +25,9 @@ pub struct Evaluation {
     /// All figures, on the same level.
     #[serde(flatten)]
     pub metrics: Metrics,
+    /// How many are called unknown, though their classes are known; none where the run cannot tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<UnknownFacts>,
     /// Files that could not be read.
     pub skipped: Vec<Skipped>,
 }
@@ -34,7 +39,8 @@ pub struct Evaluation {
 /// When run or data are not usable, or the data has a class that the run does not know.
 pub fn evaluate(run: &Path, data: &Path, observer: &dyn Observer) -> Result<Evaluation, Error> {
     let folder = RunFolder::open(run)?;
-    let classes = folder.plan()?.data.classes;
+    let plan = folder.plan()?;
+    let classes = plan.data.classes.clone();
     let open = OpenOptions { training: false, ..OpenOptions::default() };
     let dataset = Dataset::open(data, &open)?;
     let given = matches!(dataset.split_origin, SplitOrigin::Given { .. });
@@ -53,7 +59,10 @@ pub fn evaluate(run: &Path, data: &Path, observer: &dyn Observer) -> Result<Eval
     };
     let truths = examples.iter().map(|e| place(e.label)).collect::<Result<Vec<_>, _>>()?;
     let files: Vec<PathBuf> = examples.iter().map(|e| e.path.clone()).collect();
-    let scores = scores(&folder, &files, observer)?;
+    let unknown = told(&folder, &plan, observer)?;
+    let network = head::open(&folder, &plan)?;
+    let teller = Teller::new(&network, &plan.engine, unknown.as_ref())?;
+    let scores = teller.scores(&files, observer)?;
     let mut skipped = Vec::new();
     for failed in &scores.failed {
         let file = examples[failed.index].name.clone();
@@ -75,12 +84,16 @@ pub fn evaluate(run: &Path, data: &Path, observer: &dyn Observer) -> Result<Eval
         .filter(|(i, _)| !scores.failed.iter().any(|f| f.index == *i))
         .map(|(i, p)| Prediction::new(examples[i].name.clone(), part, truths[i], p.to_vec()))
         .collect();
+    let read = |(i, _): &(usize, _)| !scores.failed.iter().any(|f| f.index == *i);
+    let judged = scores.judged.iter().enumerate().filter(read).map(|(_, j)| j);
+    let unknown = unknown.map(|_| counted(judged));
     let predictions = Predictions { classes, rows };
     Ok(Evaluation {
         run: run.display().to_string(),
         data: data.display().to_string(),
         part,
         metrics: predictions.metrics(part)?,
+        unknown,
         skipped,
     })
 }

@@ -14,6 +14,7 @@ use crate::options::default_run;
 use crate::plan::{images, split_origin};
 use crate::precision::{Ready, ready};
 use crate::tuning::{TuneOptions, Tuning};
+use crate::unknown::{UnknownRun, of_probe};
 use crate::write::{Finished, write};
 use crate::{Error, FeatureKind, FitOptions, Loaded, Observer, Progress, Strategy, VERSION, load};
 
@@ -119,6 +120,10 @@ pub(crate) fn prepare(
 }
 
 impl Prepared {
+    fn unknown(&self, options: &FitOptions) -> Result<Option<UnknownRun>, Error> {
+        of_probe(options, &self.dataset, &self.extracted, &self.rows, &self.chosen)
+    }
+
     pub(crate) fn tuning<'a>(&'a self, options: &'a FitOptions, log: &'a Log<'a>) -> Tuning<'a> {
         Tuning {
             options,
@@ -170,6 +175,10 @@ pub fn rate_table(options: &FitOptions, observer: &dyn Observer) -> Result<RateT
 }
 
 fn check_options(options: &FitOptions) -> Result<(), Error> {
+    if !(options.false_alarms > 0.0 && options.false_alarms < 1.0) {
+        let why = "give a share between 0 and 1, for instance 0.05";
+        return Err(Error::Options { what: "`--false-alarms`", why });
+    }
     let longer = matches!(options.features, FeatureKind::Depths | FeatureKind::Logits);
     if options.strategy != Strategy::Probe && longer {
         let why =
@@ -219,11 +228,16 @@ pub fn fit(options: &FitOptions, observer: &dyn Observer) -> Result<Summary, Err
     let mut prepared = prepare(options, Some(&folder), &log)?;
     folder.begin_curves()?;
     let mut reasons = std::mem::take(&mut prepared.reasons);
-    let tuned = if options.strategy == Strategy::Probe {
+    let mut tuned = if options.strategy == Strategy::Probe {
         None
     } else {
         prepared.tuning(options, &log).run(&folder, &mut reasons)?
     };
+    let unknown = match &mut tuned {
+        Some(tuned) => tuned.unknown.take(),
+        None => prepared.unknown(options)?,
+    };
+    reasons.extend(unknown.as_ref().map(|u| u.reason.clone()));
     for reason in &reasons {
         observer.tell(&Progress::Decided(reason));
     }
@@ -243,6 +257,7 @@ pub fn fit(options: &FitOptions, observer: &dyn Observer) -> Result<Summary, Err
         engine,
         chosen: &prepared.chosen,
         tuned,
+        unknown,
         extracted: &prepared.extracted,
         rows: &prepared.rows,
         reasons,

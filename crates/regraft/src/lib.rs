@@ -38,6 +38,7 @@ mod predict;
 mod sampling;
 mod show;
 mod tuning;
+mod unknown;
 mod verify;
 mod write;
 mod zoo;
@@ -64,7 +65,7 @@ pub use lint::{LayerScale, Lint, LintFinding, PreprocessingRow, lint, lint_netwo
 pub use network::{LoadOptions, Loaded, load};
 pub use observer::{Observer, Progress, Quiet};
 pub use options::{FeatureKind, FitOptions, PrecisionChoice, Strategy, default_run};
-pub use predict::{Answer, Candidate, predict};
+pub use predict::{Answer, Candidate, PredictOptions, predict, predict_with};
 pub use regraft_advise::resolve::{
     Advice, Confidence as AdviceConfidence, Reason as AdviceReason, Verdict as AdviceVerdict,
 };
@@ -73,11 +74,12 @@ pub use regraft_net::lint::{CHECKS, Check};
 pub use regraft_net::{Card, Graph, NetError, Network, notation};
 pub use regraft_probe::HeadKind;
 pub use regraft_run::{
-    ClassMetrics, Metrics, MetricsFile, Plan, Reason, Skipped, Summary, atomic_write,
+    ClassMetrics, Metrics, MetricsFile, Plan, Reason, Skipped, Summary, UnknownFacts, atomic_write,
 };
 pub use regraft_train::{LayerRate, Optimiser, Rates, Schedule, Unfreeze};
 pub use show::{LayerRow, Shown, show};
 pub use tuning::{Augmentation, HeadLayers, TuneOptions};
+pub use unknown::{NearImage, Novelty};
 pub use verify::{FormulaLogits, Verified, verify, verify_formula};
 pub use zoo::{
     AddOptions, Added, BlockRow, Match, Overlap, PitfallRow, Pulled, SortBy, ZooCard, ZooFilter,

@@ -103,6 +103,8 @@ pub struct FitOptions {
     /// What of a file's name says which files belong together, a regular expression with a group: a drawn
     /// split keeps them on one side.
     pub group_by: Option<String>,
+    /// Share of images of known classes that a run may call unknown, between 0 and 1.
+    pub false_alarms: f64,
     /// Where weights may come from; its cache folder also holds the features.
     pub load: LoadOptions,
 }
@@ -123,6 +125,7 @@ impl FitOptions {
             seed: 0,
             test_share: 0.2,
             group_by: None,
+            false_alarms: 0.05,
             load: LoadOptions::default(),
         }
     }

@@ -7,7 +7,7 @@ use regraft_data::{Dataset, Layout, Split, SplitOrigin};
 use regraft_net::card::{Channels, Interpolation, Preprocess, Resize};
 use regraft_run::{
     DataPlan, EnginePlan, FORMAT, HeadPlan, NetworkPlan, Plan, PreprocessPlan, Provenance, Reason,
-    ResizePlan,
+    ResizePlan, UnknownPlan,
 };
 
 use crate::features::Chosen;
@@ -23,6 +23,7 @@ pub(crate) struct Decided<'a> {
     pub(crate) chosen: &'a Chosen,
     pub(crate) engine: EnginePlan,
     pub(crate) tuned: Option<&'a TunedRun>,
+    pub(crate) unknown: Option<UnknownPlan>,
     pub(crate) reasons: Vec<Reason>,
 }
 
@@ -67,6 +68,7 @@ pub(crate) fn plan(d: Decided<'_>) -> Plan {
         preprocess: preprocess_plan(&card.preprocess),
         head,
         tuning: d.tuned.map(|t| t.plan.clone()),
+        unknown: d.unknown,
         reasons: d.reasons,
     }
 }

@@ -2,20 +2,24 @@
 
 use std::path::{Path, PathBuf};
 
+use regraft_advise::unknown::Judgement;
 use regraft_data::list_images;
 use regraft_infer::Engine;
 use regraft_net::Network;
-use regraft_run::{EnginePlan, RunFolder};
+use regraft_run::{EnginePlan, Plan, RunFolder};
 use regraft_train::{Failed, Flow, Trunk, extract};
 use serde::Serialize;
 
 use crate::fit::reason;
 use crate::head::{HEAD, open, softmax};
 use crate::precision::of_run;
-use crate::{Error, Observer, Progress};
+use crate::unknown::{Unknown, below_head};
+use crate::{Error, Novelty, Observer, Progress};
 
 /// Classes named in an answer, most probable first.
 const TOP: usize = 5;
+/// Files run before those that follow are read: what is held of each is its features.
+const CHUNK: usize = 4096;
 
 /// A class and how probable it is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -34,12 +38,15 @@ pub enum Answer {
     Known {
         /// The file.
         file: String,
-        /// Most probable class.
+        /// Most probable class, were it one of them.
         label: String,
         /// Its calibrated probability, 0 to 1.
         probability: f32,
         /// The most probable classes, best first, at most 5.
         top: Vec<Candidate>,
+        /// Whether it is like any class; none where the run cannot tell, or was not asked.
+        #[serde(flatten)]
+        novelty: Option<Novelty>,
     },
     /// A file that could not be read as a picture.
     Unreadable {
@@ -50,16 +57,43 @@ pub enum Answer {
     },
 }
 
-/// Predicts the classes of pictures; a folder stands for all images in it, at any depth.
-///
-/// Answers come in the order of `images`, those of a folder sorted by path. A file that cannot be
-/// read has an answer that says so.
+/// How to predict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PredictOptions {
+    /// Tell images that are like no known class, where the run can.
+    pub unknown: bool,
+}
+
+impl Default for PredictOptions {
+    fn default() -> Self {
+        Self { unknown: true }
+    }
+}
+
+/// [`predict_with`] what is usual.
 ///
 /// # Errors
-/// When the run is not usable, a path does not exist, or a folder has no images.
+/// As [`predict_with`].
 pub fn predict(
     run: &Path,
     images: &[PathBuf],
+    observer: &dyn Observer,
+) -> Result<Vec<Answer>, Error> {
+    predict_with(run, images, &PredictOptions::default(), observer)
+}
+
+/// Predicts the classes of pictures, and tells those that are like none; a folder stands for all images in
+/// it, at any depth.
+///
+/// Answers come in the order of `images`, those of a folder sorted by path. A file that cannot be
+/// read has an answer that says so. A run from before unknown images could be told says it as a note.
+///
+/// # Errors
+/// When the run is not usable, a path does not exist, or a folder has no images.
+pub fn predict_with(
+    run: &Path,
+    images: &[PathBuf],
+    options: &PredictOptions,
     observer: &dyn Observer,
 ) -> Result<Vec<Answer>, Error> {
     let folder = RunFolder::open(run)?;
@@ -77,63 +111,111 @@ pub fn predict(
             files.push(path.clone());
         }
     }
+    let unknown = if options.unknown { told(&folder, &plan, observer)? } else { None };
+    let network = open(&folder, &plan)?;
+    let teller = Teller::new(&network, &plan.engine, unknown.as_ref())?;
+    let scores = teller.scores(&files, observer)?;
     let classes = &plan.data.classes;
-    let scores = scores(&folder, &files, observer)?;
     let failed = |i: usize| scores.failed.iter().find(|f| f.index == i);
     let answers = files.iter().zip(scores.rows.chunks_exact(classes.len())).enumerate().map(
         |(i, (file, row))| {
             let file = file.display().to_string();
+            let told = unknown.as_ref().zip(scores.judged.get(i));
+            let novelty = told.map(|(unknown, judged)| unknown.tell(judged, classes));
             match failed(i) {
                 Some(f) => Answer::Unreadable { file, error: reason(&f.error) },
-                None => answer(file, row, classes),
+                None => answer(file, row, classes, novelty),
             }
         },
     );
     Ok(answers.collect())
 }
 
+/// How a run tells unknown images, and a note where it cannot.
+pub(crate) fn told(
+    folder: &RunFolder,
+    plan: &Plan,
+    observer: &dyn Observer,
+) -> Result<Option<Unknown>, Error> {
+    let unknown = Unknown::open(folder, plan)?;
+    if unknown.is_none() {
+        observer.tell(&Progress::Note(
+            "this run cannot tell images of no known class: it has no unknown.json; fit again to have it",
+        ));
+    }
+    Ok(unknown)
+}
+
 /// What a run says of files.
 pub(crate) struct Scores {
     /// Calibrated probabilities `[files, C]`; rows of unreadable files mean nothing.
     pub(crate) rows: Vec<f32>,
+    /// Whether each file is like any class, where that is told; of unreadable files it means nothing.
+    pub(crate) judged: Vec<Judgement>,
     /// Files that could not be read.
     pub(crate) failed: Vec<Failed>,
 }
 
-/// Runs a run's network and head on files.
-pub(crate) fn scores(
-    folder: &RunFolder,
-    files: &[PathBuf],
-    observer: &dyn Observer,
-) -> Result<Scores, Error> {
-    let plan = folder.plan()?;
-    scores_of(&open(folder, &plan)?, &plan.engine, files, observer)
+/// A network that ends with a run's head, ready to run.
+pub(crate) struct Teller<'a> {
+    trunk: Trunk,
+    unknown: Option<&'a Unknown>,
+    /// Classes.
+    classes: usize,
 }
 
-/// Runs a network that ends with a run's head on files.
-pub(crate) fn scores_of(
-    network: &Network,
-    plan: &EnginePlan,
-    files: &[PathBuf],
-    observer: &dyn Observer,
-) -> Result<Scores, Error> {
-    let engine = Engine::compile_in(network, &[HEAD], of_run(plan))?;
-    let trunk = Trunk::new(network, engine)?;
-    let total = files.len();
-    let progress = |done| {
-        observer.tell(&Progress::Features { done, total });
-        if observer.stop() { Flow::Stop } else { Flow::Continue }
-    };
-    let extracted = extract(&trunk, files, None, &progress)?;
-    let mut rows = extracted.rows()?;
-    rows.chunks_exact_mut(trunk.feature_len()).for_each(softmax);
-    Ok(Scores { rows, failed: extracted.failed })
+impl<'a> Teller<'a> {
+    pub(crate) fn new(
+        network: &Network,
+        plan: &EnginePlan,
+        unknown: Option<&'a Unknown>,
+    ) -> Result<Self, Error> {
+        let below = unknown.and_then(|_| below_head(network.graph()));
+        let outputs: Vec<&str> = std::iter::once(HEAD).chain(below).collect();
+        let engine = Engine::compile_in(network, &outputs, of_run(plan))?;
+        let classes = engine.outputs().first().map_or(0, |(_, shape)| shape.count());
+        Ok(Self { trunk: Trunk::new(network, engine)?, unknown, classes })
+    }
+
+    /// Runs files through it.
+    pub(crate) fn scores(
+        &self,
+        files: &[PathBuf],
+        observer: &dyn Observer,
+    ) -> Result<Scores, Error> {
+        let total = files.len();
+        let mut all = Scores { rows: Vec::new(), judged: Vec::new(), failed: Vec::new() };
+        for (chunk, files) in files.chunks(CHUNK).enumerate() {
+            let first = chunk * CHUNK;
+            let progress = |done| {
+                observer.tell(&Progress::Features { done: first + done, total });
+                if observer.stop() { Flow::Stop } else { Flow::Continue }
+            };
+            let extracted = extract(&self.trunk, files, None, &progress)?;
+            let values = extracted.rows()?;
+            let (mut logits, mut features) = (Vec::new(), Vec::new());
+            for row in values.chunks_exact(self.trunk.feature_len().max(1)) {
+                let (scores, rest) = row.split_at(self.classes);
+                logits.extend_from_slice(scores);
+                features.extend_from_slice(rest);
+            }
+            if let Some(unknown) = self.unknown {
+                all.judged.extend(unknown.model.judge_all(&features, Some(&logits))?);
+            }
+            logits.chunks_exact_mut(self.classes.max(1)).for_each(softmax);
+            all.rows.extend(logits);
+            let failed = extracted.failed.into_iter();
+            all.failed.extend(failed.map(|f| Failed { index: first + f.index, ..f }));
+        }
+        Ok(all)
+    }
 }
 
-fn answer(file: String, row: &[f32], classes: &[String]) -> Answer {
+fn answer(file: String, row: &[f32], classes: &[String], novelty: Option<Novelty>) -> Answer {
     let mut order: Vec<usize> = (0..row.len()).collect();
     order.sort_by(|a, b| row[*b].total_cmp(&row[*a]).then(a.cmp(b)));
     let candidate = |i: &usize| Candidate { label: classes[*i].clone(), probability: row[*i] };
     let top: Vec<Candidate> = order.iter().take(TOP).map(candidate).collect();
-    Answer::Known { file, label: top[0].label.clone(), probability: top[0].probability, top }
+    let (label, probability) = (top[0].label.clone(), top[0].probability);
+    Answer::Known { file, label, probability, top, novelty }
 }

@@ -5,6 +5,7 @@ mod memory;
 mod plan;
 mod start;
 mod trial;
+mod unknown;
 
 use std::path::{Path, PathBuf};
 
@@ -26,6 +27,7 @@ pub(crate) use self::start::crown;
 use crate::features::{Chosen, Source};
 use crate::fit::reason;
 use crate::journal::{Log, Rows};
+use crate::unknown::UnknownRun;
 use crate::{Error, FitOptions, Progress, Strategy};
 
 /// Training images in a preview.
@@ -115,6 +117,8 @@ pub(crate) struct TunedRun {
     pub(crate) strategy: Strategy,
     /// The probe it started from; none for a random head.
     pub(crate) head: Option<HeadFit>,
+    /// None where there are too few images to tell what is usual.
+    pub(crate) unknown: Option<UnknownRun>,
     /// Length of the vector that the head reads.
     pub(crate) feature_len: usize,
 }
@@ -168,6 +172,7 @@ impl Tuning<'_> {
                 &mut |epoch| self.heard(folder, "all", epoch),
             )?,
         };
+        let unknown = self.unknown(&tuned.network, &inputs, &trial)?;
         let temperature = trial.temperature;
         let mut whole = match &frozen {
             Some(frozen) => frozen.graft(&tuned.network)?,
@@ -185,7 +190,7 @@ impl Tuning<'_> {
         let strategy = if open { Strategy::LpFt } else { self.strategy() };
         let plan = planned.plan(temperature);
         let feature_len = self.trunk()?.facts()?.output().shape.count();
-        Ok(Some(TunedRun { network: whole, plan, facts, strategy, head, feature_len }))
+        Ok(Some(TunedRun { network: whole, plan, facts, strategy, head, unknown, feature_len }))
     }
 
     /// Writes a picture of some training images, as they are and as rounds will show them.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use regraft_advise::unknown::Judgement;
 use regraft_data::{Dataset, decode_file, thumbnail};
 use regraft_net::Network;
 use regraft_probe::HeadFit;
@@ -17,8 +18,9 @@ use crate::features::{Chosen, Source, blocks};
 use crate::head::{grafted, save};
 use crate::journal::{Log, Rows};
 use crate::plan::{Decided, plan};
-use crate::predict::scores_of;
+use crate::predict::Teller;
 use crate::tuning::TunedRun;
+use crate::unknown::UnknownRun;
 use crate::{Error, FitOptions, Loaded};
 
 /// Longer side of a thumbnail in the report, in pixels.
@@ -34,6 +36,8 @@ pub(crate) struct Finished<'a> {
     pub(crate) chosen: &'a Chosen,
     /// None when only the head was fitted.
     pub(crate) tuned: Option<TunedRun>,
+    /// None where there are too few images to tell what is usual.
+    pub(crate) unknown: Option<UnknownRun>,
     pub(crate) engine: EnginePlan,
     pub(crate) extracted: &'a Extracted,
     pub(crate) rows: &'a Rows,
@@ -50,7 +54,7 @@ pub(crate) fn write(done: Finished<'_>) -> Result<Summary, Error> {
     // The head that the run tells of: the one fitted, or the one training started from.
     let start = done.tuned.as_ref().and_then(|t| t.head.as_ref());
     let fitted = start.unwrap_or(&chosen.fitted);
-    let predictions = predictions(&done)?;
+    let (predictions, judged) = predictions(&done)?;
     let test = predictions.metrics("test")?;
     done.log.event(Event::Evaluated { split: "test".to_owned(), top1: test.top1 });
     let notes: Vec<String> = dataset.notes.iter().map(ToString::to_string).collect();
@@ -62,11 +66,13 @@ pub(crate) fn write(done: Finished<'_>) -> Result<Summary, Error> {
         test,
         loo: Loo { top1: fitted.loo_top1 },
         tuning: done.tuned.as_ref().map(|t| t.facts),
+        unknown: done.unknown.as_ref().map(|u| u.facts(&judged)),
         skipped: done.skipped,
         notes,
     };
     let (engine, reasons, tuned) = (done.engine, done.reasons, done.tuned.as_ref());
-    let plan = plan(Decided { options, dataset, loaded, chosen, engine, tuned, reasons });
+    let unknown = done.unknown.as_ref().map(|u| u.plan.clone());
+    let plan = plan(Decided { options, dataset, loaded, chosen, engine, tuned, unknown, reasons });
     // Without a plan the folder counts as unfinished, so it goes first and comes last.
     folder.remove_files()?;
     if let Some(tuned) = &done.tuned {
@@ -74,6 +80,9 @@ pub(crate) fn write(done: Finished<'_>) -> Result<Summary, Error> {
     } else {
         let trunk = done.source.chosen(chosen.kind)?;
         save(folder, &grafted(&trunk, &fitted.head, &dataset.classes)?)?;
+    }
+    if let Some(unknown) = &done.unknown {
+        unknown.unknown.save(folder)?;
     }
     folder.write_predictions(&predictions)?;
     folder.write_metrics(&metrics)?;
@@ -103,16 +112,21 @@ fn train_facts(dataset: &Dataset, rows: &Rows) -> TrainFacts {
     TrainFacts { images: rows.train.len(), images_per_class }
 }
 
-/// What the head says of every test image.
-fn predictions(done: &Finished<'_>) -> Result<Predictions, Error> {
+/// What the head says of every test image, and whether they are called unknown.
+fn predictions(done: &Finished<'_>) -> Result<(Predictions, Vec<Judgement>), Error> {
     let dataset = done.dataset;
     let head = &done.chosen.fitted.head;
-    let mut probabilities = Vec::new();
+    let (mut probabilities, mut judged) = (Vec::new(), Vec::new());
     if let Some(tuned) = &done.tuned {
-        probabilities = tuned_predictions(done, &tuned.network)?;
+        (probabilities, judged) = tuned_predictions(done, &tuned.network)?;
     } else {
         blocks(done.extracted, &done.rows.test, done.chosen.columns.len(), |block| {
             probabilities.extend(head.probabilities_batch(block)?);
+            if let Some(run) = &done.unknown {
+                let logits = head.logits_batch(block)?.into_iter();
+                let logits: Vec<f32> = logits.map(|l| l / head.temperature).collect();
+                judged.extend(run.unknown.model.judge_all(block, Some(&logits))?);
+            }
             Ok(())
         })?;
     }
@@ -120,17 +134,22 @@ fn predictions(done: &Finished<'_>) -> Result<Predictions, Error> {
         let example = &dataset.examples[*i];
         Prediction::new(example.name.clone(), example.split.name(), example.label, p.to_vec())
     });
-    Ok(Predictions { classes: dataset.classes.clone(), rows: rows.collect() })
+    Ok((Predictions { classes: dataset.classes.clone(), rows: rows.collect() }, judged))
 }
 
 /// Probabilities `[test images, C]` of a tuned network, as [`crate::predict()`] will compute them.
-fn tuned_predictions(done: &Finished<'_>, network: &Network) -> Result<Vec<f32>, Error> {
+fn tuned_predictions(
+    done: &Finished<'_>,
+    network: &Network,
+) -> Result<(Vec<f32>, Vec<Judgement>), Error> {
     let examples = done.rows.test.iter().map(|i| done.dataset.examples[*i].path.clone());
     let files: Vec<PathBuf> = examples.collect();
-    let mut scores = scores_of(network, &done.engine, &files, done.log.observer)?;
+    let unknown = done.unknown.as_ref().map(|run| &run.unknown);
+    let teller = Teller::new(network, &done.engine, unknown)?;
+    let mut scores = teller.scores(&files, done.log.observer)?;
     match scores.failed.pop() {
         Some(failed) => Err(failed.error.into()),
-        None => Ok(scores.rows),
+        None => Ok((scores.rows, scores.judged)),
     }
 }
 

@@ -19,6 +19,7 @@ mod page;
 mod picture;
 mod plot;
 mod provenance;
+mod unknown;
 mod verdict;
 
 use std::path::Path;

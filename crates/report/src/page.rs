@@ -3,7 +3,9 @@
 use crate::html::{Html, Name};
 use crate::number::{distance, duration, percent, range, significant};
 use crate::verdict::{baseline, verdict};
-use crate::{ReportInput, calibration, classes, confusion, data, decisions, mistakes, provenance};
+use crate::{
+    ReportInput, calibration, classes, confusion, data, decisions, mistakes, provenance, unknown,
+};
 
 /// A section of the page; empty when it has nothing to tell.
 struct Section {
@@ -14,7 +16,7 @@ struct Section {
 }
 
 /// In the order a practitioner asks.
-const SECTIONS: [Section; 9] = [
+const SECTIONS: [Section; 10] = [
     Section {
         id: "decisions",
         short: "Decisions",
@@ -45,6 +47,12 @@ const SECTIONS: [Section; 9] = [
         short: "Head",
         title: "How the head was chosen",
         body: calibration::penalties,
+    },
+    Section {
+        id: "unknown",
+        short: "Unknown",
+        title: "Images of none of these classes",
+        body: unknown::body,
     },
     Section { id: "mistakes", short: "Mistakes", title: "Worst mistakes", body: mistakes::body },
     Section { id: "use", short: "Use", title: "How to use it", body: provenance::usage },

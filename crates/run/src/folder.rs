@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::write::TEMPORARY_PREFIX;
 use crate::{
-    EventLog, Events, MetricsFile, Plan, Predictions, RunError, WriteStep, atomic_write, read,
+    EventLog, Events, MetricsFile, Plan, Predictions, RunError, UnknownFile, WriteStep,
+    atomic_write, read,
 };
 
 /// Most bytes read of a plan or of metrics (a thousand classes make 10 MB of confusion matrix).
@@ -29,6 +30,10 @@ pub enum RunFile {
     Trunk,
     /// The new head's parameters.
     Head,
+    /// How images of no known class are told.
+    Unknown,
+    /// The numbers of that.
+    UnknownNumbers,
     /// What was measured.
     Metrics,
     /// What was predicted.
@@ -41,11 +46,13 @@ pub enum RunFile {
 
 impl RunFile {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Plan,
         Self::Network,
         Self::Trunk,
         Self::Head,
+        Self::Unknown,
+        Self::UnknownNumbers,
         Self::Metrics,
         Self::Predictions,
         Self::Events,
@@ -62,6 +69,8 @@ impl RunFile {
             Self::Network => "network.txt",
             Self::Trunk => "trunk.safetensors",
             Self::Head => "head.safetensors",
+            Self::Unknown => "unknown.json",
+            Self::UnknownNumbers => "unknown.safetensors",
             Self::Metrics => "metrics.json",
             Self::Predictions => "predictions.csv",
             Self::Events => "events.jsonl",
@@ -254,6 +263,20 @@ impl RunFolder {
     pub fn predictions(&self) -> Result<Predictions, RunError> {
         let path = self.need(RunFile::Predictions)?;
         Predictions::from_csv(&read::bytes(&path, TABLE_LIMIT)?, &path)
+    }
+
+    /// Writes `unknown.json`.
+    pub fn write_unknown(&self, unknown: &UnknownFile) -> Result<(), RunError> {
+        self.write(RunFile::Unknown, unknown.to_json()?.as_bytes())
+    }
+
+    /// Reads `unknown.json`; none for a run that cannot tell unknown images.
+    pub fn unknown(&self) -> Result<Option<UnknownFile>, RunError> {
+        let path = self.file(RunFile::Unknown);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        UnknownFile::from_json(&read::text(&path, DOCUMENT_LIMIT)?, &path).map(Some)
     }
 
     /// Starts `events.jsonl` anew.

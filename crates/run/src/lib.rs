@@ -9,6 +9,7 @@
 //! | `events.jsonl` | [`Record`] a line | JSON lines, the only file that holds times |
 //! | `metrics.json` | [`MetricsFile`] | JSON, the same bytes for the same seed |
 //! | `predictions.csv` | [`Predictions`] | CSV |
+//! | `unknown.json` | [`UnknownFile`] | JSON; its numbers are in `unknown.safetensors` |
 //! | `network.txt`, `trunk.safetensors`, `head.safetensors`, `report.html` | made elsewhere | |
 //! | `tensorboard/PART/events.…` | [`Scalar`]s | `TFRecord`, only where layers were trained |
 //!
@@ -24,6 +25,7 @@ mod predictions;
 mod read;
 mod summary;
 mod tensorboard;
+mod unknown;
 mod write;
 
 pub use error::{RunError, WriteStep};
@@ -37,6 +39,7 @@ pub use plan::{
 pub use predictions::{Prediction, Predictions};
 pub use summary::{Loo, MetricsFile, Skipped, Summary, TrainFacts, TuningFacts};
 pub use tensorboard::{Scalar, append_scalars};
+pub use unknown::{Covariance, KeptImage, LeftOutClass, UnknownFacts, UnknownFile, UnknownPlan};
 pub use write::atomic_write;
 
 /// Version of the files in a run folder. A reader refuses a newer one.

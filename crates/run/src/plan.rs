@@ -3,7 +3,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{RunError, read};
+use crate::{RunError, UnknownPlan, read};
 
 /// What was decided before a fit began, nothing blank: `plan.toml`.
 ///
@@ -34,6 +34,9 @@ pub struct Plan {
     /// How the layers above the frontier were trained; none when nothing but the head was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tuning: Option<TuningPlan>,
+    /// How images of no known class are told; none where the run cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<UnknownPlan>,
     /// Why each of these was chosen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Metrics, RunError, Timings, json, read};
+use crate::{Metrics, RunError, Timings, UnknownFacts, json, read};
 
 /// A file that was not used as it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -70,6 +70,9 @@ pub struct MetricsFile {
     /// What training by gradient gave on images held out of it; none when nothing but a head was fitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tuning: Option<TuningFacts>,
+    /// Test images called unknown, though their classes are known; none where the run cannot tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<UnknownFacts>,
     /// Files that could not be used, or not as they are.
     pub skipped: Vec<Skipped>,
     /// What a person should know, a sentence each.

@@ -192,9 +192,15 @@ pub(crate) struct Shrinkage {
 
 impl Shrinkage {
     pub(crate) fn new(values: &[f64], norms: &[f64], d: usize) -> Self {
+        let square = values.iter().map(|v| v * v).sum();
+        Self::of(values.iter().sum(), square, norms, d)
+    }
+
+    /// From trace and sum of squares of the scatter matrix.
+    pub(crate) fn of(trace: f64, square: f64, norms: &[f64], d: usize) -> Self {
         let (n, d) = (norms.len() as f64, d as f64);
-        let mean = values.iter().sum::<f64>() / n / d;
-        let square: f64 = values.iter().map(|v| (v / n).powi(2)).sum();
+        let mean = trace / n / d;
+        let square = square / (n * n);
         let fourth = norms.iter().map(|v| v * v).sum::<f64>() / n;
         Self { alpha: alpha(n, d, mean, square, fourth), mean, square, fourth, n, d }
     }

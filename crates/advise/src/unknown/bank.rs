@@ -1,23 +1,32 @@
+use faer::{Mat, MatRef};
 use rayon::prelude::*;
 use regraft_probe::Labels;
 use serde::{Deserialize, Serialize};
 
+use super::TOGETHER;
 use crate::chance::Chance;
-use crate::linalg::dot;
+use crate::linalg::{dot, product_here};
 use crate::{AdviseError, Table};
 
 /// Training rows, each of length 1: what is nearest among them, and how near (Sun, Ming, Zhu, Li,
 /// Out-of-distribution detection with deep nearest neighbors, ICML 2022, section 3).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Bank {
-    features: usize,
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Bank {
+    pub(super) features: usize,
     /// Their rows in the training set.
     pub(super) rows: Vec<usize>,
     /// Their classes.
     pub(super) labels: Vec<usize>,
     /// `[m, d]`.
-    points: Vec<f32>,
+    pub(super) points: Vec<f32>,
+}
+
+/// A [`Bank`] ready to judge many images.
+pub(super) struct Nearest {
+    /// `[d, m]`.
+    points: Mat<f64>,
+    /// Squared length of each, 1 but for rounding.
+    squares: Vec<f64>,
 }
 
 /// A training image near another one.
@@ -50,11 +59,6 @@ impl Bank {
         Ok(Self { features: d, rows, labels, points })
     }
 
-    /// Number of features.
-    pub(super) fn features(&self) -> usize {
-        self.features
-    }
-
     /// Whether the parts have the sizes that they say.
     pub(super) fn is_whole(&self) -> bool {
         self.features > 0
@@ -64,34 +68,55 @@ impl Bank {
             && self.points.iter().all(|v| v.is_finite())
     }
 
-    /// Every row of the bank with its distance, the nearest first; of equally near ones the first.
-    pub(super) fn sorted(&self, x: &[f64]) -> Vec<(f64, usize)> {
-        let unit = unit(x);
-        let one = |(at, point): (usize, &[f32])| {
-            let apart = point.iter().zip(x).map(|(p, v)| (v * unit - f64::from(*p)).powi(2));
-            (apart.sum::<f64>().sqrt(), at)
-        };
-        let mut all: Vec<(f64, usize)> =
-            self.points.chunks_exact(self.features).enumerate().map(one).collect();
-        all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        all
+    /// Makes ready to judge.
+    pub(super) fn judge(&self) -> Nearest {
+        let (d, m) = (self.features, self.rows.len());
+        let points = Mat::from_fn(d, m, |j, at| f64::from(self.points[at * d + j]));
+        let square = |at: usize| dot(points.col_as_slice(at), points.col_as_slice(at));
+        Nearest { squares: (0..m).map(square).collect(), points }
     }
 
-    /// The same for each row of the bank itself, which is among its own neighbours.
+    /// For each row of the bank every row, itself among them, with its distance, the nearest first.
     pub(super) fn among_themselves(&self) -> Vec<Vec<(f64, usize)>> {
-        (0..self.rows.len()).into_par_iter().map(|at| self.sorted_of(at)).collect()
-    }
-
-    /// The same for one row of the bank.
-    pub(super) fn sorted_of(&self, at: usize) -> Vec<(f64, usize)> {
-        let point = &self.points[at * self.features..][..self.features];
-        let wide: Vec<f64> = point.iter().map(|&v| f64::from(v)).collect();
-        self.sorted(&wide)
+        let (judge, m) = (self.judge(), self.rows.len());
+        let firsts: Vec<usize> = (0..m).step_by(TOGETHER).collect();
+        let one = |&first: &usize| {
+            let x = judge.points.as_ref().subcols(first, TOGETHER.min(m - first));
+            judge.nearest(x, m)
+        };
+        firsts.par_iter().flat_map(one).collect()
     }
 
     /// A training image of the bank.
     pub(super) fn near(&self, &(distance, at): &(f64, usize)) -> Near {
         Near { row: self.rows[at], class: self.labels[at], distance }
+    }
+}
+
+impl Nearest {
+    /// For each column of `x`, `[d, b]`, the `most` nearest rows of the bank with their distances, the nearest
+    /// first; of equally near ones the first.
+    pub(super) fn nearest(&self, x: MatRef<'_, f64>, most: usize) -> Vec<Vec<(f64, usize)>> {
+        let dots = product_here(self.points.transpose(), x);
+        let one = |i: usize| {
+            let column: Vec<f64> = (0..x.nrows()).map(|j| x[(j, i)]).collect();
+            let unit = unit(&column);
+            let own = dot(&column, &column) * unit * unit;
+            let apart = |(at, (product, square)): (usize, (&f64, &f64))| {
+                ((own + square - 2.0 * unit * product).max(0.0).sqrt(), at)
+            };
+            let products = dots.col_as_slice(i).iter().zip(&self.squares);
+            let mut all: Vec<(f64, usize)> = products.enumerate().map(apart).collect();
+            let order =
+                |a: &(f64, usize), b: &(f64, usize)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
+            if most < all.len() {
+                all.select_nth_unstable_by(most, order);
+                all.truncate(most);
+            }
+            all.sort_unstable_by(order);
+            all
+        };
+        (0..x.ncols()).map(one).collect()
     }
 }
 

@@ -1,8 +1,8 @@
 //! None of these: images of no known class, told by their features.
 //!
-//! Three scores, the higher the less known: [`Tied`] (Mahalanobis distance to the nearest class), the
-//! distance to the k-th nearest training image ([`Bank`]), and the [`energy`] of the head's logits. Which
-//! one is taken is measured, not believed: each class in turn is left out and has to be told from the
+//! Three scores, the higher the less known: the Mahalanobis distance to the nearest class, the distance to the
+//! k-th nearest training image, and the [`energy`] of the head's logits. The first two rest on a *bank* of
+//! training images, a share of each class, and which of them is taken is measured, not believed: each class in turn is left out and has to be told from the
 //! others ([`auroc`]). The threshold keeps a stated rate of false alarms on images like the training ones,
 //! with a stated certainty: it is one of the scores that training images got from models without them
 //! (conformal prediction: Vovk, Gammerman, Shafer, Algorithmic learning in a random world, 2005), so the
@@ -13,18 +13,26 @@ mod auroc;
 mod bank;
 mod choose;
 mod energy;
+mod factor;
+mod parts;
+mod products;
 mod threshold;
 mod tied;
 
+use faer::Mat;
+use rayon::prelude::*;
 use regraft_probe::{Features, Labels, ProbeError};
 use serde::{Deserialize, Serialize};
 
 pub use auroc::auroc;
-pub use bank::{Bank, Near};
+use bank::Bank;
+pub use bank::Near;
 use choose::{held_out, left_out};
 pub use energy::energy;
+pub use parts::{Settings, TiedSettings, Values};
+use products::Products;
 use threshold::{Threshold, threshold, wanted};
-pub use tied::Tied;
+use tied::Tied;
 
 use crate::{AdviseError, Table};
 
@@ -33,6 +41,8 @@ const NAMED: usize = 5;
 /// Of the mean class, so many images are the k of the k-th nearest; and not more than so many.
 const SHARE: usize = 10;
 const MOST_NEIGHBOURS: usize = 50;
+/// Images judged together.
+const TOGETHER: usize = 64;
 /// Standard errors by which another score must beat the neighbours.
 const ERRORS_TO_WIN: f64 = 2.0;
 
@@ -78,9 +88,15 @@ pub struct UnknownOptions<'a> {
     pub method: Option<Method>,
     /// The group of each image, `[n]` (one patient, one film): images of a group never judge one another.
     pub groups: Option<&'a [usize]>,
-    /// Logits of the head, `[n, C]`, each row from a head that was not fitted on it. Without them there is
-    /// no energy.
+    /// Logits of the head, `[n, C]`, each row from a head that was not fitted on it: for `Method::Energy`, which
+    /// is taken only when it is asked for. To leave a class out, heads would have to be fitted without it: the
+    /// logits of one that knows all of them told ants and bees left out nearly always (area 0.996, neighbours
+    /// 0.908), and then not one of 600 hand signs.
     pub logits: Option<&'a [f64]>,
+    /// Scores of known images by models that have not seen them, which set the threshold instead of those of
+    /// the training images: for features that have learned the training images. No class can then be left
+    /// out, so the method must be given; `None` takes the neighbours.
+    pub judged: Option<&'a [f64]>,
 }
 
 impl Default for UnknownOptions<'_> {
@@ -89,21 +105,20 @@ impl Default for UnknownOptions<'_> {
             alarms: 0.05,
             sure: 0.95,
             seed: 0,
-            bank: 2000,
+            bank: 1000,
             method: None,
             groups: None,
             logits: None,
+            judged: None,
         }
     }
 }
 
-/// Tells unknown images. Small: at most the bank's rows and, for Mahalanobis, `min(n, d)` axes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Parts", into = "Parts")]
+/// Tells unknown images. Small: at most the bank's rows and, for Mahalanobis, `min(m, d)` axes.
+#[derive(Debug, Clone, PartialEq)]
 pub struct UnknownModel(Parts);
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq)]
 struct Parts {
     method: Method,
     /// Scores above it are unknown.
@@ -114,38 +129,6 @@ struct Parts {
     neighbours: usize,
     bank: Bank,
     tied: Option<Tied>,
-}
-
-impl From<UnknownModel> for Parts {
-    fn from(model: UnknownModel) -> Self {
-        model.0
-    }
-}
-
-impl TryFrom<Parts> for UnknownModel {
-    type Error = AdviseError;
-
-    fn try_from(parts: Parts) -> Result<Self, AdviseError> {
-        let d = parts.bank.features();
-        let whole = match (parts.method, &parts.tied) {
-            (_, Some(tied)) => tied.is_whole() && tied.features() == d,
-            (Method::Mahalanobis, None) => false,
-            (Method::Neighbours | Method::Energy, None) => true,
-        };
-        if !whole {
-            return Err(AdviseError::Model { part: "covariance" });
-        }
-        if !parts.bank.is_whole() {
-            return Err(AdviseError::Model { part: "bank" });
-        }
-        if parts.neighbours == 0 || parts.neighbours > parts.bank.rows.len() {
-            return Err(AdviseError::Model { part: "neighbours" });
-        }
-        if !parts.threshold.is_finite() || !(0.0..1.0).contains(&parts.alarms) {
-            return Err(AdviseError::Model { part: "threshold" });
-        }
-        Ok(Self(parts))
-    }
 }
 
 /// How well a method told classes that were left out in turn.
@@ -203,10 +186,15 @@ pub fn fit_unknown(
     let bank = Bank::fit(table, labels, options.bank, options.seed)?;
     let mean = bank.rows.len() / labels.classes();
     let neighbours = (mean / SHARE).clamp(1, MOST_NEIGHBOURS).min(bank.rows.len());
-    let task = choose::Task { table, labels, options, bank: &bank, neighbours };
-    let left_out = left_out(&task)?;
+    let products = Products::new(table, &bank.rows, bank.labels.clone())?;
+    let sorted = if options.judged.is_some() { Vec::new() } else { bank.among_themselves() };
+    let task = choose::Task { labels, options, bank: &bank, neighbours, sorted, products };
+    let left_out = if options.judged.is_some() { Vec::new() } else { left_out(&task)? };
     let method = options.method.unwrap_or_else(|| best(&left_out));
-    let mut held_out = held_out(&task, method)?;
+    let mut held_out = match options.judged {
+        Some(judged) => judged.to_vec(),
+        None => held_out(&task, method)?,
+    };
     held_out.retain(|s| s.is_finite());
     held_out.sort_by(f64::total_cmp);
     if held_out.is_empty() {
@@ -215,14 +203,17 @@ pub fn fit_unknown(
     }
     let Threshold { value, alarms } = threshold(&held_out, options.alarms, options.sure);
     let tied = match method {
-        Method::Mahalanobis => {
-            Some(Tied::fit(table, labels, &(0..features.rows()).collect::<Vec<usize>>())?)
-        }
+        Method::Mahalanobis => Some(Tied::fit(&task.products)?),
         Method::Neighbours | Method::Energy => None,
     };
-    let parts = Parts { method, threshold: value, alarms, neighbours, bank, tied };
-    let (model, wanted) = (UnknownModel::try_from(parts)?, wanted(options.alarms, options.sure));
-    Ok(UnknownFit { model, left_out, held_out, alarms, wanted })
+    let model = Parts { method, threshold: value, alarms, neighbours, bank, tied }.whole()?;
+    Ok(UnknownFit {
+        model,
+        left_out,
+        held_out,
+        alarms,
+        wanted: wanted(options.alarms, options.sure),
+    })
 }
 
 /// The first method, unless a later one is better by more than two standard errors: the neighbours ask
@@ -255,6 +246,10 @@ fn check(
     }
     if let Some(groups) = options.groups.filter(|g| g.len() != n) {
         return Err(AdviseError::Length { what: "groups", got: groups.len(), wanted: n });
+    }
+    if let Some(at) = options.judged.and_then(|list| list.iter().position(|v| v.is_nan())) {
+        let what = "scores of images judged elsewhere";
+        return Err(ProbeError::NotFinite { what, row: at, column: 0, value: f64::NAN }.into());
     }
     let wanted = n * labels.classes();
     match options.logits {
@@ -292,39 +287,92 @@ impl UnknownModel {
         self.0.alarms
     }
 
+    /// The rows of the training set that are in the bank, in its order.
+    pub fn rows(&self) -> &[usize] {
+        &self.0.bank.rows
+    }
+
+    /// Number of features `d`.
+    pub fn features(&self) -> usize {
+        self.0.bank.features
+    }
+
     /// Judges an image by its features `[d]`, and its logits `[C]` where the method asks for them.
     ///
-    /// Fails for another number of features, for values that are not finite, and for logits that are missing.
+    /// Fails like [`UnknownModel::judge_all`].
     pub fn judge(&self, x: &[f32], logits: Option<&[f32]>) -> Result<Judgement, AdviseError> {
-        let Parts { method, threshold, neighbours, bank, tied, .. } = &self.0;
-        let wanted = bank.features();
+        let wanted = self.features();
         if x.len() != wanted {
             return Err(AdviseError::Length { what: "features of an image", got: x.len(), wanted });
         }
+        let mut all = self.judge_all(x, logits)?;
+        all.pop().ok_or(AdviseError::Length { what: "images", got: 0, wanted: 1 })
+    }
+
+    /// Judges images by their features `[n, d]`, and their logits `[n, C]` where the method asks for them.
+    ///
+    /// Fails for a length that is no multiple of `d`, for values that are not finite, and for logits that are
+    /// missing.
+    pub fn judge_all(
+        &self,
+        x: &[f32],
+        logits: Option<&[f32]>,
+    ) -> Result<Vec<Judgement>, AdviseError> {
+        let (d, n) = (self.features(), x.len() / self.features());
+        if x.len() != n * d {
+            return Err(AdviseError::Length {
+                what: "features",
+                got: x.len(),
+                wanted: (n + 1) * d,
+            });
+        }
+        if n == 0 {
+            return Ok(Vec::new());
+        }
         let logits = logits.unwrap_or(&[]);
-        for (what, list) in [("features", x), ("logits", logits)] {
-            if let Some(column) = list.iter().position(|v| !v.is_finite()) {
-                let value = f64::from(list[column]);
-                return Err(ProbeError::NotFinite { what, row: 0, column, value }.into());
+        let classes = logits.len() / n;
+        for (what, list, columns) in [("features", x, d), ("logits", logits, classes)] {
+            if let Some(at) = list.iter().position(|v| !v.is_finite()) {
+                let (row, column, value) = (at / columns, at % columns, f64::from(list[at]));
+                return Err(ProbeError::NotFinite { what, row, column, value }.into());
             }
         }
-        let wide: Vec<f64> = x.iter().map(|&v| f64::from(v)).collect();
-        let sorted = bank.sorted(&wide);
-        let score = match (method, tied) {
-            (Method::Neighbours, _) => sorted[neighbours - 1].0,
-            (Method::Mahalanobis, Some(tied)) => tied.distance(&wide).sqrt(),
-            (Method::Mahalanobis, None) => return Err(AdviseError::Model { part: "covariance" }),
-            (Method::Energy, _) if logits.is_empty() => {
-                return Err(AdviseError::Length { what: "logits of an image", got: 0, wanted: 1 });
+        let energies: Option<Vec<f64>> = match self.0.method {
+            Method::Energy if classes == 0 || logits.len() != n * classes => {
+                let (what, got, wanted) = ("logits of an image", logits.len(), n * classes.max(1));
+                return Err(AdviseError::Length { what, got, wanted });
             }
-            (Method::Energy, _) => energy(logits.iter().map(|&l| f64::from(l))),
+            Method::Energy => {
+                let one = |row: &[f32]| energy(row.iter().map(|&l| f64::from(l)));
+                Some(logits.chunks_exact(classes).map(one).collect())
+            }
+            Method::Neighbours | Method::Mahalanobis => None,
         };
-        Ok(Judgement {
-            unknown: score > *threshold,
+        let (nearest, tied) = (self.0.bank.judge(), self.0.tied.as_ref().map(Tied::judge));
+        let block = |(at, rows): (usize, &[f32])| {
+            let x = Mat::from_fn(d, rows.len() / d, |j, i| f64::from(rows[i * d + j]));
+            let near = nearest.nearest(x.as_ref(), self.0.neighbours.max(NAMED));
+            let scores = match (&energies, &tied) {
+                (Some(all), _) => all[at * TOGETHER..][..near.len()].to_vec(),
+                (None, Some(tied)) => {
+                    tied.distances(x.as_ref()).into_iter().map(f64::sqrt).collect()
+                }
+                (None, None) => near.iter().map(|n| n[self.0.neighbours - 1].0).collect(),
+            };
+            near.into_iter().zip(scores).map(|(n, s)| self.judgement(&n, s)).collect()
+        };
+        let blocks: Vec<Vec<Judgement>> =
+            x.par_chunks(TOGETHER * d).enumerate().map(block).collect();
+        Ok(blocks.into_iter().flatten().collect())
+    }
+
+    fn judgement(&self, near: &[(f64, usize)], score: f64) -> Judgement {
+        Judgement {
+            unknown: score > self.0.threshold,
             score,
-            threshold: *threshold,
-            nearest: sorted.iter().take(NAMED).map(|one| bank.near(one)).collect(),
-        })
+            threshold: self.0.threshold,
+            nearest: near.iter().take(NAMED).map(|one| self.0.bank.near(one)).collect(),
+        }
     }
 }
 

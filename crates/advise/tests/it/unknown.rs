@@ -1,6 +1,9 @@
+use std::collections::BTreeMap;
+
 use regraft_advise::AdviseError;
 use regraft_advise::unknown::{
-    Method, UnknownFit, UnknownModel, UnknownOptions, auroc, energy, fit_unknown,
+    Judgement, Method, Settings, UnknownFit, UnknownModel, UnknownOptions, auroc, energy,
+    fit_unknown,
 };
 use regraft_probe::{Features, Labels, ProbeError};
 
@@ -74,8 +77,8 @@ fn the_distance_to_the_kth_neighbour_is_that_of_directions() {
     // Each image's nearest other one is 10° away.
     fit.held_out.iter().for_each(|&s| near(s, chord(10.0), 1e-6));
     near(fit.model.threshold(), chord(10.0), 1e-6);
-    let seen = fit.model.judge(&point(45.0, 3.0), None).unwrap();
-    near(seen.score, chord(35.0), 1e-6);
+    let seen = fit.model.judge(&point(46.0, 3.0), None).unwrap();
+    near(seen.score, chord(36.0), 1e-6);
     assert!(seen.unknown);
     let order: Vec<(usize, usize)> = seen.nearest.iter().map(|n| (n.row, n.class)).collect();
     assert_eq!(order, [(1, 0), (2, 1), (0, 0), (3, 1)]);
@@ -219,16 +222,15 @@ fn neighbours_are_kept_unless_another_score_is_better_by_two_errors() {
 }
 
 #[test]
-fn energy_is_taken_when_logits_tell_best() {
+fn energy_is_taken_when_it_is_asked_for_and_only_then() {
     // Features without any sense, logits that are high for known images only, in every column.
     let set = clouds(&vec![vec![0.0; 6]; 3], 30, 1.0, 7);
     let logits: Vec<f64> =
         set.y.iter().flat_map(|&y| (0..3).map(move |c| if c == y { 9.0 } else { 0.0 })).collect();
     let options = UnknownOptions { logits: Some(&logits), ..Default::default() };
-    let fit = fitted(&set, &options);
-    assert_eq!(fit.model.method(), Method::Energy, "{:?}", fit.left_out);
-    let told = fit.left_out.iter().find(|l| l.method == Method::Energy).unwrap();
-    assert_eq!((told.auroc, told.error), (1.0, 0.0));
+    assert_ne!(fitted(&set, &options).model.method(), Method::Energy);
+    let fit = fitted(&set, &UnknownOptions { logits: Some(&logits), ..with(Method::Energy) });
+    near(fit.held_out[0], -(9.0 + (2.0 * (-9f64).exp()).ln_1p()), 1e-12);
     let x = vec![0.5_f32; 6];
     let sure = fit.model.judge(&x, Some(&[9.0, 0.0, 0.0])).unwrap();
     let unsure = fit.model.judge(&x, Some(&[1.0, 1.0, 1.0])).unwrap();
@@ -276,49 +278,138 @@ fn the_bank_keeps_a_share_of_each_class() {
     let set = clouds(&corners(3, 5, 6.0), 100, 1.0, 9);
     let fit = fitted(&set, &UnknownOptions { bank: 30, ..with(Method::Neighbours) });
     assert_eq!(fit.held_out.len(), 30);
-    let text = serde_json::to_string(&fit.model).unwrap();
-    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let labels = value["bank"]["labels"].as_array().unwrap();
+    let labels = fit.model.settings().labels;
     for class in 0..3 {
-        assert_eq!(labels.iter().filter(|l| l.as_u64() == Some(class)).count(), 10);
+        assert_eq!(labels.iter().filter(|l| **l == class).count(), 10);
     }
     let other = fitted(&set, &UnknownOptions { bank: 30, seed: 1, ..with(Method::Neighbours) });
     assert_ne!(other.model, fit.model, "another seed keeps other images");
-    for (row, label) in value["bank"]["rows"].as_array().unwrap().iter().zip(labels) {
-        assert_eq!(set.y[row.as_u64().unwrap() as usize] as u64, label.as_u64().unwrap());
+    for (row, label) in fit.model.rows().iter().zip(labels) {
+        assert_eq!(set.y[*row], label);
     }
+}
+
+type Matrices = BTreeMap<String, Vec<f32>>;
+type Change<'a> = &'a dyn Fn(&mut Settings, &mut Matrices);
+
+/// What a file would hold of a model.
+fn pieces(model: &UnknownModel) -> (Settings, Matrices) {
+    let shapes = UnknownModel::shapes(&model.settings());
+    let values = model.values();
+    let told: Vec<_> = values.iter().map(|v| (v.name, v.shape)).collect();
+    assert_eq!(told, shapes);
+    let map = values.iter().map(|v| {
+        assert_eq!(v.values.len(), v.shape[0] * v.shape[1]);
+        (v.name.to_owned(), v.values.to_vec())
+    });
+    (model.settings(), map.collect())
+}
+
+fn together(settings: &Settings, values: &Matrices) -> Result<UnknownModel, AdviseError> {
+    UnknownModel::from_parts(settings.clone(), |name| values.get(name).cloned())
 }
 
 #[test]
 fn a_model_survives_writing_and_reading_and_a_broken_one_is_refused() {
-    for method in [Method::Neighbours, Method::Mahalanobis] {
-        let set = clouds(&corners(2, 6, 5.0), 20, 1.0, 9);
-        let model = fitted(&set, &with(method)).model;
-        let text = serde_json::to_string(&model).unwrap();
-        let back: UnknownModel = serde_json::from_str(&text).unwrap();
-        let x = [0.3_f32, 1.0, -1.0, 0.5, 2.0, 0.1];
-        let (a, b) = (model.judge(&x, None).unwrap(), back.judge(&x, None).unwrap());
-        near(a.score, b.score, 1e-12);
-        assert_eq!((a.unknown, a.nearest), (b.unknown, b.nearest));
-        let broken = |from: &str, to: &str| {
-            assert!(text.contains(from), "{from}");
-            let text = text.replacen(from, to, 1);
-            serde_json::from_str::<UnknownModel>(&text).unwrap_err().to_string()
-        };
-        assert!(broken("\"features\":6", "\"features\":7").contains("is damaged"));
-        assert!(broken("\"neighbours\":2", "\"neighbours\":0").contains("is damaged"));
-        assert!(broken("\"neighbours\":2", "\"neighbours\":41").contains("is damaged"));
-        assert!(broken("\"rows\":[0,", "\"rows\":[").contains("is damaged"));
-        assert!(broken("{\"method\"", "{\"moon\":1,\"method\"").contains("unknown field"));
-    }
     let set = clouds(&corners(2, 6, 5.0), 20, 1.0, 9);
-    let text = serde_json::to_string(&fitted(&set, &with(Method::Neighbours)).model).unwrap();
-    let without = text.replacen("\"neighbours\",", "\"mahalanobis\",", 1);
+    // All features, and more of them than images.
+    let wide = clouds(&corners(2, 60, 5.0), 20, 1.0, 9);
+    for (set, method) in
+        [(&set, Method::Neighbours), (&set, Method::Mahalanobis), (&wide, Method::Mahalanobis)]
+    {
+        let model = fitted(set, &with(method)).model;
+        let (settings, values) = pieces(&model);
+        let text = serde_json::to_string(&settings).unwrap();
+        let settings: Settings = serde_json::from_str(&text).unwrap();
+        assert_eq!(together(&settings, &values).unwrap(), model);
+        let broken = |change: Change<'_>| {
+            let (mut settings, mut values) = (settings.clone(), values.clone());
+            change(&mut settings, &mut values);
+            together(&settings, &values).unwrap_err().to_string()
+        };
+        assert!(broken(&|s, _| s.features = 7).contains("its bank"));
+        assert!(broken(&|s, _| s.features = usize::MAX).contains("its bank"));
+        assert!(broken(&|s, _| s.neighbours = 0).contains("its neighbours"));
+        assert!(broken(&|s, _| s.neighbours = 41).contains("its neighbours"));
+        assert!(broken(&|s, _| s.threshold = f64::NAN).contains("its threshold"));
+        assert!(broken(&|s, _| s.labels.truncate(5)).contains("its bank"));
+        assert!(
+            broken(&|s, v| (s.labels.clear(), v.insert("bank".into(), vec![])).0)
+                .contains("its bank")
+        );
+        assert!(broken(&|_, v| drop(v.remove("bank"))).contains("its bank"));
+        assert!(broken(&|_, v| v.get_mut("bank").unwrap()[3] = f32::NAN).contains("its bank"));
+        if method == Method::Mahalanobis {
+            assert!(broken(&|s, _| s.tied = None).contains("its covariance"));
+            assert!(broken(&|_, v| drop(v.remove("axes"))).contains("its axes"));
+            assert!(broken(&|s, _| s.tied.as_mut().unwrap().classes = 3).contains("its means"));
+            assert!(
+                broken(&|s, _| s.tied.as_mut().unwrap().rest = Some(0.0))
+                    .contains("its covariance")
+            );
+        }
+        let text = text.replacen("{\"method\"", "{\"moon\":1,\"method\"", 1);
+        assert!(
+            serde_json::from_str::<Settings>(&text)
+                .unwrap_err()
+                .to_string()
+                .contains("unknown field")
+        );
+    }
+}
+
+#[test]
+fn many_images_are_judged_as_each_alone() {
+    let known = clouds(&corners(3, 20, 5.0), 30, 1.0, 9);
+    let other = clouds(&corners(4, 20, 5.0), 40, 1.0, 10);
+    let single = other.single();
+    for method in [Method::Neighbours, Method::Mahalanobis] {
+        let model = fitted(&known, &with(method)).model;
+        let all = model.judge_all(&single, None).unwrap();
+        assert_eq!(all.len(), 160);
+        for (x, together) in single.chunks(20).zip(&all) {
+            let alone = model.judge(x, None).unwrap();
+            near(alone.score, together.score, 1e-12 * alone.score);
+            let rows = |j: &Judgement| j.nearest.iter().map(|n| n.row).collect::<Vec<usize>>();
+            assert_eq!(rows(&alone), rows(together));
+        }
+    }
+    let model = fitted(&known, &with(Method::Neighbours)).model;
+    assert_eq!(model.judge_all(&[], None).unwrap(), []);
     assert!(
-        serde_json::from_str::<UnknownModel>(&without)
+        model
+            .judge_all(&single[..30], None)
             .unwrap_err()
             .to_string()
-            .contains("covariance")
+            .contains("30 given, 40 wanted")
+    );
+}
+
+#[test]
+fn a_training_image_is_its_own_nearest_at_no_distance() {
+    let set = clouds(&corners(3, 50, 5.0), 30, 1.0, 9);
+    let model = fitted(&set, &with(Method::Neighbours)).model;
+    for (i, seen) in model.judge_all(&set.single(), None).unwrap().iter().enumerate() {
+        assert_eq!(seen.nearest[0].row, i);
+        assert!(seen.nearest[0].distance < 1e-6, "{seen:?}");
+    }
+}
+
+#[test]
+fn scores_from_elsewhere_set_the_threshold() {
+    let set = clouds(&corners(3, 10, 5.0), 30, 1.0, 9);
+    let judged: Vec<f64> = (0..100).map(|i| f64::from(i) / 100.0).collect();
+    let fit = fitted(&set, &UnknownOptions { judged: Some(&judged), ..Default::default() });
+    assert_eq!(fit.model.method(), Method::Neighbours);
+    assert!(fit.left_out.is_empty());
+    // Of 100 trials at 5 %: at most one with 3.7 %, at most two with 11.8 %.
+    assert_eq!((fit.held_out.len(), fit.model.threshold()), (100, 0.98));
+    let nan = [0.5, f64::NAN];
+    let single = set.single();
+    let features = Features::new(&single, set.n, set.d).unwrap();
+    let options = UnknownOptions { judged: Some(&nan), ..Default::default() };
+    assert!(
+        fit_unknown(features, &set.labels(), &options).unwrap_err().to_string().contains("row 1")
     );
 }
 

@@ -38,6 +38,15 @@ fn text(e: &Evaluation) -> String {
         .map(|c| vec![c.class.clone(), c.images.to_string(), share(c.recall), share(c.precision)])
         .collect();
     text.push_str(&table(&["class", "images", "recall", "precision"], &[1, 2, 3], rows));
+    if let Some(u) = &e.unknown {
+        let _ = writeln!(
+            text,
+            "\n{} of {} called unknown ({}), though their classes are known",
+            u.unknown,
+            plural(u.images, "image"),
+            percent(u.rate)
+        );
+    }
     if !e.skipped.is_empty() {
         let _ = writeln!(text, "\n{} left out", plural(e.skipped.len(), "file"));
     }

@@ -52,6 +52,7 @@ pub(crate) fn fit(
         precision: how.precision.into(),
         test_share: how.test_share,
         group_by: how.group_by.clone(),
+        false_alarms: how.false_alarms,
         load: load_options(common),
     };
     if how.tune.dry_run {
@@ -153,6 +154,15 @@ fn text(summary: &Summary, stopped: bool) -> String {
         && stopped
     {
         let _ = writeln!(text, "the weights are those of round {}, the best held out", t.rounds);
+    }
+    if let Some(u) = &m.unknown {
+        let _ = writeln!(
+            text,
+            "{} of {} called unknown ({}): false alarms",
+            u.unknown,
+            plural(u.images, "test image"),
+            percent(u.rate)
+        );
     }
     if !m.skipped.is_empty() {
         let _ = writeln!(text, "{} left out, named in the report", plural(m.skipped.len(), "file"));

@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use regraft::{Answer, Error};
+use regraft::{Answer, Error, Novelty, PredictOptions};
 
 use crate::args::PredictArgs;
 use crate::observer::Terminal;
@@ -9,20 +9,26 @@ use crate::units::{percent, plural};
 
 /// Exit code when a picture could not be read: the images' own.
 const UNREADABLE: u8 = 3;
+/// Training images named beside one that is like none.
+const NAMED: usize = 2;
 
 pub(crate) fn run(
     args: &PredictArgs,
     printer: &Printer,
     terminal: &Terminal,
 ) -> Result<ExitCode, Error> {
-    let answers = regraft::predict(&args.run, &args.images, terminal)?;
+    let options = PredictOptions { unknown: !args.no_unknown };
+    let answers = regraft::predict_with(&args.run, &args.images, &options, terminal)?;
     terminal.finish();
     let mut unreadable = 0;
     for answer in &answers {
         printer.line(answer, || match answer {
-            Answer::Known { file, label, probability, .. } => {
-                format!("{file}\t{label}\t{}", percent(f64::from(*probability)))
-            }
+            Answer::Known { file, label, probability, novelty, .. } => match novelty {
+                Some(novelty) if novelty.unknown => stranger(file, label, novelty),
+                Some(_) | None => {
+                    format!("{file}\t{label}\t{}", percent(f64::from(*probability)))
+                }
+            },
             Answer::Unreadable { file, error } => format!("{file}\t-\t{error}"),
         });
         unreadable += usize::from(matches!(answer, Answer::Unreadable { .. }));
@@ -32,4 +38,15 @@ pub(crate) fn run(
     }
     printer.remark(&format!("{} could not be read", plural(unreadable, "file")));
     Ok(ExitCode::from(UNREADABLE))
+}
+
+/// An image that is like no known class: how far off it is, and what comes nearest.
+fn stranger(file: &str, label: &str, novelty: &Novelty) -> String {
+    let Novelty { distance, threshold, nearest, .. } = novelty;
+    let near: Vec<String> =
+        nearest.iter().take(NAMED).map(|n| format!("{} {:.3}", n.file, n.distance)).collect();
+    format!(
+        "{file}\tunknown\tnot {label}: distance {distance:.3} is above {threshold:.3}, nearest {}",
+        near.join(", ")
+    )
 }

@@ -71,6 +71,8 @@ fn the_second_fit_reads_the_cache_and_gives_the_same_bytes_at_any_number_of_thre
         "metrics.json",
         "predictions.csv",
         "network.txt",
+        "unknown.json",
+        "unknown.safetensors",
         "plan.toml",
     ] {
         let read = |run: &str| fs::read(world.path(run).join(file)).unwrap();

@@ -14,4 +14,5 @@ mod interrupt;
 mod lint;
 mod support;
 mod tune;
+mod unknown;
 mod zoo;

@@ -28,6 +28,8 @@ pub(super) struct Trial {
     pub(super) facts: TuningFacts,
     /// What early stopping gave, of the first part.
     pub(super) stopped: Option<Tuned>,
+    /// How unlike the others' each held-out image is.
+    pub(super) novelty: Vec<f64>,
     /// Of each held-out image: log-likelihood after less that before.
     gains: Vec<f64>,
 }
@@ -133,6 +135,8 @@ impl Tuning<'_> {
                 Some(&checkpoint),
                 &mut |epoch| self.heard(folder, &name, epoch),
             )?;
+            let seen = (learn.as_slice(), held.as_slice());
+            trial.novelty.extend(self.novelty(&tuned.network, inputs, seen)?);
             trial.after.extend(tuned.held.iter().flat_map(|held| &held.scores));
             trial.held.extend(held);
             if planned.recipe.patience.is_some() {

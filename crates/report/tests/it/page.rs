@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use regraft_report::{ReportError, render, verdict, write};
-use regraft_run::{Metrics, Prediction, Predictions};
+use regraft_run::{LeftOutClass, Metrics, Prediction, Predictions, UnknownFacts, UnknownPlan};
 
 use crate::sample::Sample;
 
@@ -203,4 +203,38 @@ fn the_page_is_written_to_its_file() {
     assert_eq!(std::fs::read_to_string(&path).unwrap(), page(&sample));
     let nowhere = folder.path().join("no/report.html");
     assert!(matches!(write(&sample.input(&nowhere, &no_picture)), Err(ReportError::Write(_))));
+}
+
+#[test]
+fn false_alarms_on_test_images_and_what_was_promised_are_told() {
+    let mut sample = Sample::ants_and_bees(153);
+    assert!(!page(&sample).contains("Images of none of these classes"));
+    sample.plan.unknown = Some(UnknownPlan {
+        method: "neighbours".into(),
+        false_alarms: 0.05,
+        kept: 0.05,
+        threshold: 1.162,
+        held_out: 244,
+        images: 244,
+    });
+    let left_out = |method: &str, auroc| LeftOutClass { method: method.into(), auroc, error: 0.02 };
+    sample.metrics.unknown = Some(UnknownFacts {
+        images: 153,
+        unknown: 3,
+        rate: 3.0 / 153.0,
+        interval: [0.0067, 0.056],
+        left_out: vec![left_out("neighbours", 0.908), left_out("<i>", 0.81)],
+    });
+    let text = page(&sample);
+    assert!(text.contains("<b>3 of 153 test images</b> (2.0 %, likely 0.7 to 5.6 %)"), "{text}");
+    assert!(text.contains("At most 5.0 % were allowed.</p>"), "{text}");
+    assert!(
+        text.contains("the distance to its nearest training images is above <b>1.16"),
+        "{text}"
+    );
+    assert!(text.contains("<th scope=\"row\">&lt;i&gt;</th><td class=\"n\">0.81"), "{text}");
+    let plan = sample.plan.unknown.as_mut().unwrap();
+    (plan.held_out, plan.kept) = (10, 0.26);
+    let text = page(&sample);
+    assert!(text.contains("with 10 held-out images to judge by, 26.0 % can be promised"), "{text}");
 }

@@ -57,6 +57,7 @@ impl Sample {
             test,
             loo: Loo { top1: 0.9467 },
             tuning: None,
+            unknown: None,
             skipped: vec![Skipped {
                 file: "train/ants/imageNotFound.gif".into(),
                 reason: "a GIF among JPEGs that says \u{201c}image not found\u{201d}: left out"
@@ -184,6 +185,7 @@ fn plan(classes: &[String], tested: usize) -> Plan {
             folds: 5,
         },
         tuning: None,
+        unknown: None,
         reasons: vec![
             reason(
                 "train a new head, keep the trunk",

@@ -26,6 +26,9 @@ fn everything_put_into_a_run_comes_out_again() {
     assert_eq!(run.plan().unwrap(), sample::plan());
     assert_eq!(run.metrics().unwrap(), sample::metrics_file());
     assert_eq!(run.predictions().unwrap(), predictions);
+    assert_eq!(run.unknown().unwrap(), None);
+    run.write_unknown(&sample::unknown()).unwrap();
+    assert_eq!(run.unknown().unwrap(), Some(sample::unknown()));
     assert_eq!(run.events().unwrap().records[0].event, event);
     assert!(matches!(run.plan().and(RunFolder::create(run.path())), Ok(again) if again == run));
     run.remove_files().unwrap();

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use regraft_run::{
-    DataPlan, EnginePlan, FORMAT, HeadPlan, Loo, Metrics, MetricsFile, NetworkPlan, Plan,
-    PreprocessPlan, Provenance, Reason, ResizePlan, Skipped, TrainFacts,
+    Covariance, DataPlan, EnginePlan, FORMAT, HeadPlan, KeptImage, LeftOutClass, Loo, Metrics,
+    MetricsFile, NetworkPlan, Plan, PreprocessPlan, Provenance, Reason, ResizePlan, Skipped,
+    TrainFacts, UnknownFacts, UnknownFile, UnknownPlan,
 };
 
 pub(crate) fn plan() -> Plan {
@@ -50,6 +51,14 @@ pub(crate) fn plan() -> Plan {
         },
         head: HeadPlan { kind: "ridge".into(), penalty: 0.1, temperature: 0.37, folds: 5 },
         tuning: None,
+        unknown: Some(UnknownPlan {
+            method: "neighbours".into(),
+            false_alarms: 0.05,
+            kept: 0.05,
+            threshold: 0.1 + 0.2,
+            held_out: 244,
+            images: 244,
+        }),
         reasons: vec![Reason {
             choice: "cut after `pool`".into(),
             because: "244 training images".into(),
@@ -70,7 +79,27 @@ pub(crate) fn metrics_file() -> MetricsFile {
         test,
         loo: Loo { top1: 0.9467213114754098 },
         tuning: None,
+        unknown: Some(UnknownFacts {
+            images: 3,
+            unknown: 0,
+            rate: 0.0,
+            interval: [0.0, 0.56],
+            left_out: vec![LeftOutClass { method: "neighbours".into(), auroc: 0.9, error: 0.1 }],
+        }),
         skipped: vec![Skipped { file: "ants/imageNotFound.gif".into(), reason: "a GIF".into() }],
         notes: vec![],
+    }
+}
+
+pub(crate) fn unknown() -> UnknownFile {
+    UnknownFile {
+        format: FORMAT,
+        method: "mahalanobis".into(),
+        threshold: 0.1 + 0.2,
+        kept: 0.05,
+        neighbours: 2,
+        features: 3,
+        covariance: Some(Covariance { classes: 2, axes: 3, rest: Some(1e-17) }),
+        images: vec![KeptImage { file: "ants/a \"b\".jpg".into(), class: 1 }],
     }
 }

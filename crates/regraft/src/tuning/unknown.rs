@@ -1,0 +1,53 @@
+//! Images of no known class, by the features that training made.
+
+use regraft_net::{Network, Op};
+use regraft_train::{Inputs, scores};
+
+use super::Tuning;
+use super::trial::Trial;
+use crate::Error;
+use crate::unknown::{Learned, UnknownRun, below_head};
+
+impl Tuning<'_> {
+    /// Of a trained crown, with the threshold by images that trainings like it did not see.
+    pub(super) fn unknown(
+        &self,
+        crown: &Network,
+        inputs: &Inputs,
+        trial: &Trial,
+    ) -> Result<Option<UnknownRun>, Error> {
+        if trial.novelty.is_empty() {
+            return Ok(None);
+        }
+        let rows = &self.rows.train;
+        let features = features(crown, inputs, &(0..rows.len()).collect::<Vec<usize>>())?;
+        let learned = Learned { rows, features: &features };
+        learned.of_tuned(self.options, self.dataset, &trial.novelty)
+    }
+
+    /// How unlike the training images `learn` those of `held` are, which the crown has not learned from.
+    pub(super) fn novelty(
+        &self,
+        crown: &Network,
+        inputs: &Inputs,
+        (learn, held): (&[usize], &[usize]),
+    ) -> Result<Vec<f64>, Error> {
+        let rows: Vec<usize> = learn.iter().map(|i| self.rows.train[*i]).collect();
+        let known = features(crown, inputs, learn)?;
+        let learned = Learned { rows: &rows, features: &known };
+        learned.score(self.options, self.dataset, &features(crown, inputs, held)?)
+    }
+}
+
+/// What the head of a crown reads of examples as they are, `[n, D]`.
+fn features(crown: &Network, inputs: &Inputs, examples: &[usize]) -> Result<Vec<f32>, Error> {
+    let Some(below) = below_head(crown.graph()) else { return Ok(Vec::new()) };
+    let layer = crown.graph().layer(crown.graph().find(below)?);
+    if matches!(layer.op, Op::Input { .. }) {
+        let mut values = Vec::new();
+        inputs.read(None, examples, &mut values)?;
+        return Ok(values);
+    }
+    let below = crown.cut(below)?;
+    Ok(scores(&below, inputs, examples)?.into_iter().map(|v| v as f32).collect())
+}
