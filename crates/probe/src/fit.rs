@@ -1,4 +1,4 @@
-use crate::calibrate::{each_nll, platt_smoothing};
+use crate::calibrate::{each_nll, succession_smoothing};
 use crate::input::check_penalties;
 use crate::logistic::{Problem, logistic_penalties};
 use crate::ridge::{RidgePath, ridge_penalties};
@@ -162,7 +162,7 @@ pub struct HeadFit {
 ///   when its negative log-likelihood is lower by more than one standard error of the paired
 ///   difference, otherwise ridge, which is simpler.
 ///
-/// Temperatures are fitted to held-out scores of the chosen head with Platt's smoothing, so that a
+/// Temperatures are fitted to held-out scores of the chosen head, smoothed by the rule of succession, so that a
 /// small set without mistakes does not promise certainty. A class with one example is held out
 /// like any other; the fold that lacks it gives it the lowest of the other classes' scores, and
 /// the example counts as a mistake.
@@ -183,7 +183,7 @@ pub fn fit_head(
         classes: labels.classes(),
         folds: folds.iter().max().map_or(0, |m| m + 1),
     });
-    let task = Task { labels, folds: &folds, smoothing: platt_smoothing(labels) };
+    let task = Task { labels, folds: &folds, smoothing: succession_smoothing(labels) };
     let mut table = Vec::new();
     let mut tried = |row: PenaltyRow| {
         table.push(row);

@@ -34,7 +34,9 @@ mod rows;
 mod search;
 mod softmax;
 
-pub use calibrate::{Temperature, nll, platt_smoothing, temperature_smoothed};
+pub use calibrate::{
+    Temperature, nll, platt_smoothing, succession_smoothing, temperature_smoothed,
+};
 pub use error::ProbeError;
 pub use fit::{HeadEvent, HeadFit, HeadKind, HeadOptions, Method, PenaltyRow, Reason, fit_head};
 pub use folds::folds;

@@ -55,6 +55,13 @@ fn smoothing_keeps_separated_scores_from_certainty() {
     let t = calibrate::temperature_smoothed(&right, &labels, smoothing).unwrap();
     let p = 1.0 / (1.0 + (-1.0 / t.value).exp());
     assert!((p - 0.75).abs() < 1e-9, "two examples a class promise 3 in 4, got {p}");
+    let smoothing = calibrate::succession_smoothing(&labels);
+    let t = calibrate::temperature_smoothed(&right, &labels, smoothing).unwrap();
+    let p = 1.0 / (1.0 + (-1.0 / t.value).exp());
+    assert!(
+        (p - 5.0 / 6.0).abs() < 1e-9,
+        "four held out without a mistake promise 5 in 6, got {p}"
+    );
     let bad = calibrate::temperature_smoothed(&right, &labels, 1.0);
     assert!(matches!(bad, Err(ProbeError::Option { name: "smoothing", .. })));
 }
