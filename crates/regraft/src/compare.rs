@@ -335,11 +335,11 @@ fn rounds(
     let mut right = vec![judge(&scores(&crown, &inputs, &held)?)];
     let tried = if each { held.as_slice() } else { &[] };
     let part = (labels.as_slice(), learned.as_slice(), tried);
-    let mut nll = f64::INFINITY;
+    let mut nll = None;
     let tuned = tune(&crown, &planned.table, &planned.recipe, &inputs, part, None, &mut |epoch| {
         if let Some(held) = &epoch.held {
             right.push(judge(&held.scores));
-            nll = held.nll;
+            nll = Some(held.nll).filter(|nll| nll.is_finite());
         }
         tuning.told(name, epoch)
     })?;
@@ -368,7 +368,7 @@ fn scratch_rate(prepared: &Prepared, scratch: &FitOptions, log: &Log<'_>) -> Res
         let tuning = prepared.tuning(&options, log);
         let part = rounds(&tuning, prepared, (&shuffled, learn), &rows, &tried(rate), true);
         let nll = match part {
-            Ok(part) => part.nll,
+            Ok(part) => part.nll.unwrap_or(f64::INFINITY),
             // A rate too high is a rate not chosen.
             Err(Error::Train(regraft_train::TrainError::Diverged { .. })) => f64::INFINITY,
             Err(error) => return Err(error),

@@ -16,8 +16,9 @@ pub(super) struct Part {
     key: String,
     /// For each point in time, which images were right.
     pub(super) right: Vec<Vec<bool>>,
-    /// Mean log loss at the end.
-    pub(super) nll: f64,
+    /// Mean log loss at the end, where it was asked for. (JSON has no infinity: a training without one could not
+    /// be read again.)
+    pub(super) nll: Option<f64>,
 }
 
 impl Parts {
@@ -42,7 +43,7 @@ impl Parts {
         name: &str,
         key: String,
         right: Vec<Vec<bool>>,
-        nll: f64,
+        nll: Option<f64>,
     ) -> Result<Part, Error> {
         let part = Part { key, right, nll };
         let path = self.file(name);
