@@ -1,8 +1,12 @@
+use std::collections::BTreeMap;
+
 use crate::calibrate::{each_nll, succession_smoothing};
 use crate::input::check_penalties;
 use crate::logistic::{Problem, logistic_penalties};
 use crate::ridge::{RidgePath, ridge_penalties};
-use crate::search::{Candidate, Task, all_folds, judge, logistic_search, ridge_search};
+use crate::search::{
+    Candidate, Task, all_folds, judge, logistic_search, ridge_search, ridge_search_by_groups,
+};
 use crate::{Features, Labels, LinearHead, ProbeError, folds};
 
 const RIDGE_PENALTIES: usize = 30;
@@ -57,11 +61,14 @@ pub struct HeadOptions {
     /// has got worse for long, so the order matters: small to large for ridge, large to small for
     /// logistic regression.
     pub penalties: Option<Vec<f64>>,
+    /// The group of each example, `[n]` (one patient, one film, copies of one picture): a group is held out
+    /// whole, so that its examples do not vouch for one another. `None`: all are independent.
+    pub groups: Option<Vec<usize>>,
 }
 
 impl Default for HeadOptions {
     fn default() -> Self {
-        Self { kind: HeadKind::Auto, seed: 0, folds: 5, penalties: None }
+        Self { kind: HeadKind::Auto, seed: 0, folds: 5, penalties: None, groups: None }
     }
 }
 
@@ -167,8 +174,9 @@ pub struct HeadFit {
 /// like any other; the fold that lacks it gives it the lowest of the other classes' scores, and
 /// the example counts as a mistake.
 ///
-/// Examples must be independent: near-copies (frames of a film, one patient) make every held-out
-/// number too good.
+/// Examples that are not independent (copies, frames of a film, one patient) make every held-out number too
+/// good, unless [`HeadOptions::groups`] says so: then leave-one-out leaves out groups, exactly, and folds keep
+/// them whole.
 pub fn fit_head(
     features: Features<'_>,
     labels: &Labels<'_>,
@@ -176,7 +184,14 @@ pub fn fit_head(
     observer: &mut dyn FnMut(HeadEvent),
 ) -> Result<HeadFit, ProbeError> {
     check(features, labels, options)?;
-    let folds = folds(labels, options.folds, options.seed);
+    let mut folds = folds(labels, options.folds, options.seed);
+    let shared = shared(options.groups.as_deref().unwrap_or_default());
+    for group in &shared {
+        let fold = folds[group[0]];
+        for &i in group {
+            folds[i] = fold;
+        }
+    }
     observer(HeadEvent::Started {
         examples: features.rows(),
         features: features.columns(),
@@ -193,7 +208,11 @@ pub fn fit_head(
         Some(given) => given.clone(),
         None => ridge_penalties(features, RIDGE_PENALTIES)?,
     };
-    let (path, ridge) = ridge_search(features, &task, &penalties, &mut tried)?;
+    let (path, ridge) = if shared.is_empty() {
+        ridge_search(features, &task, &penalties, &mut tried)?
+    } else {
+        ridge_search_by_groups(features, &task, &penalties, &shared, &mut tried)?
+    };
     let loo_top1 = ridge.judged.top1;
     let logistic = if options.kind == HeadKind::Ridge {
         None
@@ -230,6 +249,15 @@ pub fn fit_head(
     })
 }
 
+/// The groups of more than one example.
+fn shared(groups: &[usize]) -> Vec<Vec<usize>> {
+    let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (i, &group) in groups.iter().enumerate() {
+        members.entry(group).or_default().push(i);
+    }
+    members.into_values().filter(|m| m.len() > 1).collect()
+}
+
 fn check(
     features: Features<'_>,
     labels: &Labels<'_>,
@@ -238,6 +266,10 @@ fn check(
     labels.check_rows(features.rows())?;
     if let Some(penalties) = &options.penalties {
         check_penalties(penalties)?;
+    }
+    if let Some(groups) = options.groups.as_ref().filter(|g| g.len() != features.rows()) {
+        let (got, wanted) = (groups.len(), features.rows());
+        return Err(ProbeError::Shape { what: "groups", rows: wanted, columns: 1, got, wanted });
     }
     if options.folds < 2 {
         let value = options.folds as f64;

@@ -41,6 +41,31 @@ pub(crate) fn fold_scores(
     Ok(scores)
 }
 
+/// Puts into leave-one-out `scores`, `[n, C]`, of penalty `place` those of examples that have others in their
+/// group, by a fit without the whole group.
+pub(crate) fn without_groups(
+    path: &RidgePath<'_>,
+    place: usize,
+    groups: &[Vec<usize>],
+    scores: &mut [f64],
+) -> Result<(), ProbeError> {
+    let classes = path.labels().classes();
+    let penalty = path.penalty(place);
+    let weights = path.coordinate_weights(penalty);
+    let solved: Vec<Mat<f64>> = groups
+        .par_iter()
+        .map(|group| small_fold(path, penalty, &weights, group))
+        .collect::<Result<_, ProbeError>>()?;
+    for (group, e) in groups.iter().zip(&solved) {
+        for (at, &i) in group.iter().enumerate() {
+            let row = scores[i * classes..][..classes].iter_mut().enumerate();
+            row.for_each(|(c, s)| *s = -e[(at, c)]);
+            scores[i * classes + path.labels().values()[i]] += 1.0;
+        }
+    }
+    Ok(())
+}
+
 /// Residuals `[m, C]` of the examples of a fold by a fit without the fold.
 fn small_fold(
     path: &RidgePath<'_>,

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use crate::calibrate::{each_nll, fit_beta};
 use crate::fit::{Method, PenaltyRow};
+use crate::heldout::without_groups;
 use crate::logistic::{Problem, Solution};
 use crate::ridge::RidgePath;
 use crate::softmax::count_top1;
@@ -53,6 +54,46 @@ pub(crate) struct Task<'a> {
     pub(crate) labels: &'a Labels<'a>,
     pub(crate) folds: &'a [usize],
     pub(crate) smoothing: f64,
+}
+
+/// Ridge: lowest leave-one-group-out log loss after temperature; `shared` has the groups of more than one example.
+pub(crate) fn ridge_search_by_groups<'a>(
+    features: Features<'a>,
+    task: &Task<'a>,
+    penalties: &[f64],
+    shared: &[Vec<usize>],
+    observe: &mut dyn FnMut(PenaltyRow),
+) -> Result<(RidgePath<'a>, Candidate), ProbeError> {
+    let (labels, classes) = (task.labels.values(), task.labels.classes());
+    let path = crate::ridge(features, task.labels, penalties)?;
+    let mut best: Option<Candidate> = None;
+    let mut worse = 0;
+    for (index, row) in path.rows().iter().enumerate() {
+        let mut scores = path.loo_scores(index)?;
+        without_groups(&path, index, shared, &mut scores)?;
+        let judged = judge(&scores, classes, labels, task.smoothing);
+        observe(PenaltyRow {
+            method: Method::Ridge,
+            penalty: row.penalty,
+            examples: labels.len(),
+            top1: judged.top1,
+            nll: judged.nll,
+            temperature: 1.0 / judged.beta,
+            df: Some(row.df),
+            press: Some(row.press),
+        });
+        if best.as_ref().is_none_or(|b| judged.nll < b.judged.nll) {
+            let scores = Some(scores);
+            best = Some(Candidate { index, penalty: row.penalty, scores, judged });
+            worse = 0;
+        } else {
+            worse += 1;
+        }
+        if worse >= RIDGE_PATIENCE {
+            break;
+        }
+    }
+    best.map(|b| (path, b)).ok_or(ProbeError::NoPenalties)
 }
 
 /// Ridge: lowest leave-one-out log loss after temperature.

@@ -11,6 +11,7 @@ use regraft_probe::{Features, HeadEvent, HeadFit, HeadKind, HeadOptions, Labels,
 use regraft_run::Event;
 use regraft_train::{Extracted, TrainError};
 
+use crate::grouping::together;
 use crate::journal::{Log, Rows};
 use crate::{Error, FeatureKind, FitOptions};
 
@@ -309,7 +310,8 @@ fn head(
     let (rows, broken) = (&rows.train, OnceLock::new());
     let training = Training { extracted, rows, scales: &scales, broken };
     let labels = Labels::new(&y, dataset.classes.len())?;
-    let head_options = HeadOptions { kind, seed: options.seed, ..HeadOptions::default() };
+    let groups = Some(together(options, dataset, extracted, rows)?);
+    let head_options = HeadOptions { kind, seed: options.seed, groups, ..HeadOptions::default() };
     let mut hear = |event: HeadEvent| {
         if let HeadEvent::Tried(row) = event {
             log.event(Event::HeadPenalty {

@@ -1,9 +1,13 @@
 //! Files that belong together by their names, and splits that keep them together.
 
+use std::collections::BTreeMap;
+
 use regraft_data::audit::{Groups, group_by, split_by_groups};
 use regraft_data::{DataError, Dataset, Split, SplitOrigin};
 
-use crate::Error;
+use regraft_train::Extracted;
+
+use crate::{Error, FitOptions};
 
 /// Groups by a pattern that a person gave.
 pub(crate) fn asked(names: &[&str], pattern: &str) -> Result<Groups, Error> {
@@ -33,6 +37,34 @@ pub(crate) fn regrouped(dataset: &mut Dataset, pattern: &str) -> Result<String, 
     }
     dataset.examples.sort_by(|a, b| (a.split, &a.name).cmp(&(b.split, &b.name)));
     Ok(format!("{count} groups by `{pattern}`, each of them either learned from or tested with"))
+}
+
+/// Which of `rows` belong together, for leaving them out: a number for each, the same for files with the same
+/// bytes, and for those of a group where a pattern was given.
+pub(crate) fn together(
+    options: &FitOptions,
+    dataset: &Dataset,
+    extracted: &Extracted,
+    rows: &[usize],
+) -> Result<Vec<usize>, Error> {
+    let mut parent = extracted.firsts();
+    if let Some(pattern) = &options.group_by {
+        let names: Vec<&str> = dataset.examples.iter().map(|e| e.name.as_str()).collect();
+        let mut seen = BTreeMap::new();
+        for (i, id) in asked(&names, pattern)?.ids().into_iter().enumerate() {
+            let (one, other) = (root(&parent, *seen.entry(id).or_insert(i)), root(&parent, i));
+            // The smaller is the root, so that every way up ends.
+            parent[one.max(other)] = one.min(other);
+        }
+    }
+    Ok(rows.iter().map(|i| root(&parent, *i)).collect())
+}
+
+fn root(parent: &[usize], mut i: usize) -> usize {
+    while parent[i] != i {
+        i = parent[i];
+    }
+    i
 }
 
 /// The same with the class by its name.

@@ -20,6 +20,7 @@ use regraft_train::Extracted;
 use serde::Serialize;
 
 use crate::features::Chosen;
+use crate::grouping::together;
 use crate::head::{HEAD, is_head};
 use crate::journal::Rows;
 use crate::{Error, FitOptions};
@@ -81,12 +82,6 @@ fn options<'a>(fit: &FitOptions, groups: Option<&'a [usize]>) -> UnknownOptions<
     UnknownOptions { alarms: fit.false_alarms, seed: fit.seed, groups, ..UnknownOptions::default() }
 }
 
-/// For each of `rows` the first of them with the same bytes.
-fn copies(extracted: &Extracted, rows: &[usize]) -> Vec<usize> {
-    let firsts = extracted.firsts();
-    rows.iter().map(|i| firsts[*i]).collect()
-}
-
 /// Rows as the head reads them.
 struct Read<'a> {
     extracted: &'a Extracted,
@@ -128,7 +123,7 @@ pub(crate) fn of_probe(
     let read = Read { extracted, rows: &rows.train, width: chosen.columns.len() };
     let labels: Vec<usize> = rows.train.iter().map(|i| dataset.examples[*i].label).collect();
     let labels = Labels::new(&labels, dataset.classes.len())?;
-    let groups = copies(extracted, &rows.train);
+    let groups = together(fit, dataset, extracted, &rows.train)?;
     let options = options(fit, Some(&groups));
     let features = Features::from_rows(&read)?;
     let Some(fitted) = possible(fit_unknown(features, &labels, &options))? else {

@@ -147,3 +147,26 @@ fn a_run_folder_of_other_data_or_of_other_files_is_not_written_over() {
     assert!(world.path("runs/data/plan.toml").is_file());
     assert!(world.path("runs/data-2/plan.toml").is_file());
 }
+
+#[test]
+fn groups_by_a_pattern_are_held_out_together() {
+    // Two pictures of each thing, alike but for a pixel, and classes without sense.
+    let world = World::new();
+    for (i, class) in ["a", "b"].iter().cycle().take(24).enumerate() {
+        fs::create_dir_all(world.path("data").join(class)).unwrap();
+        let mut picture = crate::support::picture(i * 7 / 5, i * 13);
+        for shot in 0..2 {
+            picture.put_pixel(shot, 0, image::Rgb([9, 9, 9]));
+            let name = format!("thing{i:02}-{shot}.png");
+            picture.save(world.path("data").join(class).join(name)).unwrap();
+        }
+    }
+    let loo = |more: &[&str]| {
+        let run = format!("run{}", more.len());
+        let head = ["data", "--head", "ridge", "--out", run.as_str()];
+        let summary = world.fit(&[&head[..], more].concat()).json();
+        summary["loo"]["top1"].as_f64().unwrap()
+    };
+    let (alone, together) = (loo(&[]), loo(&["--group-by", r"(thing\d+)"]));
+    assert!(together < alone - 0.1, "{together} {alone}");
+}

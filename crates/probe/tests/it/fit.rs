@@ -138,3 +138,39 @@ fn penalties_given_are_the_penalties_tried() {
     let got: Vec<f64> = got.into_iter().map(f64::from).collect();
     assert!(largest_difference(&got, &wanted) < 1e-5);
 }
+
+#[test]
+fn copies_fool_leave_one_out_and_not_leave_one_group_out() {
+    // Labels without sense: nothing can be right more often than one time in two. Each example is there twice.
+    for d in [10, 200] {
+        let mut half = Set::new(40, d, 2, 1.0, 3);
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        half.x.iter_mut().for_each(|v| *v = normal(&mut rng) as f32);
+        let twice = half.pick(&(0..80).map(|i| i / 2).collect::<Vec<usize>>());
+        let groups: Vec<usize> = (0..80).map(|i| i / 2).collect();
+        let options = HeadOptions { kind: HeadKind::Ridge, ..Default::default() };
+        let of = |groups: Option<Vec<usize>>| {
+            let options = HeadOptions { groups, ..options.clone() };
+            fit_head(twice.features(), &twice.labels(), &options, &mut |_| ()).unwrap()
+        };
+        let (blind, aware) = (of(None), of(Some(groups.clone())));
+        if d == 200 {
+            assert!(blind.loo_top1 > 0.95, "{}", blind.loo_top1);
+        }
+        assert!(aware.loo_top1 < 0.65 && aware.loo_top1 < blind.loo_top1, "{}", aware.loo_top1);
+        assert!(aware.head.temperature > blind.head.temperature);
+        assert!((0..40).all(|i| aware.folds[2 * i] == aware.folds[2 * i + 1]));
+        // The same as fits without each group.
+        let at = aware.table.iter().position(|r| r.penalty == aware.penalty).unwrap();
+        let path = ridge(twice.features(), &twice.labels(), &[aware.table[at].penalty]).unwrap();
+        let exact = path.fold_scores(0, &groups).unwrap();
+        assert!(largest_difference(&exact, &aware.out_of_fold_scores) < 1e-9);
+        // Groups of one are leave-one-out.
+        let single = of(Some((0..80).collect()));
+        assert_eq!(single, blind);
+    }
+    let short = HeadOptions { groups: Some(vec![0; 3]), ..Default::default() };
+    let set = Set::new(8, 3, 2, 1.0, 3);
+    let said = fit_head(set.features(), &set.labels(), &short, &mut |_| ()).unwrap_err();
+    assert!(said.to_string().starts_with("groups hold 3 values"), "{said}");
+}

@@ -50,6 +50,7 @@ pub(super) fn seen(
         network: options.network.clone(),
         seed: options.seed,
         test_share: options.test_share,
+        group_by: options.group_by.clone(),
         load: options.load.clone(),
         ..FitOptions::new(&options.data)
     };

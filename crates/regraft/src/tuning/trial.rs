@@ -1,5 +1,7 @@
 //! Training tried on held-out images.
 
+use std::collections::BTreeMap;
+
 use regraft_probe::{Labels, folds, nll, temperature_smoothed};
 use regraft_run::{Reason, RunFolder, TuningFacts};
 use regraft_train::{Inputs, Tuned, most_probable, scores, tune};
@@ -7,6 +9,7 @@ use regraft_train::{Inputs, Tuned, most_probable, scores, tune};
 use super::Tuning;
 use super::plan::Planned;
 use super::start::crown;
+use crate::grouping::together;
 use crate::journal::Rows;
 use crate::{Error, Strategy};
 
@@ -108,7 +111,12 @@ impl Tuning<'_> {
     ) -> Result<Trial, Error> {
         let classes = self.dataset.classes.len();
         let counted = Labels::new(labels, classes)?;
-        let part_of = folds(&counted, PARTS, self.options.seed);
+        let mut part_of = folds(&counted, PARTS, self.options.seed);
+        let groups = together(self.options, self.dataset, self.extracted, &self.rows.train)?;
+        let mut first = BTreeMap::new();
+        for (part, group) in part_of.iter_mut().zip(groups) {
+            *part = *first.entry(group).or_insert(*part);
+        }
         let parts = part_of.iter().max().map_or(1, |m| m + 1);
         let trials = if self.strategy() == Strategy::Auto { TRIALS.min(parts) } else { 1 };
         let mut trial = Trial::default();
