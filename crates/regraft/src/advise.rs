@@ -259,7 +259,10 @@ fn equal<'a>(seen: &[&'a Seen], places: &[usize]) -> Vec<&'a Seen> {
 }
 
 /// Why the first of the ranking is taken.
-fn because(equal: &[&Seen], chosen: &Seen) -> String {
+fn because(compared: usize, equal: &[&Seen], chosen: &Seen) -> String {
+    if compared < 2 {
+        return "no other was compared".to_owned();
+    }
     if equal.len() < 2 {
         return "none of the others is as good within noise".to_owned();
     }
@@ -331,7 +334,7 @@ fn told(
             .map(|a| ScoreAgreement { scores: [a.a.name(), a.b.name()], tau: a.tau })
             .collect(),
         network: chosen.name.clone(),
-        network_because: because(&equal, chosen),
+        network_because: because(seen.len(), &equal, chosen),
         command: command::line(&plans[0]),
         rivals: plans[1..].iter().map(command::line).collect(),
         verification,

@@ -130,7 +130,8 @@ fn judged(plans: &[FitOptions], right: &[Vec<bool>], parts: usize) -> Verificati
             PlanOutcome { command: line(plan), top1: share(own), gain, error: (spread / n).sqrt() }
         })
         .collect();
-    let better = |o: &PlanOutcome| o.gain > o.error && o.gain > 0.0;
+    // One image more is a gain of exactly one error, whichever way that is rounded.
+    let better = |o: &PlanOutcome| o.gain > (1.0 + 1e-9) * o.error;
     let take = (0..outcomes.len())
         .filter(|i| better(&outcomes[*i]))
         .fold(0, |best, i| if outcomes[i].gain > outcomes[best].gain { i } else { best });
@@ -139,15 +140,11 @@ fn judged(plans: &[FitOptions], right: &[Vec<bool>], parts: usize) -> Verificati
     let verdict = if take == 0 {
         let closest = outcomes.iter().skip(1).max_by(|a, b| a.gain.total_cmp(&b.gain));
         let rival = closest.map_or_else(String::new, |o| {
-            format!(
-                "; the better of its rivals {:+.1} ± {} points",
-                100.0 * o.gain,
-                points(o.error)
-            )
+            format!(" (the best of them {:+.1} ± {} points)", 100.0 * o.gain, points(o.error))
         });
         let own = outcomes.first().map_or(0.0, |o| o.top1);
         format!(
-            "the advice was right: {} % of {images} images left out{rival}, no clear difference or worse",
+            "the advice was right: {} % of {images} images left out, and no rival is clearly better{rival}",
             points(own)
         )
     } else {
