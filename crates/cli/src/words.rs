@@ -25,14 +25,19 @@ pub(crate) fn class_weight(text: &str) -> Result<(String, f64), String> {
     }
 }
 
-/// A plan of `compare`, for instance `fine-tune --unfreeze last:3`.
-pub(crate) fn plan(text: &str) -> Result<ComparePlan, String> {
-    let words = PlanWords::try_parse_from(text.split_whitespace()).map_err(|error| {
-        // clap's first line says what is wrong; its usage would be that of `compare`.
+/// Words of a command line within a value; `wanted` is what they may be.
+fn parsed<P: Parser>(text: &str, wanted: &str) -> Result<P, String> {
+    P::try_parse_from(text.split_whitespace()).map_err(|error| {
+        // clap's first line says what is wrong; its usage would be that of the whole command.
         let text = error.to_string();
         let line = text.lines().next().unwrap_or_default();
-        format!("{}; wants a strategy and options of `fit`", line.trim_start_matches("error: "))
-    })?;
+        format!("{}; wants {wanted}", line.trim_start_matches("error: "))
+    })
+}
+
+/// A plan of `compare`, for instance `fine-tune --unfreeze last:3`.
+pub(crate) fn plan(text: &str) -> Result<ComparePlan, String> {
+    let words: PlanWords = parsed(text, "a strategy and options of `fit`")?;
     let strategy = words.strategy.into();
     if matches!(strategy, regraft::Strategy::Probe | regraft::Strategy::Auto) {
         return Err(
@@ -49,11 +54,7 @@ pub(crate) fn plan(text: &str) -> Result<ComparePlan, String> {
 
 /// Words and options of `zoo list`.
 pub(crate) fn zoo_filter(text: &str) -> Result<ZooFilter, String> {
-    let words = FilterWords::try_parse_from(text.split_whitespace()).map_err(|error| {
-        let text = error.to_string();
-        let line = text.lines().next().unwrap_or_default();
-        format!("{}; wants words and options of `zoo list`", line.trim_start_matches("error: "))
-    })?;
+    let words: FilterWords = parsed(text, "words and options of `zoo list`")?;
     Ok(words.filter.filter(&words.words))
 }
 

@@ -2,6 +2,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
 use crate::{FORMAT, RunError};
 
 /// All bytes of a file, at most `limit`.
@@ -34,4 +37,23 @@ pub(crate) fn check_format(path: &Path, format: Option<u64>) -> Result<(), RunEr
         }
         Some(_) => Ok(()),
     }
+}
+
+/// The least of a document: what any version of it has.
+#[derive(Deserialize)]
+struct Version {
+    format: Option<u64>,
+}
+
+/// A document from JSON; `path` is for the messages only.
+pub(crate) fn document<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, RunError> {
+    let fail = |source: serde_json::Error| RunError::Json {
+        path: path.to_owned(),
+        line: source.line(),
+        source,
+    };
+    // The format comes first: a newer file may have other keys.
+    let version: Version = serde_json::from_str(text).map_err(fail)?;
+    check_format(path, version.format)?;
+    serde_json::from_str(text).map_err(fail)
 }

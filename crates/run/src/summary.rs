@@ -90,21 +90,8 @@ impl MetricsFile {
     /// # Errors
     /// When it is not JSON, lacks a key, or has a newer format.
     pub fn from_json(text: &str, path: &Path) -> Result<Self, RunError> {
-        let fail = |source: serde_json::Error| RunError::Json {
-            path: path.to_owned(),
-            line: source.line(),
-            source,
-        };
-        // The format comes first: a newer file may have other keys.
-        let version: Version = serde_json::from_str(text).map_err(fail)?;
-        read::check_format(path, version.format)?;
-        serde_json::from_str(text).map_err(fail)
+        read::document(text, path)
     }
-}
-
-#[derive(Deserialize)]
-struct Version {
-    format: Option<u64>,
 }
 
 /// What `fit --json` prints: [`MetricsFile`] with where the run is and how long it took.

@@ -98,12 +98,6 @@ pub struct KeptImage {
     pub class: usize,
 }
 
-/// The least of the file: what any version of it has.
-#[derive(Deserialize)]
-struct Version {
-    format: Option<u64>,
-}
-
 impl UnknownFile {
     /// The document as JSON.
     pub fn to_json(&self) -> Result<String, RunError> {
@@ -115,14 +109,6 @@ impl UnknownFile {
     /// # Errors
     /// When it is not JSON, lacks a key, has one that no such file has, or has a newer format.
     pub fn from_json(text: &str, path: &Path) -> Result<Self, RunError> {
-        let fail = |source: serde_json::Error| RunError::Json {
-            path: path.to_owned(),
-            line: source.line(),
-            source,
-        };
-        // The format comes first: a newer file may have other keys.
-        let version: Version = serde_json::from_str(text).map_err(fail)?;
-        read::check_format(path, version.format)?;
-        serde_json::from_str(text).map_err(fail)
+        read::document(text, path)
     }
 }

@@ -25,12 +25,16 @@ fn the_command_reference_is_what_the_program_says() {
     let mut text = "# Command line\n\nMade from the program; do not edit.\n".to_owned();
     let commands: &[&[&str]] = &[
         &[],
+        &["audit"],
+        &["advise"],
         &["fit"],
+        &["compare"],
         &["predict"],
         &["evaluate"],
         &["demo"],
         &["show"],
         &["cut"],
+        &["convert"],
         &["lint"],
         &["bench"],
         &["zoo"],
