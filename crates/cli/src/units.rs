@@ -39,6 +39,12 @@ pub(crate) fn plural(n: usize, word: &str) -> String {
     if n == 1 { format!("1 {word}") } else { format!("{n} {word}{end}") }
 }
 
+/// `3 of 150 test images called unknown (2.0 %)`.
+pub(crate) fn alarms(u: &regraft::UnknownFacts, word: &str) -> String {
+    let images = plural(u.images, word);
+    format!("{} of {images} called unknown ({})", u.unknown, percent(u.rate))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

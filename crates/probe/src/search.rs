@@ -6,7 +6,7 @@ use crate::calibrate::{each_nll, fit_beta};
 use crate::fit::{Method, PenaltyRow};
 use crate::heldout::without_groups;
 use crate::logistic::{Problem, Solution};
-use crate::ridge::RidgePath;
+use crate::ridge::{RidgePath, RidgeRow};
 use crate::softmax::count_top1;
 use crate::{Features, Labels, ProbeError};
 
@@ -56,6 +56,52 @@ pub(crate) struct Task<'a> {
     pub(crate) smoothing: f64,
 }
 
+/// The best ridge penalty so far.
+struct RidgeSearch<'s, 'a> {
+    task: &'s Task<'a>,
+    best: Option<Candidate>,
+    /// Penalties since then.
+    worse: usize,
+}
+
+impl<'s, 'a> RidgeSearch<'s, 'a> {
+    fn new(task: &'s Task<'a>) -> Self {
+        Self { task, best: None, worse: 0 }
+    }
+
+    /// Takes what a penalty gave on examples left out, and says whether to go on. The best one's scores are
+    /// kept where they cannot be made again.
+    fn hear(
+        &mut self,
+        index: usize,
+        row: &RidgeRow,
+        scores: &[f64],
+        keep: bool,
+        observe: &mut dyn FnMut(PenaltyRow),
+    ) -> bool {
+        let labels = self.task.labels;
+        let judged = judge(scores, labels.classes(), labels.values(), self.task.smoothing);
+        observe(PenaltyRow {
+            method: Method::Ridge,
+            penalty: row.penalty,
+            examples: labels.values().len(),
+            top1: judged.top1,
+            nll: judged.nll,
+            temperature: 1.0 / judged.beta,
+            df: Some(row.df),
+            press: Some(row.press),
+        });
+        if self.best.as_ref().is_none_or(|b| judged.nll < b.judged.nll) {
+            let scores = keep.then(|| scores.to_vec());
+            self.best = Some(Candidate { index, penalty: row.penalty, scores, judged });
+            self.worse = 0;
+        } else {
+            self.worse += 1;
+        }
+        self.worse < RIDGE_PATIENCE
+    }
+}
+
 /// Ridge: lowest leave-one-group-out log loss after temperature; `shared` has the groups of more than one example.
 pub(crate) fn ridge_search_by_groups<'a>(
     features: Features<'a>,
@@ -64,36 +110,16 @@ pub(crate) fn ridge_search_by_groups<'a>(
     shared: &[Vec<usize>],
     observe: &mut dyn FnMut(PenaltyRow),
 ) -> Result<(RidgePath<'a>, Candidate), ProbeError> {
-    let (labels, classes) = (task.labels.values(), task.labels.classes());
     let path = crate::ridge(features, task.labels, penalties)?;
-    let mut best: Option<Candidate> = None;
-    let mut worse = 0;
+    let mut search = RidgeSearch::new(task);
     for (index, row) in path.rows().iter().enumerate() {
         let mut scores = path.loo_scores(index)?;
         without_groups(&path, index, shared, &mut scores)?;
-        let judged = judge(&scores, classes, labels, task.smoothing);
-        observe(PenaltyRow {
-            method: Method::Ridge,
-            penalty: row.penalty,
-            examples: labels.len(),
-            top1: judged.top1,
-            nll: judged.nll,
-            temperature: 1.0 / judged.beta,
-            df: Some(row.df),
-            press: Some(row.press),
-        });
-        if best.as_ref().is_none_or(|b| judged.nll < b.judged.nll) {
-            let scores = Some(scores);
-            best = Some(Candidate { index, penalty: row.penalty, scores, judged });
-            worse = 0;
-        } else {
-            worse += 1;
-        }
-        if worse >= RIDGE_PATIENCE {
+        if !search.hear(index, row, &scores, true, observe) {
             break;
         }
     }
-    best.map(|b| (path, b)).ok_or(ProbeError::NoPenalties)
+    search.best.map(|b| (path, b)).ok_or(ProbeError::NoPenalties)
 }
 
 /// Ridge: lowest leave-one-out log loss after temperature.
@@ -103,30 +129,11 @@ pub(crate) fn ridge_search<'a>(
     penalties: &[f64],
     observe: &mut dyn FnMut(PenaltyRow),
 ) -> Result<(RidgePath<'a>, Candidate), ProbeError> {
-    let classes = task.labels.classes();
-    let mut best: Option<Candidate> = None;
-    let mut worse = 0;
+    let mut search = RidgeSearch::new(task);
     let path = RidgePath::visit(features, task.labels, penalties, &mut |index, row, scores| {
-        let judged = judge(scores, classes, task.labels.values(), task.smoothing);
-        observe(PenaltyRow {
-            method: Method::Ridge,
-            penalty: row.penalty,
-            examples: task.labels.values().len(),
-            top1: judged.top1,
-            nll: judged.nll,
-            temperature: 1.0 / judged.beta,
-            df: Some(row.df),
-            press: Some(row.press),
-        });
-        if best.as_ref().is_none_or(|b| judged.nll < b.judged.nll) {
-            best = Some(Candidate { index, penalty: row.penalty, scores: None, judged });
-            worse = 0;
-        } else {
-            worse += 1;
-        }
-        worse < RIDGE_PATIENCE
+        search.hear(index, row, scores, false, observe)
     })?;
-    best.map(|b| (path, b)).ok_or(ProbeError::NoPenalties)
+    search.best.map(|b| (path, b)).ok_or(ProbeError::NoPenalties)
 }
 
 /// The fits of one fold along the path.

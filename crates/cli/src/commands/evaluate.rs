@@ -6,7 +6,7 @@ use regraft::{Error, Evaluation};
 use crate::args::EvaluateArgs;
 use crate::observer::Terminal;
 use crate::printer::{Printer, table};
-use crate::units::{percent, plural};
+use crate::units::{alarms, percent, plural};
 
 pub(crate) fn run(
     args: &EvaluateArgs,
@@ -39,13 +39,8 @@ fn text(e: &Evaluation) -> String {
         .collect();
     text.push_str(&table(&["class", "images", "recall", "precision"], &[1, 2, 3], rows));
     if let Some(u) = &e.unknown {
-        let _ = writeln!(
-            text,
-            "\n{} of {} called unknown ({}), though their classes are known",
-            u.unknown,
-            plural(u.images, "image"),
-            percent(u.rate)
-        );
+        let said = alarms(u, "image");
+        let _ = writeln!(text, "\n{said}, though their classes are known");
     }
     if !e.skipped.is_empty() {
         let _ = writeln!(text, "\n{} left out", plural(e.skipped.len(), "file"));

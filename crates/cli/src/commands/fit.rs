@@ -11,7 +11,7 @@ use super::load_options;
 use crate::args::{Common, Features, FitArgs, Head, How, Optimiser, TuneArgs};
 use crate::observer::Terminal;
 use crate::printer::{Printer, table};
-use crate::units::{percent, plural};
+use crate::units::{alarms, percent, plural};
 
 pub(crate) fn run(
     args: &FitArgs,
@@ -156,13 +156,7 @@ fn text(summary: &Summary, stopped: bool) -> String {
         let _ = writeln!(text, "the weights are those of round {}, the best held out", t.rounds);
     }
     if let Some(u) = &m.unknown {
-        let _ = writeln!(
-            text,
-            "{} of {} called unknown ({}): false alarms",
-            u.unknown,
-            plural(u.images, "test image"),
-            percent(u.rate)
-        );
+        let _ = writeln!(text, "{}: false alarms", alarms(u, "test image"));
     }
     if !m.skipped.is_empty() {
         let _ = writeln!(text, "{} left out, named in the report", plural(m.skipped.len(), "file"));
