@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use regraft_data::audit::{Groups, group_by, split_by_groups};
 use regraft_data::{DataError, Dataset, Split, SplitOrigin};
-
+use regraft_probe::{Labels, folds};
 use regraft_train::Extracted;
 
 use crate::{Error, FitOptions};
@@ -58,6 +58,24 @@ pub(crate) fn together(
         }
     }
     Ok(rows.iter().map(|i| root(&parent, *i)).collect())
+}
+
+/// The part of each of `rows`, from 0, of at most `count` parts that are left out in turn: classes spread over
+/// them evenly, and what belongs together in one part.
+pub(crate) fn parts(
+    count: usize,
+    options: &FitOptions,
+    dataset: &Dataset,
+    extracted: &Extracted,
+    rows: &[usize],
+) -> Result<Vec<usize>, Error> {
+    let labels: Vec<usize> = rows.iter().map(|i| dataset.examples[*i].label).collect();
+    let mut part_of = folds(&Labels::new(&labels, dataset.classes.len())?, count, options.seed);
+    let mut first = BTreeMap::new();
+    for (part, group) in part_of.iter_mut().zip(together(options, dataset, extracted, rows)?) {
+        *part = *first.entry(group).or_insert(*part);
+    }
+    Ok(part_of)
 }
 
 fn root(parent: &[usize], mut i: usize) -> usize {

@@ -1,6 +1,5 @@
 //! Whether the advice was right: the plan and its rivals on parts of the training images left out in turn.
 
-use regraft_probe::{Labels, folds};
 use regraft_train::most_probable;
 use serde::Serialize;
 
@@ -8,6 +7,7 @@ use super::command::line;
 use crate::compare::trained;
 use crate::features::{blocks, choose};
 use crate::fit::{Prepared, prepare};
+use crate::grouping::parts;
 use crate::journal::{Log, Rows};
 use crate::{Error, FitOptions, Observer, Progress, Strategy};
 
@@ -48,16 +48,16 @@ pub struct Verification {
 pub(super) fn verify(plans: &[FitOptions], observer: &dyn Observer) -> Result<Verification, Error> {
     let log = Log::new(observer);
     let mut right: Vec<Vec<bool>> = Vec::new();
-    let mut parts = PARTS;
+    let mut count = PARTS;
     for (i, plan) in plans.iter().enumerate() {
         let words = line(plan);
         observer.tell(&Progress::Note(&format!("plan {} of {}: {words}", i + 1, plans.len())));
         let prepared = prepare(plan, None, &log)?;
         let (own, of) = left_out(&prepared, plan, i, &log)?;
         right.push(own);
-        parts = of;
+        count = of;
     }
-    Ok(judged(plans, &right, parts))
+    Ok(judged(plans, &right, count))
 }
 
 /// Whether each training image was right when it was left out, and the number of parts.
@@ -68,12 +68,11 @@ fn left_out(
     log: &Log<'_>,
 ) -> Result<(Vec<bool>, usize), Error> {
     let train = &prepared.rows.train;
-    let y: Vec<usize> = train.iter().map(|i| prepared.dataset.examples[*i].label).collect();
-    let labels = Labels::new(&y, prepared.dataset.classes.len())?;
-    let part_of = folds(&labels, PARTS, plan.seed);
-    let parts = part_of.iter().max().map_or(1, |most| most + 1);
+    let Prepared { dataset, extracted, .. } = prepared;
+    let part_of = parts(PARTS, plan, dataset, extracted, train)?;
+    let count = part_of.iter().max().map_or(1, |most| most + 1);
     let mut right = vec![false; train.len()];
-    for part in 0..parts {
+    for part in 0..count {
         let (held, learn): (Vec<usize>, Vec<usize>) =
             (0..train.len()).partition(|i| part_of[*i] == part);
         let of = |places: &[usize]| places.iter().map(|i| train[*i]).collect();
@@ -88,7 +87,7 @@ fn left_out(
             return Err(Error::Interrupted);
         }
     }
-    Ok((right, parts))
+    Ok((right, count))
 }
 
 /// Whether a probe fitted on some rows is right on others.

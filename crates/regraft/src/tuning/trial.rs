@@ -1,15 +1,13 @@
 //! Training tried on held-out images.
 
-use std::collections::BTreeMap;
-
-use regraft_probe::{Labels, folds, nll, temperature_smoothed};
+use regraft_probe::{Labels, nll, temperature_smoothed};
 use regraft_run::{Reason, RunFolder, TuningFacts};
 use regraft_train::{Inputs, Tuned, most_probable, scores, tune};
 
 use super::Tuning;
 use super::plan::Planned;
 use super::start::crown;
-use crate::grouping::together;
+use crate::grouping::parts;
 use crate::journal::Rows;
 use crate::{Error, Strategy};
 
@@ -110,15 +108,10 @@ impl Tuning<'_> {
         folder: &RunFolder,
     ) -> Result<Trial, Error> {
         let classes = self.dataset.classes.len();
-        let counted = Labels::new(labels, classes)?;
-        let mut part_of = folds(&counted, PARTS, self.options.seed);
-        let groups = together(self.options, self.dataset, self.extracted, &self.rows.train)?;
-        let mut first = BTreeMap::new();
-        for (part, group) in part_of.iter_mut().zip(groups) {
-            *part = *first.entry(group).or_insert(*part);
-        }
-        let parts = part_of.iter().max().map_or(1, |m| m + 1);
-        let trials = if self.strategy() == Strategy::Auto { TRIALS.min(parts) } else { 1 };
+        let Self { options, dataset, extracted, rows, .. } = self;
+        let part_of = parts(PARTS, options, dataset, extracted, &rows.train)?;
+        let count = part_of.iter().max().map_or(1, |m| m + 1);
+        let trials = if self.strategy() == Strategy::Auto { TRIALS.min(count) } else { 1 };
         let mut trial = Trial::default();
         for part in 0..trials {
             let name = format!("held-out {}", part + 1);
