@@ -231,10 +231,6 @@ pub fn fit_head(
         Method::Logistic => refit(&path, labels, winner.penalty)?,
     };
     head.temperature = (1.0 / winner.judged.beta) as f32;
-    let out_of_fold_scores = match winner.scores {
-        Some(scores) => scores,
-        None => path.loo_scores(winner.index)?,
-    };
     Ok(HeadFit {
         head,
         method,
@@ -242,7 +238,7 @@ pub fn fit_head(
         loo_top1,
         out_of_fold_top1: winner.judged.top1,
         out_of_fold_nll: winner.judged.nll,
-        out_of_fold_scores,
+        out_of_fold_scores: winner.scores,
         folds,
         table,
         reasons,
@@ -300,7 +296,7 @@ fn choose(
     };
     let same = judge(&scores, classes, &labels, task.smoothing);
     let a = each_nll(&scores, classes, &labels, same.beta);
-    let scores = logistic.scores.as_deref().unwrap_or_default();
+    let scores = &logistic.scores;
     let b = each_nll(scores, classes, &labels, logistic.judged.beta);
     let gains: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a - b).collect();
     let (gain, error) = mean_and_error(&gains);

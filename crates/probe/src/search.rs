@@ -44,8 +44,8 @@ pub(crate) fn judge(scores: &[f64], classes: usize, labels: &[usize], smoothing:
 pub(crate) struct Candidate {
     pub(crate) index: usize,
     pub(crate) penalty: f64,
-    /// Held-out scores `[n, C]` at that penalty; ridge: `None`, its path gives them again.
-    pub(crate) scores: Option<Vec<f64>>,
+    /// Held-out scores `[n, C]` at that penalty.
+    pub(crate) scores: Vec<f64>,
     pub(crate) judged: Judged,
 }
 
@@ -59,28 +59,29 @@ pub(crate) struct Task<'a> {
 /// The best ridge penalty so far.
 struct RidgeSearch<'s, 'a> {
     task: &'s Task<'a>,
+    /// Examples that are left out together.
+    shared: &'s [Vec<usize>],
     best: Option<Candidate>,
     /// Penalties since then.
     worse: usize,
 }
 
 impl<'s, 'a> RidgeSearch<'s, 'a> {
-    fn new(task: &'s Task<'a>) -> Self {
-        Self { task, best: None, worse: 0 }
+    fn new(task: &'s Task<'a>, shared: &'s [Vec<usize>]) -> Self {
+        Self { task, shared, best: None, worse: 0 }
     }
 
-    /// Takes what a penalty gave on examples left out, and says whether to go on. The best one's scores are
-    /// kept where they cannot be made again.
+    /// Takes what a penalty gave on examples left out, and says whether to go on.
     fn hear(
         &mut self,
         index: usize,
         row: &RidgeRow,
-        scores: &[f64],
-        keep: bool,
+        mut scores: Vec<f64>,
         observe: &mut dyn FnMut(PenaltyRow),
     ) -> bool {
         let labels = self.task.labels;
-        let judged = judge(scores, labels.classes(), labels.values(), self.task.smoothing);
+        labels.know_shares(&mut scores, self.shared);
+        let judged = judge(&scores, labels.classes(), labels.values(), self.task.smoothing);
         observe(PenaltyRow {
             method: Method::Ridge,
             penalty: row.penalty,
@@ -92,7 +93,6 @@ impl<'s, 'a> RidgeSearch<'s, 'a> {
             press: Some(row.press),
         });
         if self.best.as_ref().is_none_or(|b| judged.nll < b.judged.nll) {
-            let scores = keep.then(|| scores.to_vec());
             self.best = Some(Candidate { index, penalty: row.penalty, scores, judged });
             self.worse = 0;
         } else {
@@ -111,11 +111,11 @@ pub(crate) fn ridge_search_by_groups<'a>(
     observe: &mut dyn FnMut(PenaltyRow),
 ) -> Result<(RidgePath<'a>, Candidate), ProbeError> {
     let path = crate::ridge(features, task.labels, penalties)?;
-    let mut search = RidgeSearch::new(task);
+    let mut search = RidgeSearch::new(task, shared);
     for (index, row) in path.rows().iter().enumerate() {
         let mut scores = path.loo_scores(index)?;
         without_groups(&path, index, shared, &mut scores)?;
-        if !search.hear(index, row, &scores, true, observe) {
+        if !search.hear(index, row, scores, observe) {
             break;
         }
     }
@@ -129,9 +129,9 @@ pub(crate) fn ridge_search<'a>(
     penalties: &[f64],
     observe: &mut dyn FnMut(PenaltyRow),
 ) -> Result<(RidgePath<'a>, Candidate), ProbeError> {
-    let mut search = RidgeSearch::new(task);
+    let mut search = RidgeSearch::new(task, &[]);
     let path = RidgePath::visit(features, task.labels, penalties, &mut |index, row, scores| {
-        search.hear(index, row, scores, false, observe)
+        search.hear(index, row, scores.to_vec(), observe)
     })?;
     search.best.map(|b| (path, b)).ok_or(ProbeError::NoPenalties)
 }
@@ -217,7 +217,7 @@ pub(crate) fn logistic_search(
             press: None,
         });
         if best.as_ref().is_none_or(|b| judged.nll < b.judged.nll) {
-            best = Some(Candidate { index, penalty, scores: Some(scores), judged });
+            best = Some(Candidate { index, penalty, scores: (scores), judged });
             worse = 0;
         } else {
             worse += 1;
@@ -245,7 +245,7 @@ pub(crate) fn all_folds(
         Fold::new(path, task, f).advance(path, found.penalty, &mut scores)?;
     }
     let judged = judge(&scores, task.labels.classes(), task.labels.values(), task.smoothing);
-    Ok(Candidate { index: found.index, penalty: found.penalty, scores: Some(scores), judged })
+    Ok(Candidate { index: found.index, penalty: found.penalty, scores: (scores), judged })
 }
 
 /// Rows of the tested examples, each from the fold that did not train on it.

@@ -16,6 +16,10 @@ const PENALTIES: usize = 12;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Score {
+    /// Mean over standard deviation of a ridge head's leave-one-out margins.
+    Sureness,
+    /// Share of the squared error of guessing that a ridge head takes away, leave-one-out.
+    Explained,
     /// Leave-one-out accuracy of a ridge head.
     RidgeOut,
     /// Logarithm of maximum evidence.
@@ -40,7 +44,9 @@ pub enum Score {
 
 impl Score {
     /// All of them, those that lead first.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
+        Self::Sureness,
+        Self::Explained,
         Self::RidgeOut,
         Self::LogMe,
         Self::ShrunkH,
@@ -53,11 +59,13 @@ impl Score {
         Self::Nce,
     ];
     /// Those that the combined score is made of.
-    pub const LEADING: [Self; 3] = [Self::RidgeOut, Self::LogMe, Self::ShrunkH];
+    pub const LEADING: [Self; 3] = [Self::Sureness, Self::Explained, Self::RidgeOut];
 
     /// The word used in tables.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Sureness => "LOO margin",
+            Self::Explained => "LOO explained",
             Self::RidgeOut => "probe LOO",
             Self::LogMe => "LogME",
             Self::ShrunkH => "shrunk H",
@@ -86,8 +94,8 @@ pub struct Assessment {
     pub alpha: f64,
     /// Number of features.
     pub features: usize,
-    /// What each image adds to each of [`Score::LEADING`], `[n]`: with weights `w` on the images the
-    /// score is `score + 1/n Σ (w_i - 1) a_i` (exact for the accuracy, to first order for the others).
+    /// What each image adds to each of [`Score::LEADING`], `[n]`: see
+    /// [`RidgeOut::contributions`](crate::scores::RidgeOut::contributions).
     pub contributions: [Vec<f64>; 3],
 }
 
@@ -106,6 +114,8 @@ pub fn assess(
     let (me, h) = (logme(&moments)?, shrunk_h_score(&moments)?);
     let ridge = ridge_out(features, labels, PENALTIES)?;
     let mut scores = BTreeMap::from([
+        (Score::Sureness, ridge.sureness()),
+        (Score::Explained, ridge.explained()),
         (Score::RidgeOut, ridge.top1),
         (Score::LogMe, me.score),
         (Score::ShrunkH, h.score),
@@ -119,13 +129,12 @@ pub fn assess(
         scores.insert(Score::Leep, leep(outputs)?);
         scores.insert(Score::Nce, nce(outputs)?);
     }
-    let right = ridge.right.iter().map(|&r| if r { 1.0 } else { 0.0 }).collect();
     Ok(Assessment {
         scores,
         training_top1: ridge.training_top1,
         df: ridge.df,
         alpha: h.alpha,
         features: features.columns(),
-        contributions: [right, me.contributions, h.contributions],
+        contributions: ridge.contributions(),
     })
 }

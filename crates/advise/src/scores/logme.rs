@@ -1,5 +1,3 @@
-use faer::Mat;
-
 use crate::{AdviseError, Moments};
 
 /// Steps of the fixed point, and the relative change of τ that ends it.
@@ -16,10 +14,6 @@ pub struct LogMe {
     pub score: f64,
     /// One class against the others, `[C]`.
     pub classes: Vec<Evidence>,
-    /// What each image adds, `[n]`, in nats: the log density of its label when all others are known, mean
-    /// over classes, which is what the evidence loses without it. With weights `w` on the images the score
-    /// is about `score + 1/n Σ (w_i - 1) a_i`.
-    pub contributions: Vec<f64>,
 }
 
 /// The evidence of the linear model `t = F w + ε`, `w ~ N(0, 1/α)`, `ε ~ N(0, 1/β)`, at its maximum.
@@ -52,42 +46,7 @@ pub fn logme(moments: &Moments<'_>) -> Result<LogMe, AdviseError> {
         })
         .collect();
     let score = classes.iter().map(|e| e.log_evidence).sum::<f64>() / (counts.len() * n) as f64;
-    let contributions = contributions(moments, &axes, &classes)?;
-    Ok(LogMe { score, classes, contributions })
-}
-
-/// `ln p(t_i | all other t, α, β)`, mean over classes: what the evidence loses without the image. With the
-/// residual `r` and the leverage `h` it is the log density of `N(0, 1/(β(1-h)))` at `r/(1-h)`.
-fn contributions(
-    moments: &Moments<'_>,
-    axes: &crate::moments::Axes,
-    classes: &[Evidence],
-) -> Result<Vec<f64>, AdviseError> {
-    let k = axes.values.len();
-    let labels = moments.labels.values();
-    let spread = |j: usize, e: &Evidence| 1.0 / (e.alpha + e.beta * axes.values[j]);
-    let inverse = Mat::from_fn(k, classes.len(), |j, c| spread(j, &classes[c]));
-    let weights = Mat::from_fn(k, classes.len(), |j, c| {
-        classes[c].beta * axes.sums[(j, c)] * inverse[(j, c)]
-    });
-    let whole = Mat::<f64>::identity(k, k);
-    let blocks = axes.over(moments.table, whole.as_ref(), |first, coordinates| {
-        let fitted = crate::linalg::product_here(weights.transpose(), coordinates);
-        let squares = Mat::from_fn(k, coordinates.ncols(), |j, i| coordinates[(j, i)].powi(2));
-        let leverages = crate::linalg::product_here(inverse.transpose(), squares.as_ref());
-        let one = |i: usize| {
-            let each = classes.iter().enumerate().map(|(c, e)| {
-                let target = if labels[first + i] == c { 1.0 } else { 0.0 };
-                let residual: f64 = target - fitted[(c, i)];
-                let free = (e.beta * (1.0 - e.beta * leverages[(c, i)])).max(e.beta * 1e-10);
-                let error = e.beta * residual;
-                0.5 * ((free / std::f64::consts::TAU).ln() - error * error / free)
-            });
-            each.sum::<f64>() / classes.len() as f64
-        };
-        (0..coordinates.ncols()).map(one).collect::<Vec<f64>>()
-    })?;
-    Ok(blocks.concat())
+    Ok(LogMe { score, classes })
 }
 
 /// All that the evidence of one class needs.

@@ -19,12 +19,13 @@ fn finite(set: &Set) -> [f64; 7] {
         gbc(&moments, Spread::Spherical).unwrap(),
         nearest_mean(&moments).unwrap().top1,
     ];
-    let each = me.contributions.iter().chain(&h.contributions);
-    assert_eq!(each.clone().count(), 2 * set.n);
-    assert!(all.iter().chain(each).all(|v| v.is_finite()), "{all:?}");
     let single = set.single();
     let out = ridge_out(Features::new(&single, set.n, set.d).unwrap(), &set.labels(), 9).unwrap();
     assert!((0.0..=1.0).contains(&out.top1) && out.df.is_finite());
+    let each = out.contributions().concat();
+    assert_eq!(each.len(), 3 * set.n);
+    let own = [out.sureness(), out.explained()];
+    assert!(all.iter().chain(&own).chain(&each).all(|v| v.is_finite()), "{all:?} {own:?}");
     all
 }
 

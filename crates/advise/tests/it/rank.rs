@@ -16,16 +16,20 @@ fn assessed(set: &Set) -> Assessment {
 }
 
 /// An assessment whose images are all alike but for which the probe has right.
-fn made(loo: &[f64], me: f64, h: f64) -> Assessment {
+fn made(loo: &[f64], sure: f64, explained: f64) -> Assessment {
     let n = loo.len();
     let top1 = loo.iter().sum::<f64>() / n as f64;
     Assessment {
-        scores: BTreeMap::from([(Score::RidgeOut, top1), (Score::LogMe, me), (Score::ShrunkH, h)]),
+        scores: BTreeMap::from([
+            (Score::Sureness, sure),
+            (Score::Explained, explained),
+            (Score::RidgeOut, top1),
+        ]),
         training_top1: 1.0,
         df: 2.0,
         alpha: 0.5,
         features: 4,
-        contributions: [loo.to_vec(), vec![me; n], vec![h; n]],
+        contributions: [vec![sure; n], vec![explained; n], loo.to_vec()],
     }
 }
 
@@ -119,9 +123,9 @@ fn the_standard_error_of_an_accuracy_is_that_of_its_classes() {
     let ranking = rank(&[made(&right, -0.5, 1.0)], &labels, &options).unwrap();
     // Variance of a sum over a class: n·p·(1-p)·n/(n-1).
     let wanted: f64 = 8.0 * 0.75 * 0.25 * 8.0 / 7.0 + 12.0 * 0.25 * 0.75 * 12.0 / 11.0;
-    let [loo, me, _] = ranking.errors[0];
+    let [sure, _, loo] = ranking.errors[0];
     near(loo, wanted.sqrt() / 20.0, 2e-3);
-    near(me, 0.0, 1e-12);
+    near(sure, 0.0, 1e-12);
 }
 
 #[test]
@@ -132,11 +136,11 @@ fn scores_that_disagree_are_shown_to() {
     let all = [made(&right(3), -0.1, 0.3), made(&right(4), -0.2, 0.4), made(&right(5), -0.3, 0.2)];
     let ranking = rank(&all, &labels, &RankOptions::default()).unwrap();
     let tau = |a, b| ranking.agreements.iter().find(|g| g.a == a && g.b == b).unwrap().tau;
-    assert_eq!(tau(Score::RidgeOut, Score::LogMe), Some(-1.0));
-    near(tau(Score::RidgeOut, Score::ShrunkH).unwrap(), -1.0 / 3.0, 1e-12);
+    assert_eq!(tau(Score::Sureness, Score::RidgeOut), Some(-1.0));
+    near(tau(Score::Explained, Score::RidgeOut).unwrap(), -1.0 / 3.0, 1e-12);
     assert_eq!(ranking.agreements.len(), 3);
-    // Accuracy leads: ½·z, and the others all but cancel.
-    assert_eq!(ranking.places[0].candidate, 1);
+    // Sureness leads: ½·z; the other two pull the other way but not as much.
+    assert_eq!(ranking.places[0].candidate, 0);
 }
 
 #[test]
@@ -155,7 +159,7 @@ fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
 fn an_assessment_has_every_score_that_its_input_allows() {
     let set = Set::new(24, 6, 3, 2.0, 3);
     let plain = assessed(&set);
-    assert_eq!(plain.scores.len(), 8);
+    assert_eq!(plain.scores.len(), 10);
     let theta = vec![0.25; 24 * 4];
     let labels = set.labels();
     let outputs = Outputs::new(Table::double(&theta, 24, 4).unwrap(), &labels).unwrap();
@@ -190,6 +194,6 @@ fn rankings_that_cannot_be_made_say_why() {
         AdviseError::Length { what: "contributions of the images to a score", got: 33, wanted: 30 };
     assert_eq!(rank(&[one.clone(), other], &labels, &plain).unwrap_err(), wanted);
     let mut less = one.clone();
-    less.scores.remove(&Score::LogMe);
-    assert!(said(&[one, less], plain).starts_with("LogME: 1 given, 2 wanted"));
+    less.scores.remove(&Score::Explained);
+    assert!(said(&[one, less], plain).starts_with("LOO explained: 1 given, 2 wanted"));
 }
