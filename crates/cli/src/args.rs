@@ -11,8 +11,8 @@ use regraft::{
 
 use crate::data_args::{AdviseArgs, AuditArgs};
 use crate::words::{
-    augmentation, bytes, class_weight, head, layer_rate, not_negative, part, plan, schedule,
-    seconds, share, smoothing,
+    augmentation, bytes, class_weight, duration, head, layer_rate, not_negative, part, plan,
+    schedule, seconds, share, smoothing,
 };
 use crate::zoo_args::ZooCommand;
 
@@ -141,6 +141,9 @@ pub(crate) struct How {
     /// Share of images of known classes that the run may call unknown.
     #[arg(long, default_value_t = 0.05, value_name = "SHARE", value_parser = share)]
     pub(crate) false_alarms: f64,
+    /// Time that `--strategy auto` may take to try plans, such as 90s, 10min or 1h.
+    #[arg(long, default_value = "10min", value_name = "TIME", value_parser = duration)]
+    pub(crate) budget: f64,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -153,7 +156,7 @@ pub(crate) enum Strategy {
     FineTune,
     /// The same network from random weights: what it does without transfer.
     Scratch,
-    /// The probe or lp-ft, whichever predicts held-out training images better.
+    /// What the advisor has for this network, tried beside its rivals on training images left out.
     Auto,
 }
 

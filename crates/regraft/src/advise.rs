@@ -9,10 +9,13 @@ use regraft_data::{Dataset, OpenOptions, Split};
 use regraft_probe::Labels;
 use serde::Serialize;
 
+pub(crate) use self::command::line;
+pub(crate) use self::look::Until;
 pub use self::race::Dropped as DroppedNetwork;
+pub(crate) use self::verify::verify;
 pub use self::verify::{PlanOutcome, Verification};
 
-use self::look::{Closer, Seen, Until, clearly_better, closer, look};
+use self::look::{Closer, Seen, clearly_better, closer, look};
 use self::race::{Ended, Entrant, Look, Race, rounds};
 use crate::sampling::share_of;
 use crate::zoo::overlap;
@@ -292,9 +295,8 @@ fn told(
     let first = ranking.places.first().map_or(0, |place| place.candidate);
     let chosen = seen[first];
     let fit = fit_options(options, &chosen.name);
-    let closer = closer(&chosen.name, &fit, dataset, options.memory.is_some(), observer)?;
-    let facts = facts(options, dataset, chosen, &equal, &closer);
-    let advice = resolve(&facts)?;
+    let Counsel { facts, advice, plans } =
+        counsel(&fit, options.memory, dataset, chosen, &equal, observer)?;
     let candidates = ranking.places.iter().map(|place| {
         let s = &seen[place.candidate];
         Candidate {
@@ -316,12 +318,7 @@ fn told(
             licence: s.licence.clone(),
         }
     });
-    let plans: Vec<FitOptions> = std::iter::once(&advice.plan)
-        .chain(advice.rivals.iter().map(|r| &r.plan))
-        .map(|plan| command::options(&fit, plan, &chosen.above, options.memory))
-        .collect();
-    let verification =
-        if options.verify { Some(verified(options, &plans, observer)?) } else { None };
+    let verification = if options.verify { Some(verified(&plans, observer)?) } else { None };
     Ok(Advised {
         data: options.data.display().to_string(),
         images: chosen.labels.len(),
@@ -346,19 +343,60 @@ fn told(
 }
 
 /// The plans tried; what their trainings gave is kept in the cache, so that the same call does not train again.
-fn verified(
-    options: &AdviseOptions,
-    plans: &[FitOptions],
+fn verified(plans: &[FitOptions], observer: &dyn Observer) -> Result<Verification, Error> {
+    let kept = kept_in_cache(plans)?;
+    verify(&kept, 0, &Until { observer, time: f64::INFINITY })
+}
+
+/// The plans with a place in the cache for what their trainings give.
+pub(crate) fn kept_in_cache(plans: &[FitOptions]) -> Result<Vec<FitOptions>, Error> {
+    let one = |plan: &FitOptions| {
+        let data = plan.data.file_stem().map(|n| n.to_string_lossy().into_owned());
+        let name = format!("{}-{}", data.unwrap_or_default(), plan.seed);
+        let out = Some(plan.load.cache()?.root().join("advise").join(name));
+        Ok(FitOptions { out, ..plan.clone() })
+    };
+    plans.iter().map(one).collect()
+}
+
+/// What to do with one network.
+pub(crate) struct Counsel {
+    /// What was measured with it.
+    facts: Facts,
+    /// What to do, and why.
+    pub(crate) advice: Advice,
+    /// The plan and its rivals as fits.
+    pub(crate) plans: Vec<FitOptions>,
+}
+
+/// What to do with a network that was looked through; what `fit` says already stays as it is.
+fn counsel(
+    fit: &FitOptions,
+    memory: Option<u64>,
+    dataset: &Dataset,
+    chosen: &Seen,
+    equal: &[&Seen],
     observer: &dyn Observer,
-) -> Result<Verification, Error> {
-    let folder = options.load.cache()?.root().join("advise");
-    let data = options.data.file_stem().map(|n| n.to_string_lossy().into_owned());
-    let name = format!("{}-{}", data.unwrap_or_default(), options.seed);
-    let kept: Vec<FitOptions> = plans
-        .iter()
-        .map(|plan| FitOptions { out: Some(folder.join(&name)), ..plan.clone() })
+) -> Result<Counsel, Error> {
+    let closer = closer(&chosen.name, fit, dataset, memory.is_some(), observer)?;
+    let facts = facts(memory, dataset, chosen, equal, &closer);
+    let advice = resolve(&facts)?;
+    let plans = std::iter::once(&advice.plan)
+        .chain(advice.rivals.iter().map(|r| &r.plan))
+        .map(|plan| command::options(fit, plan, &chosen.above, memory))
         .collect();
-    verify::verify(&kept, observer)
+    Ok(Counsel { facts, advice, plans })
+}
+
+/// What to do with the network of a fit, from one look at the training images.
+pub(crate) fn counsel_for(
+    fit: &FitOptions,
+    dataset: &Dataset,
+    observer: &dyn Observer,
+) -> Result<Counsel, Error> {
+    let name = fit.network.as_deref().unwrap_or(regraft_zoo::DEFAULT);
+    let seen = look(name, fit, dataset, observer)?;
+    counsel(fit, fit.tune.memory, dataset, &seen, &[&seen], observer)
 }
 
 /// Images that the source was trained on, by its data set's name.
@@ -367,7 +405,7 @@ const SOURCES: [(&str, f64); 2] =
     [("imagenet-1k", 1_281_167.0), ("imagenet-21k", 14_197_122.0)];
 
 fn facts(
-    options: &AdviseOptions,
+    memory: Option<u64>,
     dataset: &Dataset,
     chosen: &Seen,
     equal: &[&Seen],
@@ -394,7 +432,7 @@ fn facts(
         parameters: Some(chosen.parameters as f64),
         feature_distance: closer.distance,
         memory_wanted: closer.memory.map(|bytes| bytes as f64),
-        memory_given: options.memory.map(|bytes| bytes as f64),
+        memory_given: memory.map(|bytes| bytes as f64),
         judged_on: Some(chosen.labels.len()),
         equals: equal
             .iter()

@@ -7,6 +7,7 @@ use regraft_run::{EnginePlan, Event, FORMAT, Reason, RunFile, RunFolder, Skipped
 use regraft_train::{Extracted, FeatureStore, Flow, LayerRate, Table, Trunk, extract};
 use regraft_zoo::DEFAULT;
 
+use crate::auto::auto;
 use crate::features::{Chosen, Source, choose, source};
 use crate::grouping::regrouped;
 use crate::journal::{Log, Rows};
@@ -159,6 +160,11 @@ pub fn rate_table(options: &FitOptions, observer: &dyn Observer) -> Result<RateT
         return Err(Error::Options { what: "`--strategy probe` with `--dry-run`", why });
     }
     check_options(options)?;
+    if options.strategy == Strategy::Auto {
+        let why = "what it trains is known when plans have been tried; `regraft advise` says what it would \
+                   try first";
+        return Err(Error::Options { what: "`--strategy auto` with `--dry-run`", why });
+    }
     if options.tune.find_rate {
         let why = "the rate is found by a short training, and a dry run trains nothing";
         return Err(Error::Options { what: "`--find-rate` with `--dry-run`", why });
@@ -222,16 +228,27 @@ fn check_options(options: &FitOptions) -> Result<(), Error> {
 /// written.
 pub fn fit(options: &FitOptions, observer: &dyn Observer) -> Result<Summary, Error> {
     check_options(options)?;
-    let log = Log::new(observer);
     let path = options.out.clone().unwrap_or_else(|| default_run(&options.data));
     let folder = RunFolder::at(path);
+    let decided = match options.strategy {
+        Strategy::Auto => {
+            check_folder(options, Some(&folder))?;
+            Some(auto(options, observer)?)
+        }
+        Strategy::Probe | Strategy::LpFt | Strategy::FineTune | Strategy::Scratch => None,
+    };
+    let (options, mut reasons) = match &decided {
+        Some(decided) => (&decided.options, decided.reasons.clone()),
+        None => (options, Vec::new()),
+    };
+    let log = Log::new(observer);
     let mut prepared = prepare(options, Some(&folder), &log)?;
     folder.begin_curves()?;
-    let mut reasons = std::mem::take(&mut prepared.reasons);
+    reasons.append(&mut prepared.reasons);
     let mut tuned = if options.strategy == Strategy::Probe {
         None
     } else {
-        prepared.tuning(options, &log).run(&folder, &mut reasons)?
+        Some(prepared.tuning(options, &log).run(&folder, &mut reasons)?)
     };
     let unknown = match &mut tuned {
         Some(tuned) => tuned.unknown.take(),

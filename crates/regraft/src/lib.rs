@@ -15,6 +15,7 @@
 
 mod advise;
 mod audit;
+mod auto;
 mod bench;
 mod compare;
 mod convert;

@@ -105,6 +105,8 @@ pub struct FitOptions {
     pub group_by: Option<String>,
     /// Share of images of known classes that a run may call unknown, between 0 and 1.
     pub false_alarms: f64,
+    /// Seconds that trying plans may take where the strategy is [`Strategy::Auto`].
+    pub budget: f64,
     /// Where weights may come from; its cache folder also holds the features.
     pub load: LoadOptions,
 }
@@ -126,6 +128,7 @@ impl FitOptions {
             test_share: 0.2,
             group_by: None,
             false_alarms: 0.05,
+            budget: 600.0,
             load: LoadOptions::default(),
         }
     }

@@ -128,12 +128,12 @@ impl Tuning<'_> {
         self.options.strategy
     }
 
-    /// Trains; `None` when the strategy was open and the probe is as good.
+    /// Trains.
     pub(crate) fn run(
         &self,
         folder: &RunFolder,
         reasons: &mut Vec<Reason>,
-    ) -> Result<Option<TunedRun>, Error> {
+    ) -> Result<TunedRun, Error> {
         let mut planned = self.plan()?;
         let files: Vec<PathBuf> =
             self.rows.train.iter().map(|i| self.dataset.examples[*i].path.clone()).collect();
@@ -147,13 +147,6 @@ impl Tuning<'_> {
             self.find_rate(&mut planned, &inputs, &labels)?;
         }
         let mut trial = self.trial(&planned, &inputs, &labels, folder)?;
-        if self.strategy() == Strategy::Auto {
-            let (reason, better) = trial.verdict(&labels);
-            reasons.push(reason);
-            if !better {
-                return Ok(None);
-            }
-        }
         reasons.extend(planned.reasons.iter().cloned());
         let all: Vec<usize> = (0..labels.len()).collect();
         let (start, head) = self.start(self.rows)?;
@@ -186,11 +179,10 @@ impl Tuning<'_> {
             rounds: tuned.round,
             ..trial.facts
         };
-        let open = self.strategy() == Strategy::Auto;
-        let strategy = if open { Strategy::LpFt } else { self.strategy() };
+        let strategy = self.strategy();
         let plan = planned.plan(temperature);
         let feature_len = self.trunk()?.facts()?.output().shape.count();
-        Ok(Some(TunedRun { network: whole, plan, facts, strategy, head, unknown, feature_len }))
+        Ok(TunedRun { network: whole, plan, facts, strategy, head, unknown, feature_len })
     }
 
     /// Writes a picture of some training images, as they are and as rounds will show them.

@@ -53,6 +53,7 @@ pub(crate) fn fit(
         test_share: how.test_share,
         group_by: how.group_by.clone(),
         false_alarms: how.false_alarms,
+        budget: how.budget,
         load: load_options(common),
     };
     if how.tune.dry_run {

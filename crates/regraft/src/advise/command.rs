@@ -9,7 +9,8 @@ use regraft_train::{Rates, Schedule};
 
 use crate::{Augmentation, FeatureKind, FitOptions, Strategy, TuneOptions};
 
-/// The fit that does what a plan says. `above` has for each block the next one.
+/// The fit that does what a plan says, where `base` does not say otherwise. `above` has for each block the next
+/// one.
 pub(super) fn options(
     base: &FitOptions,
     plan: &Plan,
@@ -25,54 +26,66 @@ pub(super) fn options(
     match plan.strategy {
         rules::Strategy::Probe => {
             // The whole trunk's cut is the default.
-            options.cut = plan.cut.clone().filter(|cut| above.contains_key(cut));
+            let cut = plan.cut.clone().filter(|cut| above.contains_key(cut));
+            options.cut = base.cut.clone().or(cut);
         }
         rules::Strategy::OutputProbe => options.features = FeatureKind::Logits,
         rules::Strategy::LpFt | rules::Strategy::Scratch => {
-            options.tune = tune(plan, above, memory);
+            options.tune = tune(&base.tune, plan, above, memory);
+            return options;
         }
     }
+    // Nothing is trained by gradient.
+    options.tune = TuneOptions { no_flip: base.tune.no_flip, ..TuneOptions::default() };
     options
 }
 
-fn tune(plan: &Plan, above: &BTreeMap<String, String>, memory: Option<u64>) -> TuneOptions {
+/// What a plan says where nobody has said it yet.
+fn tune(
+    base: &TuneOptions,
+    plan: &Plan,
+    above: &BTreeMap<String, String>,
+    memory: Option<u64>,
+) -> TuneOptions {
     use regraft_train::Unfreeze as Layers;
-    let mut tune = TuneOptions {
-        augment: match plan.augmentation {
-            rules::Augmentation::None => Augmentation::Preset(Strength::None),
-            rules::Augmentation::Light => Augmentation::Preset(Strength::Light),
-            rules::Augmentation::Medium => Augmentation::Preset(Strength::Medium),
-            rules::Augmentation::Strong => Augmentation::Preset(Strength::Strong),
-        },
-        schedule: Some(match plan.schedule {
-            rules::Schedule::Cosine => Schedule::Cosine,
-            rules::Schedule::OneCycle => Schedule::OneCycle,
-            rules::Schedule::Step => Schedule::Step,
-        }),
-        balance: plan.class_weights,
-        memory,
-        ..TuneOptions::default()
-    };
+    let mut tune = base.clone();
+    if tune.augment == Augmentation::Auto {
+        tune.augment = Augmentation::Preset(match plan.augmentation {
+            rules::Augmentation::None => Strength::None,
+            rules::Augmentation::Light => Strength::Light,
+            rules::Augmentation::Medium => Strength::Medium,
+            rules::Augmentation::Strong => Strength::Strong,
+        });
+    }
+    tune.schedule = tune.schedule.or(Some(match plan.schedule {
+        rules::Schedule::Cosine => Schedule::Cosine,
+        rules::Schedule::OneCycle => Schedule::OneCycle,
+        rules::Schedule::Step => Schedule::Step,
+    }));
+    tune.balance |= plan.class_weights;
+    tune.memory = memory;
     if plan.strategy == rules::Strategy::LpFt {
-        tune.unfreeze = match &plan.unfreeze {
+        tune.unfreeze = tune.unfreeze.or_else(|| match &plan.unfreeze {
             // Memory decides.
             Unfreeze::Fits => None,
             Unfreeze::None => Some(Layers::None),
             Unfreeze::Last => Some(Layers::Last(1)),
             Unfreeze::Above(layer) => Some(Layers::From(above.get(layer).unwrap_or(layer).clone())),
             Unfreeze::All => Some(Layers::All),
-        };
-        match plan.rates {
-            Some(rules::Rates::Search) => tune.find_rate = true,
-            Some(rules::Rates::Own) | None => {}
-            Some(rates) => tune.rates = Rates::parse(rates.name()).ok(),
+        });
+        if tune.rates.is_none() && !tune.find_rate {
+            match plan.rates {
+                Some(rules::Rates::Search) => tune.find_rate = true,
+                Some(rules::Rates::Own) | None => {}
+                Some(rates) => tune.rates = Rates::parse(rates.name()).ok(),
+            }
         }
     }
     tune
 }
 
 /// A fit as a command.
-pub(super) fn line(options: &FitOptions) -> String {
+pub(crate) fn line(options: &FitOptions) -> String {
     let mut words = vec![format!("regraft fit {}", options.data.display())];
     words.extend(options.network.as_ref().map(|name| format!("--network {name}")));
     let mut say = |word: &str, value: String| words.push(format!("--{word} {value}"));

@@ -49,10 +49,10 @@ impl Seen {
 }
 
 /// An observer that also stops at a time.
-pub(super) struct Until<'a> {
-    pub(super) observer: &'a dyn Observer,
+pub(crate) struct Until<'a> {
+    pub(crate) observer: &'a dyn Observer,
     /// The time by that observer's clock.
-    pub(super) time: f64,
+    pub(crate) time: f64,
 }
 
 impl Observer for Until<'_> {

@@ -4,12 +4,13 @@ use regraft_train::most_probable;
 use serde::Serialize;
 
 use super::command::line;
+use super::look::Until;
 use crate::compare::trained;
 use crate::features::{blocks, choose};
 use crate::fit::{Prepared, prepare};
 use crate::grouping::parts;
 use crate::journal::{Log, Rows};
-use crate::{Error, FitOptions, Observer, Progress, Strategy};
+use crate::{Error, ErrorKind, FitOptions, Observer, Progress, Strategy};
 
 /// Parts the training images are cut into; each is left out once.
 const PARTS: usize = 3;
@@ -21,7 +22,7 @@ pub struct PlanOutcome {
     pub command: String,
     /// Share of the images right when they were left out, 0..=1.
     pub top1: f64,
-    /// That less the advised plan's.
+    /// That less the advised plan's, or less the first one's where the advised plan was not tried.
     pub gain: f64,
     /// Standard error of the gain, from the images on which the two differ.
     pub error: f64,
@@ -34,9 +35,13 @@ pub struct Verification {
     pub images: usize,
     /// Parts that were left out in turn.
     pub parts: usize,
-    /// The advised plan first, then its rivals.
+    /// The plans that were tried.
     pub outcomes: Vec<PlanOutcome>,
-    /// Whether no rival is better by more than a standard error.
+    /// The place of the advised plan among them; none where there was no time for it.
+    pub advised: Option<usize>,
+    /// Plans for which there was no time.
+    pub untried: Vec<String>,
+    /// Whether the advised plan was tried and no rival is better by more than a standard error.
     pub right: bool,
     /// The place of the plan to take: the advised one unless a rival is clearly better.
     pub take: usize,
@@ -44,20 +49,36 @@ pub struct Verification {
     pub verdict: String,
 }
 
-/// Tries each plan; the first is the advised one.
-pub(super) fn verify(plans: &[FitOptions], observer: &dyn Observer) -> Result<Verification, Error> {
-    let log = Log::new(observer);
-    let mut right: Vec<Vec<bool>> = Vec::new();
+/// Tries each plan; `advised` is the place of the advised one. Those that were not through by the time of `until`
+/// are not judged.
+pub(crate) fn verify(
+    plans: &[FitOptions],
+    advised: usize,
+    until: &Until<'_>,
+) -> Result<Verification, Error> {
+    let log = Log::new(until);
+    let (mut tried, mut right): (Vec<&FitOptions>, Vec<Vec<bool>>) = (Vec::new(), Vec::new());
+    let mut untried = Vec::new();
     let mut count = PARTS;
     for (i, plan) in plans.iter().enumerate() {
         let words = line(plan);
-        observer.tell(&Progress::Note(&format!("plan {} of {}: {words}", i + 1, plans.len())));
-        let prepared = prepare(plan, None, &log)?;
-        let (own, of) = left_out(&prepared, plan, i, &log)?;
-        right.push(own);
-        count = of;
+        until.tell(&Progress::Note(&format!("plan {} of {}: {words}", i + 1, plans.len())));
+        let own = prepare(plan, None, &log).and_then(|p| left_out(&p, plan, i, &log));
+        match own {
+            Ok((own, of)) => {
+                tried.push(plan);
+                right.push(own);
+                count = of;
+            }
+            // The time is over, and nobody has asked to end.
+            Err(error) if error.kind() == ErrorKind::Interrupted && !until.observer.stop() => {
+                untried.push(words);
+            }
+            Err(error) => return Err(error),
+        }
     }
-    Ok(judged(plans, &right, count))
+    let advised = tried.iter().position(|plan| std::ptr::eq(*plan, &raw const plans[advised]));
+    Ok(judged(&tried, advised, untried, &right, count))
 }
 
 /// Whether each training image was right when it was left out, and the number of parts.
@@ -113,17 +134,24 @@ fn probed(
     Ok(answers.into_iter().zip(truth).map(|(answer, label)| answer == label).collect())
 }
 
-fn judged(plans: &[FitOptions], right: &[Vec<bool>], parts: usize) -> Verification {
+fn judged(
+    plans: &[&FitOptions],
+    advised: Option<usize>,
+    untried: Vec<String>,
+    right: &[Vec<bool>],
+    parts: usize,
+) -> Verification {
     let share =
         |own: &[bool]| own.iter().filter(|ok| **ok).count() as f64 / own.len().max(1) as f64;
-    let advised = right.first().map(Vec::as_slice).unwrap_or_default();
-    let n = advised.len().max(2) as f64;
+    let base = advised.unwrap_or(0);
+    let to_beat = right.get(base).map(Vec::as_slice).unwrap_or_default();
+    let n = to_beat.len().max(2) as f64;
     let outcomes: Vec<PlanOutcome> = plans
         .iter()
         .zip(right)
         .map(|(plan, own)| {
             let gains =
-                || own.iter().zip(advised).map(|(a, b)| f64::from(i8::from(*a) - i8::from(*b)));
+                || own.iter().zip(to_beat).map(|(a, b)| f64::from(i8::from(*a) - i8::from(*b)));
             let gain = gains().sum::<f64>() / n;
             let spread = gains().map(|g| (g - gain).powi(2)).sum::<f64>() / (n - 1.0);
             PlanOutcome { command: line(plan), top1: share(own), gain, error: (spread / n).sqrt() }
@@ -133,28 +161,38 @@ fn judged(plans: &[FitOptions], right: &[Vec<bool>], parts: usize) -> Verificati
     let better = |o: &PlanOutcome| o.gain > (1.0 + 1e-9) * o.error;
     let take = (0..outcomes.len())
         .filter(|i| better(&outcomes[*i]))
-        .fold(0, |best, i| if outcomes[i].gain > outcomes[best].gain { i } else { best });
+        .fold(base, |best, i| if outcomes[i].gain > outcomes[best].gain { i } else { best });
+    let images = to_beat.len();
+    let verdict = verdict(&outcomes, advised, take, images);
+    let right = advised == Some(take);
+    Verification { images, parts, right, advised, take, outcomes, untried, verdict }
+}
+
+fn verdict(outcomes: &[PlanOutcome], advised: Option<usize>, take: usize, images: usize) -> String {
     let points = |x: f64| format!("{:.1}", 100.0 * x);
-    let images = advised.len();
-    let verdict = if take == 0 {
-        let closest = outcomes.iter().skip(1).max_by(|a, b| a.gain.total_cmp(&b.gain));
-        let rival = closest.map_or_else(String::new, |o| {
-            format!(" (the best of them {:+.1} ± {} points)", 100.0 * o.gain, points(o.error))
-        });
-        let own = outcomes.first().map_or(0.0, |o| o.top1);
-        format!(
-            "the advice was right: {} % of {images} images left out, and no rival is clearly better{rival}",
-            points(own)
-        )
-    } else {
-        let o = &outcomes[take];
-        format!(
-            "the advice was wrong: a rival is {} ± {} points better on {images} images left out",
-            points(o.gain),
-            points(o.error)
-        )
+    let Some(taken) = outcomes.get(take) else { return "nothing was tried".to_owned() };
+    let own = points(taken.top1);
+    let Some(advised) = advised else {
+        return format!(
+            "there was no time to try the advised plan; of those tried the best has {own} % of {images} \
+             images left out right"
+        );
     };
-    Verification { images, parts, right: take == 0, take, outcomes, verdict }
+    if take != advised {
+        return format!(
+            "the advice was wrong: a rival is {} ± {} points better on {images} images left out",
+            points(taken.gain),
+            points(taken.error)
+        );
+    }
+    let rivals = outcomes.iter().enumerate().filter(|(i, _)| *i != advised);
+    let closest = rivals.max_by(|(_, a), (_, b)| a.gain.total_cmp(&b.gain));
+    let rival = closest.map_or_else(String::new, |(_, o)| {
+        format!(" (the best of them {:+.1} ± {} points)", 100.0 * o.gain, points(o.error))
+    });
+    format!(
+        "the advice was right: {own} % of {images} images left out, and no rival is clearly better{rival}"
+    )
 }
 
 #[cfg(test)]
@@ -163,9 +201,9 @@ mod tests {
 
     #[test]
     fn a_rival_counts_as_better_only_by_more_than_luck() {
-        let plans = [FitOptions::new("a"), FitOptions::new("a"), FitOptions::new("a")];
+        let plan = FitOptions::new("a");
         let of = |from: usize, to: usize| (0..100).map(|i| i >= from && i < to).collect();
-        let judged = |right: [Vec<bool>; 3]| judged(&plans, &right, 3);
+        let judged = |right: [Vec<bool>; 3]| judged(&[&plan; 3], Some(0), Vec::new(), &right, 3);
         // One image more of a hundred is luck; ten are not.
         let luck = judged([of(0, 80), of(0, 81), of(0, 70)]);
         assert!(luck.right && luck.take == 0, "{luck:?}");
@@ -177,6 +215,10 @@ mod tests {
         let wrong = judged([of(0, 80), of(0, 85), of(0, 90)]);
         assert!(!wrong.right && wrong.take == 2, "{wrong:?}");
         assert!(wrong.verdict.contains("10.0 ± 3.0 points better"), "{}", wrong.verdict);
+        // No time for the advised plan: the first one stands in for it.
+        let short =
+            super::judged(&[&plan; 2], None, vec!["c".to_owned()], &[of(0, 80), of(0, 81)], 3);
+        assert!(!short.right && short.take == 0 && short.verdict.contains("no time"), "{short:?}");
         // As many right, but others: nobody is better.
         let other = judged([of(0, 80), of(20, 100), of(0, 80)]);
         assert!(other.right, "{other:?}");

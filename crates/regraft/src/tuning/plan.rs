@@ -140,8 +140,7 @@ impl Tuning<'_> {
     /// Whether training starts from a probe that does well: depths win only when parts seen halfway
     /// up tell classes apart that the last layer does not.
     fn near(&self) -> bool {
-        matches!(self.strategy(), Strategy::LpFt | Strategy::Auto)
-            && self.chosen.kind != FeatureKind::Depths
+        self.strategy() == Strategy::LpFt && self.chosen.kind != FeatureKind::Depths
     }
 
     /// The rate of all layers where none is given. Near the source there is little to learn and much
@@ -163,7 +162,7 @@ impl Tuning<'_> {
             return Unfreeze::All;
         }
         let blocks = self.network.card().blocks.len();
-        let probed = matches!(self.strategy(), Strategy::LpFt | Strategy::Auto);
+        let probed = self.strategy() == Strategy::LpFt;
         let (unfreeze, because) = match &self.options.tune.unfreeze {
             Some(asked) => (asked.clone(), "you asked for it".to_owned()),
             None if self.near() && blocks >= 3 => {
