@@ -42,6 +42,7 @@ cargo xtask advice-study --tasks DIR --outcomes DIR [options]
     --tasks DIR      tables made by fixtures/make/study_sets.py
     --outcomes DIR   where outcomes are kept; the same command goes on where it stopped
     --regraft PATH   a regraft (built in release when not given)
+    --trained N      seeds of each task whose plans are all run (all); of the others only the networks are ranked
     --page FILE      the page to write (docs/advice-study.md)
 
 Options of every bench:
@@ -204,9 +205,13 @@ fn given(
     Ok(Some(given))
 }
 
+/// Seeds of a task that can be asked for.
+const MOST_SEEDS: usize = 1000;
+
 fn study(mut words: impl Iterator<Item = OsString>) -> Result<Command, Error> {
     let (mut tasks, mut outcomes, mut regraft) = (None, None, None);
     let mut page = PathBuf::from("docs/advice-study.md");
+    let mut trained = MOST_SEEDS;
     while let Some(word) = words.next() {
         let mut value = |option| {
             let value = words.next().ok_or(Error::Usage(Misuse::NoValue(option)))?;
@@ -218,6 +223,9 @@ fn study(mut words: impl Iterator<Item = OsString>) -> Result<Command, Error> {
             Some("--outcomes") => outcomes = Some(value("--outcomes")?),
             Some("--regraft") => regraft = Some(value("--regraft")?),
             Some("--page") => page = value("--page")?,
+            Some("--trained") => {
+                trained = number("--trained", value("--trained")?.into(), MOST_SEEDS)?;
+            }
             Some(_) | None => return Err(Error::Usage(Misuse::Option(word))),
         }
     }
@@ -226,6 +234,7 @@ fn study(mut words: impl Iterator<Item = OsString>) -> Result<Command, Error> {
         tasks: tasks.ok_or_else(|| missing("--tasks"))?,
         outcomes: outcomes.ok_or_else(|| missing("--outcomes"))?,
         regraft,
+        trained,
         page,
     }))
 }

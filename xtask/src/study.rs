@@ -36,6 +36,8 @@ pub struct Study {
     pub outcomes: PathBuf,
     /// A regraft; built in release when not given.
     pub regraft: Option<PathBuf>,
+    /// Seeds of each task whose plans are all run; of the others only the networks are ranked.
+    pub trained: usize,
     /// The page to write.
     pub page: PathBuf,
 }
@@ -65,7 +67,9 @@ pub fn study(
         let _ = writeln!(progress, "{name}");
         let outcomes = study.outcomes.join(&name);
         fs::create_dir_all(&outcomes).map_err(Error::file("make", &outcomes))?;
-        seeds.push(Task { regraft: &regraft, table, outcomes }.all(&name)?);
+        let seed = name.rsplit_once("-s").and_then(|(_, seed)| seed.parse::<usize>().ok());
+        let trained = seed.is_none_or(|seed| seed < study.trained);
+        seeds.push(Task { regraft: &regraft, table, outcomes }.all(&name, trained)?);
     }
     let tasks = score::tasks(&seeds);
     let text = page::page(&tasks, &seeds);
@@ -92,8 +96,8 @@ fn tables(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 impl Task<'_> {
-    /// The advice, and the outcome of every plan.
-    fn all(&self, name: &str) -> Result<Seed, Error> {
+    /// The advice, and the outcome of every plan where `trained`.
+    fn all(&self, name: &str, trained: bool) -> Result<Seed, Error> {
         let text = said(
             Command::new(self.regraft).arg("advise").arg(&self.table).args(["--json", "--quiet"]),
             &format!("the advice for {name}"),
@@ -115,6 +119,7 @@ impl Task<'_> {
         depths.pop();
         plans.extend(depths.iter().map(|d| format!("--cut {}", word(&d["cut"]))));
         plans.extend(PLANS.map(str::to_owned));
+        plans.retain(|_| trained);
         let mut tried: Vec<Tried> = Vec::new();
         for plan in plans {
             if !tried.iter().any(|t| t.plan == plan) {

@@ -73,7 +73,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (x, y) = features(n, d, classes);
     let (view, labels) = (Features::new(&x, n, d)?, Labels::new(&y, classes)?);
     let before = peak();
-    let (assessed, scores) = timed(|| assess(view, &labels, None));
+    let (assessed, scores) = timed(|| assess(view, &labels, None, &[]));
     let assessed = assessed?;
     let after = peak();
     let (ranking, ranked) =

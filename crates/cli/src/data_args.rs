@@ -51,6 +51,10 @@ pub(crate) struct AdviseArgs {
     /// out where it would not do for all. Such as 90s, 2min or 1h.
     #[arg(long, default_value = "2min", value_name = "TIME", value_parser = duration)]
     pub(crate) budget: f64,
+    /// What of a file's name says which files belong together (one patient, one video): a regular
+    /// expression with a group, for instance `patient(\d+)`. They are left out together.
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) group_by: Option<String>,
     /// Memory that training may take, for instance 4GiB.
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     pub(crate) memory: Option<u64>,

@@ -17,6 +17,7 @@ pub use self::verify::{PlanOutcome, Verification};
 
 use self::look::{Closer, Seen, clearly_better, closer, look};
 use self::race::{Ended, Entrant, Look, Race, rounds};
+use crate::grouping::regrouped;
 use crate::sampling::share_of;
 use crate::zoo::overlap;
 use crate::{Error, FitOptions, LoadOptions, Observer, Progress, ZooFilter, zoo_list};
@@ -42,6 +43,9 @@ pub struct AdviseOptions {
     pub memory: Option<u64>,
     /// Whether the plan and its rivals are tried on parts of the training images left out in turn.
     pub verify: bool,
+    /// What of a file's name says which files belong together: a regular expression with a group. They are left
+    /// out together, as exact copies are.
+    pub group_by: Option<String>,
     /// Seed of splits and resamples.
     pub seed: u64,
     /// Share of each class kept for testing when the data has no split of its own.
@@ -137,6 +141,9 @@ pub fn advise(options: &AdviseOptions, observer: &dyn Observer) -> Result<Advise
         ..OpenOptions::default()
     };
     let mut dataset = Dataset::open(&options.data, &open)?;
+    if let Some(pattern) = &options.group_by {
+        regrouped(&mut dataset, pattern)?;
+    }
     // Test images are for the end.
     dataset.examples.retain(|e| e.split != Split::Test);
     let mut left_out = Vec::new();
@@ -175,6 +182,7 @@ fn fit_options(options: &AdviseOptions, network: &str) -> FitOptions {
         network: Some(network.to_owned()),
         seed: options.seed,
         test_share: options.test_share,
+        group_by: options.group_by.clone(),
         load: options.load.clone(),
         ..FitOptions::new(&options.data)
     }

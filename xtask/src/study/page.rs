@@ -3,13 +3,15 @@
 use std::fmt::Write;
 
 use super::Percent;
-use super::score::{Seed, Task, mean};
+use super::score::{Seed, Task, Taus, mean};
 
 /// The figures that the study is about, in lines.
 pub(super) fn summary(tasks: &[Task]) -> String {
     let of = |f: &dyn Fn(&Task) -> f64| mean(tasks.iter().map(f)).unwrap_or(f64::NAN);
     let worst = tasks.iter().map(|t| t.default - t.advised).fold(f64::NEG_INFINITY, f64::max);
-    let tau = mean(tasks.iter().filter_map(|t| t.tau)).unwrap_or(f64::NAN);
+    let tau = |of: &dyn Fn(&Taus) -> Option<f64>| {
+        mean(tasks.iter().filter_map(|t| of(&t.tau))).unwrap_or(f64::NAN)
+    };
     let points = |x: f64| Percent(x).to_string();
     [
         format!("- {} tasks", tasks.len()),
@@ -26,7 +28,16 @@ pub(super) fn summary(tasks: &[Task]) -> String {
             "- mean points lost by the choice of the network: {}",
             points(of(&|t| t.network.1))
         ),
-        format!("- mean weighted Kendall's tau of scores and accuracies of probes: {tau:.2}"),
+        format!(
+            "- mean weighted Kendall's tau of scores and accuracies of probes: {:.2} of their means over seeds, \
+             {:.2} of one seed",
+            tau(&|t| t.of_means),
+            tau(&|t| t.of_seeds)
+        ),
+        format!(
+            "- the same of the test accuracies of one seed and their means over seeds: {:.2}",
+            tau(&|t| t.of_tests)
+        ),
     ]
     .join("\n")
 }
@@ -40,7 +51,7 @@ pub(super) fn page(tasks: &[Task], seeds: &[Seed]) -> String {
          regret | network lost | tau |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for t in tasks {
-        let tau = t.tau.map_or_else(|| "-".to_owned(), |v| format!("{v:.2}"));
+        let tau = t.tau.of_means.map_or_else(|| "-".to_owned(), |v| format!("{v:.2}"));
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
@@ -62,11 +73,12 @@ pub(super) fn page(tasks: &[Task], seeds: &[Seed]) -> String {
     text.push_str(
         "\n## Rules\n\n| rule that decided the strategy | times | mean regret |\n|---|---|---|\n",
     );
-    let mut rules: Vec<&str> = seeds.iter().map(|s| s.rule.as_str()).collect();
+    let trained = || seeds.iter().filter(|s| !s.tried.is_empty());
+    let mut rules: Vec<&str> = trained().map(|s| s.rule.as_str()).collect();
     rules.sort_unstable();
     rules.dedup();
     for rule in rules {
-        let own: Vec<&Seed> = seeds.iter().filter(|s| s.rule == rule).collect();
+        let own: Vec<&Seed> = trained().filter(|s| s.rule == rule).collect();
         let regret = mean(own.iter().map(|s| {
             let task = tasks.iter().find(|t| t.name == s.task);
             let best = task.map_or(f64::NAN, |t| of_seed(s, &t.best.0));
@@ -98,12 +110,14 @@ const HEAD: &str = "\
 Made by `cargo xtask advice-study` with tasks of `fixtures/make/study_sets.py`; not edited by hand.
 
 Each task is a set with so many training images of each class, drawn anew for each seed; figures are test
-accuracies in percent, means over seeds. *Default* is a probe of the default network. *Best in hindsight* is the
-best of the plans tried with the advised network: the advised one, its two rivals, a probe on the features, on
-lower depths and on the output probabilities, and training of the last block, the last third, or all of it, with
-rates 2:4:6 and with those that `fit` takes by itself. The best of many measured figures is too high by some luck,
-so that regret is too. *Network lost* is what the best network's probe has over that of the network taken. *Tau* is
-the weighted rank correlation of the networks' combined scores, from training images alone, and the test accuracy of
-their probes. Training from scratch is not among the plans: `regraft compare` measures it.
+accuracies in percent, means over the seeds whose plans were all run. *Default* is a probe of the default network.
+*Best in hindsight* is the best of the plans tried with the advised network: the advised one, its two rivals, a
+probe on the features, on lower depths and on the output probabilities, and training of the last block, or all of
+it, with the rates that `fit` takes by itself, and all of it with 2:4:6. The best of many measured figures is too
+high by some luck, so that regret is too. *Network lost* is what the best network's probe has over that of the
+network taken. *Tau* is the weighted rank correlation of the networks' combined scores, from training images alone,
+and the test accuracies of their probes, of the means of both over the seeds. What no score can tell is the luck of
+a draw: how far the test accuracies of one seed are from their own means over seeds is given beside it. Training
+from scratch is not among the plans: `regraft compare` measures it.
 
 ";

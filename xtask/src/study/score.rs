@@ -25,7 +25,7 @@ pub(super) struct Seed {
     pub(super) default: f64,
     /// Networks with their combined scores and the test accuracies of their probes.
     pub(super) ranking: Vec<(String, f64, f64)>,
-    /// With the advised network; the advised plan first.
+    /// With the advised network; the advised plan first. Empty where only networks were ranked.
     pub(super) tried: Vec<Tried>,
 }
 
@@ -47,8 +47,20 @@ pub(super) struct Task {
     pub(super) regret: f64,
     /// The best network in hindsight by its probe, and what that has over the probe of the advised one.
     pub(super) network: (String, f64),
-    /// Weighted Kendall's τ of combined scores and accuracies of probes, a mean over the seeds that have one.
-    pub(super) tau: Option<f64>,
+    /// How the order by scores goes with that by accuracy.
+    pub(super) tau: Taus,
+}
+
+/// Weighted Kendall's τ.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Taus {
+    /// Of the combined scores and the accuracies of the probes, both means over the seeds.
+    pub(super) of_means: Option<f64>,
+    /// Of those of one seed, a mean over the seeds that have one.
+    pub(super) of_seeds: Option<f64>,
+    /// Of the test accuracies of one seed and their means over the seeds: how well the accuracies that a seed's
+    /// own test images give tell the order. `None` for one seed.
+    pub(super) of_tests: Option<f64>,
 }
 
 pub(super) fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
@@ -79,7 +91,8 @@ pub(super) fn tasks(seeds: &[Seed]) -> Vec<Task> {
 }
 
 fn task(seeds: &[Seed], name: String) -> Task {
-    let seeds: Vec<&Seed> = seeds.iter().filter(|s| s.task == name).collect();
+    let all: Vec<&Seed> = seeds.iter().filter(|s| s.task == name).collect();
+    let seeds: Vec<&Seed> = all.iter().copied().filter(|s| !s.tried.is_empty()).collect();
     let over = |of: &dyn Fn(&Seed) -> f64| mean(seeds.iter().map(|s| of(s))).unwrap_or(f64::NAN);
     let advised = over(&|s| s.tried.first().map_or(f64::NAN, |t| t.top1));
     let gave = |s: &Seed, plan: &str| s.tried.iter().find(|t| t.plan == plan).map(|t| t.top1);
@@ -98,8 +111,8 @@ fn task(seeds: &[Seed], name: String) -> Task {
     let top = best(networks.into_iter().map(|n| (n.clone(), over(&|s| probe(s, &n)))));
     let taken = over(&|s| probe(s, &s.network));
     Task {
-        images: seeds[0].images,
-        classes: seeds[0].classes,
+        images: all[0].images,
+        classes: all[0].classes,
         networks: each_once(seeds.iter().map(|s| s.network.clone())),
         plans: each_once(seeds.iter().map(|s| first(s))),
         advised,
@@ -107,8 +120,36 @@ fn task(seeds: &[Seed], name: String) -> Task {
         regret: best_plan.1 - advised,
         best: best_plan,
         network: (top.0, top.1 - taken),
-        tau: mean(seeds.iter().filter_map(|s| tau(&s.ranking))),
+        tau: taus(&all),
         name,
+    }
+}
+
+fn taus(seeds: &[&Seed]) -> Taus {
+    // Networks that every seed has, with means over them.
+    let networks = each_once(seeds.iter().flat_map(|s| s.ranking.iter().map(|r| r.0.clone())));
+    let means: Vec<(String, f64, f64)> = networks
+        .into_iter()
+        .filter_map(|n| {
+            let of = |s: &&Seed| s.ranking.iter().find(|r| r.0 == n).map(|r| (r.1, r.2));
+            let own: Option<Vec<(f64, f64)>> = seeds.iter().map(of).collect();
+            let own = own?;
+            let score = mean(own.iter().map(|o| o.0))?;
+            Some((n, score, mean(own.iter().map(|o| o.1))?))
+        })
+        .collect();
+    let against = |s: &&Seed| {
+        let rows = means.iter().filter_map(|(n, _, accuracy)| {
+            let own = s.ranking.iter().find(|r| r.0 == *n)?;
+            Some((n.clone(), own.2, *accuracy))
+        });
+        tau(&rows.collect::<Vec<_>>())
+    };
+    let tests = (seeds.len() > 1).then(|| mean(seeds.iter().filter_map(against)));
+    Taus {
+        of_means: tau(&means),
+        of_seeds: mean(seeds.iter().filter_map(|s| tau(&s.ranking))),
+        of_tests: tests.flatten(),
     }
 }
 
@@ -176,7 +217,18 @@ mod tests {
         // The probe of `b` gets 0.9; the probes of the networks taken 0.8 and 0.9.
         assert_eq!(t.network.0, "b");
         assert!((t.network.1 - 0.05).abs() < 1e-12, "{}", t.network.1);
-        assert_eq!(t.tau, Some(-1.0), "the scores had it the other way round");
+        assert_eq!(t.tau.of_means, Some(-1.0), "the scores had it the other way round");
+    }
+
+    #[test]
+    fn seeds_that_were_only_ranked_count_for_the_order_alone() {
+        let trained = seed("a", ("", 0.8), &[("x", 0.9)]);
+        let mut ranked = Seed { tried: Vec::new(), default: 0.0, ..seed("b", ("", 0.0), &[]) };
+        // This time the scores have it right, and by more.
+        ranked.ranking = vec![("a".into(), -3.0, 0.7), ("b".into(), 3.0, 0.95)];
+        let t = &tasks(&[trained, ranked])[0];
+        assert_eq!((t.advised, t.default, t.networks.as_slice()), (0.8, 0.7, &["a".into()][..]));
+        assert_eq!(t.tau, Taus { of_means: Some(1.0), of_seeds: Some(0.0), of_tests: Some(1.0) });
     }
 
     #[test]

@@ -100,7 +100,7 @@ pub struct Assessment {
 }
 
 /// Computes every score from features `[n, d]` and, where the network still has its own head, its
-/// outputs.
+/// outputs. `groups` has images that [`ridge_out`] leaves out together.
 ///
 /// Cost: two eigendecompositions of the smaller of `[n, n]` and `[d, d]` here and one in the probe; with
 /// more images than features some passes over them, each `n·d·(d + C)` products at most, nothing of size
@@ -109,10 +109,11 @@ pub fn assess(
     features: Features<'_>,
     labels: &Labels<'_>,
     outputs: Option<&Outputs<'_>>,
+    groups: &[usize],
 ) -> Result<Assessment, AdviseError> {
     let moments = Moments::new(features.into(), labels)?;
     let (me, h) = (logme(&moments)?, shrunk_h_score(&moments)?);
-    let ridge = ridge_out(features, labels, PENALTIES)?;
+    let ridge = ridge_out(features, labels, PENALTIES, groups)?;
     let mut scores = BTreeMap::from([
         (Score::Sureness, ridge.sureness()),
         (Score::Explained, ridge.explained()),

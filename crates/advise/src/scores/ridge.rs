@@ -1,4 +1,6 @@
-use regraft_probe::{Features, Labels, RidgeRow, ridge, ridge_penalties};
+use std::collections::BTreeMap;
+
+use regraft_probe::{Features, Labels, LinearHead, RidgeRow, ridge, ridge_penalties};
 
 use crate::AdviseError;
 
@@ -80,68 +82,106 @@ impl RidgeOut {
 /// the penalty with the smallest squared leave-one-out error among `penalties` of a grid over seven
 /// powers of ten. The penalty is not chosen by the accuracy itself, which would flatter it.
 ///
+/// `groups`, `[n]`, has the same number for images that must be left out together (copies, one patient); empty,
+/// each is left out alone.
+///
 /// For accuracy and margins the shares of the classes count as known: the image that is left out makes its own
 /// class the rarer one, and a head without a clue would then be wrong every time instead of now and then.
 ///
-/// Fails for 0 penalties, and like the probe.
+/// Fails for 0 penalties, for groups of another length, and like the probe.
 pub fn ridge_out(
     features: Features<'_>,
     labels: &Labels<'_>,
     penalties: usize,
+    groups: &[usize],
 ) -> Result<RidgeOut, AdviseError> {
     let grid = ridge_penalties(features, penalties)?;
     let path = ridge(features, labels, &grid)?;
-    let rows = path.rows();
-    let best = (1..rows.len()).fold(0, |b, i| if rows[i].press < rows[b].press { i } else { b });
-    let RidgeRow { penalty, df, .. } = rows[best];
-    let (n, classes) = (features.rows(), labels.classes());
-    let counts = labels.counts();
-    let (mut right, mut margins) = (Vec::with_capacity(n), Vec::with_capacity(n));
-    let (mut losses, mut guesses) = (Vec::with_capacity(n), Vec::with_capacity(n));
-    let scores = path.loo_scores(best)?;
+    let shared = shared(groups);
+    let (best, scores) = if shared.is_empty() {
+        let rows = path.rows();
+        let best =
+            (1..rows.len()).fold(0, |b, i| if rows[i].press < rows[b].press { i } else { b });
+        (best, path.loo_scores(best)?)
+    } else {
+        let mut best: Option<(f64, usize, Vec<f64>)> = None;
+        for i in 0..path.rows().len() {
+            let scores = path.fold_scores(i, groups)?;
+            let press = losses(&scores, labels).iter().sum();
+            if best.as_ref().is_none_or(|(least, _, _)| press < *least) {
+                best = Some((press, i, scores));
+            }
+        }
+        best.map(|(_, i, scores)| (i, scores)).unwrap_or_default()
+    };
+    let RidgeRow { penalty, df, .. } = path.rows()[best];
+    let classes = labels.classes();
     let mut known = scores.clone();
-    labels.know_shares(&mut known, &[]);
-    let rows = scores.chunks_exact(classes).zip(known.chunks_exact(classes));
-    for ((row, known), &label) in rows.zip(labels.values()) {
-        let target = |c: usize| f64::from(u8::from(c == label));
-        // Among the others.
-        let share = |c: usize| (counts[c] as f64 - target(c)) / (n as f64 - 1.0).max(1.0);
-        let error = |score: &dyn Fn(usize) -> f64| -> f64 {
-            (0..classes).map(|c| (target(c) - score(c)).powi(2)).sum()
-        };
-        losses.push(error(&|c| row[c]));
-        guesses.push(error(&share));
-        let largest = known.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    labels.know_shares(&mut known, &shared);
+    // Scores that know the shares among all, less those among the others: what is left is a guess among these.
+    let guess = |(i, c): (usize, usize)| {
+        let all = labels.counts()[c] as f64 / features.rows() as f64;
+        all - (known[i * classes + c] - scores[i * classes + c])
+    };
+    let guessed: Vec<f64> =
+        (0..known.len()).map(|at| guess((at / classes, at % classes))).collect();
+    let (mut right, mut margins) = (Vec::new(), Vec::new());
+    for (row, &label) in known.chunks_exact(classes).zip(labels.values()) {
+        let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         // Equal but for rounding: the first of them, as everywhere.
-        right.push(known.iter().position(|v| *v >= largest - TIE) == Some(label));
-        let others = (0..classes).filter(|c| *c != label).map(|c| known[c]);
-        let margin = known[label] - others.fold(f64::NEG_INFINITY, f64::max);
+        right.push(row.iter().position(|v| *v >= largest - TIE) == Some(label));
+        let others = (0..classes).filter(|c| *c != label).map(|c| row[c]);
+        let margin = row[label] - others.fold(f64::NEG_INFINITY, f64::max);
         margins.push(if margin.abs() < TIE { 0.0 } else { margin });
     }
-    let head = path.fit(best)?;
-    let mut hits = 0;
-    let mut buffer = Vec::new();
-    for first in (0..n).step_by(crate::table::ROWS) {
-        let count = crate::table::ROWS.min(n - first);
-        let rows = features.span(first, count, &mut buffer)?;
-        let logits = head.logits_batch(rows)?;
-        let labels = &labels.values()[first..first + count];
-        hits += logits
-            .chunks_exact(classes)
-            .zip(labels)
-            .filter(|(row, label)| first_of_largest(row) == **label)
-            .count();
-    }
     Ok(RidgeOut {
-        top1: right.iter().filter(|&&r| r).count() as f64 / n as f64,
-        training_top1: hits as f64 / n as f64,
+        top1: right.iter().filter(|&&r| r).count() as f64 / features.rows() as f64,
+        training_top1: on_all(&path.fit(best)?, features, labels)?,
         penalty,
         df,
         right,
         margins,
-        losses,
-        guesses,
+        losses: losses(&scores, labels),
+        guesses: losses(&guessed, labels),
     })
+}
+
+/// Images that are left out together, where there are more than one.
+fn shared(groups: &[usize]) -> Vec<Vec<usize>> {
+    let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    groups.iter().enumerate().for_each(|(i, group)| members.entry(*group).or_default().push(i));
+    members.into_values().filter(|m| m.len() > 1).collect()
+}
+
+/// Squared distance of scores `[n, C]` from the labels' targets, `[n]`.
+fn losses(scores: &[f64], labels: &Labels<'_>) -> Vec<f64> {
+    let rows = scores.chunks_exact(labels.classes()).zip(labels.values());
+    rows.map(|(row, &label)| {
+        let error = |(c, v): (usize, &f64)| (f64::from(u8::from(c == label)) - v).powi(2);
+        row.iter().enumerate().map(error).sum()
+    })
+    .collect()
+}
+
+/// Share of the images that a head is right on.
+fn on_all(
+    head: &LinearHead,
+    features: Features<'_>,
+    labels: &Labels<'_>,
+) -> Result<f64, AdviseError> {
+    let (n, mut hits, mut buffer) = (features.rows(), 0, Vec::new());
+    for first in (0..n).step_by(crate::table::ROWS) {
+        let count = crate::table::ROWS.min(n - first);
+        let rows = features.span(first, count, &mut buffer)?;
+        let logits = head.logits_batch(rows)?;
+        let labels_here = &labels.values()[first..first + count];
+        hits += logits
+            .chunks_exact(labels.classes())
+            .zip(labels_here)
+            .filter(|(row, label)| first_of_largest(row) == **label)
+            .count();
+    }
+    Ok(hits as f64 / n as f64)
 }
 
 fn first_of_largest<T: PartialOrd>(row: &[T]) -> usize {

@@ -20,7 +20,8 @@ fn finite(set: &Set) -> [f64; 7] {
         nearest_mean(&moments).unwrap().top1,
     ];
     let single = set.single();
-    let out = ridge_out(Features::new(&single, set.n, set.d).unwrap(), &set.labels(), 9).unwrap();
+    let out =
+        ridge_out(Features::new(&single, set.n, set.d).unwrap(), &set.labels(), 9, &[]).unwrap();
     assert!((0.0..=1.0).contains(&out.top1) && out.df.is_finite());
     let each = out.contributions().concat();
     assert_eq!(each.len(), 3 * set.n);

@@ -12,7 +12,7 @@ use crate::support::{Set, near, with_threads};
 
 fn assessed(set: &Set) -> Assessment {
     let single = set.single();
-    assess(Features::new(&single, set.n, set.d).unwrap(), &set.labels(), None).unwrap()
+    assess(Features::new(&single, set.n, set.d).unwrap(), &set.labels(), None, &[]).unwrap()
 }
 
 /// An assessment whose images are all alike but for which the probe has right.
@@ -165,7 +165,7 @@ fn an_assessment_has_every_score_that_its_input_allows() {
     let outputs = Outputs::new(Table::double(&theta, 24, 4).unwrap(), &labels).unwrap();
     let single = set.single();
     let features = Features::new(&single, 24, 6).unwrap();
-    let more = assess(features, &labels, Some(&outputs)).unwrap();
+    let more = assess(features, &labels, Some(&outputs), &[]).unwrap();
     let missing: Vec<Score> =
         Score::ALL.into_iter().filter(|s| !more.scores.contains_key(s)).collect();
     assert!(missing.is_empty());

@@ -52,7 +52,7 @@ fn ridge_counts_what_the_published_vectors_count() {
     // The grid's penalty is near 0.01 at its lower end: all eight are right there.
     let single = example().single();
     let labels = Labels::new(&Y, 3).unwrap();
-    let out = ridge_out(Features::new(&single, 8, 4).unwrap(), &labels, 15).unwrap();
+    let out = ridge_out(Features::new(&single, 8, 4).unwrap(), &labels, 15, &[]).unwrap();
     assert_eq!((out.top1, out.training_top1, out.right.len()), (1.0, 1.0, 8));
     assert!(out.df > 1.0 && out.df <= 5.0, "{}", out.df);
 }
@@ -109,7 +109,7 @@ fn deviation(values: &[f64]) -> f64 {
 
 fn ridge(set: &Set) -> RidgeOut {
     let single = set.single();
-    ridge_out(Features::new(&single, set.n, set.d).unwrap(), &set.labels(), 9).unwrap()
+    ridge_out(Features::new(&single, set.n, set.d).unwrap(), &set.labels(), 9, &[]).unwrap()
 }
 
 #[test]
@@ -150,6 +150,25 @@ fn scores_of_left_out_images_are_those_of_a_head_fitted_without_them() {
     let mean = out.margins.iter().sum::<f64>() / n;
     let square = out.margins.iter().map(|m| m * m).sum::<f64>() / n;
     near(out.sureness(), mean / (square - mean * mean).sqrt(), 1e-9);
+}
+
+#[test]
+fn copies_are_left_out_together() {
+    // Labels without sense, and each image there twice: its copy gives it away.
+    let half = Set::new(40, 200, 2, 50.0, 3);
+    let twice = half.pick(&(0..80).map(|i| i / 2).collect::<Vec<usize>>());
+    let (single, labels) = (twice.single(), twice.labels());
+    let features = Features::new(&single, twice.n, twice.d).unwrap();
+    let pairs: Vec<usize> = (0..80).map(|i| i / 2).collect();
+    let (alone, together) = (
+        ridge_out(features, &labels, 9, &[]).unwrap(),
+        ridge_out(features, &labels, 9, &pairs).unwrap(),
+    );
+    assert!(alone.top1 > 0.95 && alone.sureness() > 1.0, "{}", alone.top1);
+    assert!(together.top1 < 0.7 && together.explained() < 0.1, "{}", together.top1);
+    // Groups of one are no groups.
+    assert_eq!(ridge_out(features, &labels, 9, &(0..80).collect::<Vec<usize>>()).unwrap(), alone);
+    assert!(ridge_out(features, &labels, 9, &[0, 0]).is_err());
 }
 
 #[test]

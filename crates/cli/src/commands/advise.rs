@@ -23,6 +23,7 @@ pub(crate) fn run(
         budget: args.budget,
         memory: args.memory,
         verify: args.verify,
+        group_by: args.group_by.clone(),
         seed: common.seed,
         test_share: args.test_share,
         load: load_options(common),

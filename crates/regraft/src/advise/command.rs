@@ -88,6 +88,7 @@ fn tune(
 pub(crate) fn line(options: &FitOptions) -> String {
     let mut words = vec![format!("regraft fit {}", options.data.display())];
     words.extend(options.network.as_ref().map(|name| format!("--network {name}")));
+    words.extend(options.group_by.as_ref().map(|pattern| format!("--group-by '{pattern}'")));
     let mut say = |word: &str, value: String| words.push(format!("--{word} {value}"));
     if options.strategy != Strategy::Probe {
         say("strategy", options.strategy.name().to_owned());

@@ -10,6 +10,7 @@ use regraft_data::Dataset;
 use regraft_probe::{Features, Labels};
 
 use crate::gather::{Gathered, gather};
+use crate::grouping::together;
 use crate::lint::distance;
 use crate::tuning::memory_wanted;
 use crate::{Error, FitOptions, Observer, Progress};
@@ -85,14 +86,16 @@ pub(super) fn look(
     let y: Vec<usize> = rows.iter().map(|i| dataset.examples[*i].label).collect();
     let n = rows.len();
     let labels = Labels::new(&y, dataset.classes.len())?;
+    let groups = together(fit, dataset, &gathered.extracted, &rows)?;
+    let ridge = |features| ridge_out(features, &labels, PENALTIES, &groups);
     let parts = gathered.parts(&rows)?;
     let (_, cut, values) = &parts[0];
     let trunk = Features::new(values, n, *cut)?;
     let joined = joined(&parts, n);
     let long = Features::new(&joined, n, joined.len() / n.max(1))?;
-    let last = ridge_out(trunk, &labels, PENALTIES)?;
+    let last = ridge(trunk)?;
     // The features that the probe of `fit` reads: all depths where they are better by a standard error.
-    let all = if parts.len() > 1 { Some(ridge_out(long, &labels, PENALTIES)?) } else { None };
+    let all = if parts.len() > 1 { Some(ridge(long)?) } else { None };
     let all = all.filter(|all| clearly_better(&all.right, &last.right));
     let features = if all.is_some() { long } else { trunk };
     let probabilities = gathered.outputs(values)?;
@@ -100,10 +103,10 @@ pub(super) fn look(
         Some((values, z)) => Some(Outputs::new(Features::new(values, n, *z)?.into(), &labels)?),
         None => None,
     };
-    let assessment = assess(features, &labels, outputs.as_ref())?;
+    let assessment = assess(features, &labels, outputs.as_ref(), &groups)?;
     let mut depths = Vec::new();
     for (layer, width, values) in parts[1..].iter().rev() {
-        let ridge = ridge_out(Features::new(values, n, *width)?, &labels, PENALTIES)?;
+        let ridge = ridge(Features::new(values, n, *width)?)?;
         depths.push(Depth {
             cut: layer.clone(),
             share: gathered.share(layer),
@@ -120,9 +123,7 @@ pub(super) fn look(
         df: last.df,
     });
     let output_top1 = match &probabilities {
-        Some((values, z)) => {
-            Some(ridge_out(Features::new(values, n, *z)?, &labels, PENALTIES)?.top1)
-        }
+        Some((values, z)) => Some(ridge(Features::new(values, n, *z)?)?.top1),
         None => None,
     };
     let network = &gathered.loaded.network;
