@@ -112,6 +112,8 @@ pub enum Fact {
     PeakGain,
     /// What all depths joined have over the whole trunk, in standard errors.
     JoinedGain,
+    /// What the best lower cut alone has over the whole trunk, in standard errors.
+    AloneGain,
     /// What the outputs have over the features, in standard errors.
     OutputGain,
     /// Accuracy on images fitted less accuracy left out: how much the probe learns by heart.
@@ -163,6 +165,7 @@ impl Fact {
             Self::PeakDepth => "depth at which the probe peaks",
             Self::PeakGain => "gain of an earlier cut in standard errors",
             Self::JoinedGain => "gain of all depths joined in standard errors",
+            Self::AloneGain => "gain of a lower cut alone over the last in standard errors",
             Self::OutputGain => "gain of outputs over features in standard errors",
             Self::Gap => "training accuracy less leave-one-out accuracy",
             Self::Flexibility => "effective dimensions per image",
@@ -200,6 +203,7 @@ impl Fact {
             Self::Evidence
             | Self::PeakGain
             | Self::JoinedGain
+            | Self::AloneGain
             | Self::OutputGain
             | Self::ScratchGain => Unit::Errors,
         }
@@ -278,6 +282,10 @@ impl Facts {
             Fact::JoinedGain => {
                 let (joined, trunk) = (self.joined_top1.or(trunk)?, trunk?);
                 Some((joined - trunk) / self.error(trunk))
+            }
+            Fact::AloneGain => {
+                let (peak, trunk) = (self.peak()?.loo_top1, trunk?);
+                Some((peak - trunk) / self.error(trunk))
             }
             Fact::OutputGain => over(self.output_top1),
             Fact::Gap => self.last().map(|d| d.training_top1 - d.loo_top1),

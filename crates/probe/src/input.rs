@@ -66,7 +66,9 @@ impl<'a> Labels<'a> {
         let (n, classes) = (self.values.len(), self.counts.len());
         let mut shift = |members: &[usize]| {
             let mut others = self.counts.clone();
-            members.iter().for_each(|&i| others[self.values[i]] -= 1);
+            for &i in members {
+                others[self.values[i]] -= 1;
+            }
             let left = (n - members.len()).max(1) as f64;
             for &i in members {
                 let row = scores[i * classes..][..classes].iter_mut();
@@ -77,7 +79,9 @@ impl<'a> Labels<'a> {
         };
         let mut alone = vec![true; n];
         for group in groups {
-            group.iter().for_each(|&i| alone[i] = false);
+            for &i in group {
+                alone[i] = false;
+            }
             shift(group);
         }
         (0..n).filter(|&i| alone[i]).for_each(|i| shift(&[i]));

@@ -107,6 +107,8 @@ fn a_probe_that_reads_all_depths_is_what_a_cut_has_to_beat() {
     assert!(joined.value(Fact::PeakGain).unwrap() < 0.0, "but not both joined");
     near(joined.value(Fact::JoinedGain).unwrap(), 0.1 / joined.error(0.8), 1e-12);
     assert_eq!(facts().value(Fact::JoinedGain), Some(0.0));
+    let (last, peak) = (joined.last().unwrap().loo_top1, joined.peak().unwrap().loo_top1);
+    near(joined.value(Fact::AloneGain).unwrap(), (peak - last) / joined.error(last), 1e-12);
 }
 
 #[test]
