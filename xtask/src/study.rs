@@ -19,12 +19,11 @@ use crate::{Error, Workspace};
 const DEFAULT: &str = "efficientnet-lite0";
 
 /// Plans that are tried with the advised network beside what is advised, its rivals, and a probe at each depth.
-const PLANS: [&str; 5] = [
+const PLANS: [&str; 4] = [
     "",
     "--features logits",
     "--strategy lp-ft --unfreeze last:1 --augment light --schedule cosine",
     "--strategy lp-ft --unfreeze all --augment light --schedule cosine",
-    "--strategy lp-ft --unfreeze all --rates 2:4:6 --augment medium --schedule cosine",
 ];
 
 /// What to study.

@@ -31,12 +31,12 @@ pub(super) fn summary(tasks: &[Task]) -> String {
         format!(
             "- mean weighted Kendall's tau of scores and accuracies of probes: {:.2} of their means over seeds, \
              {:.2} of one seed",
-            tau(&|t| t.of_means),
-            tau(&|t| t.of_seeds)
+            tau(&|t| t.means),
+            tau(&|t| t.seeds)
         ),
         format!(
             "- the same of the test accuracies of one seed and their means over seeds: {:.2}",
-            tau(&|t| t.of_tests)
+            tau(&|t| t.tests)
         ),
     ]
     .join("\n")
@@ -51,7 +51,7 @@ pub(super) fn page(tasks: &[Task], seeds: &[Seed]) -> String {
          regret | network lost | tau |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for t in tasks {
-        let tau = t.tau.of_means.map_or_else(|| "-".to_owned(), |v| format!("{v:.2}"));
+        let tau = t.tau.means.map_or_else(|| "-".to_owned(), |v| format!("{v:.2}"));
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
@@ -113,8 +113,8 @@ Each task is a set with so many training images of each class, drawn anew for ea
 accuracies in percent, means over the seeds whose plans were all run. *Default* is a probe of the default network.
 *Best in hindsight* is the best of the plans tried with the advised network: the advised one, its two rivals, a
 probe on the features, on lower depths and on the output probabilities, and training of the last block, or all of
-it, with the rates that `fit` takes by itself, and all of it with 2:4:6. The best of many measured figures is too
-high by some luck, so that regret is too. *Network lost* is what the best network's probe has over that of the
+it, with the rate that `fit` takes by itself. The best of many measured figures is too high by some luck, so that
+regret is too. *Network lost* is what the best network's probe has over that of the
 network taken. *Tau* is the weighted rank correlation of the networks' combined scores, from training images alone,
 and the test accuracies of their probes, of the means of both over the seeds. What no score can tell is the luck of
 a draw: how far the test accuracies of one seed are from their own means over seeds is given beside it. Training

@@ -55,12 +55,12 @@ pub(super) struct Task {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Taus {
     /// Of the combined scores and the accuracies of the probes, both means over the seeds.
-    pub(super) of_means: Option<f64>,
+    pub(super) means: Option<f64>,
     /// Of those of one seed, a mean over the seeds that have one.
-    pub(super) of_seeds: Option<f64>,
+    pub(super) seeds: Option<f64>,
     /// Of the test accuracies of one seed and their means over the seeds: how well the accuracies that a seed's
     /// own test images give tell the order. `None` for one seed.
-    pub(super) of_tests: Option<f64>,
+    pub(super) tests: Option<f64>,
 }
 
 pub(super) fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
@@ -147,9 +147,9 @@ fn taus(seeds: &[&Seed]) -> Taus {
     };
     let tests = (seeds.len() > 1).then(|| mean(seeds.iter().filter_map(against)));
     Taus {
-        of_means: tau(&means),
-        of_seeds: mean(seeds.iter().filter_map(|s| tau(&s.ranking))),
-        of_tests: tests.flatten(),
+        means: tau(&means),
+        seeds: mean(seeds.iter().filter_map(|s| tau(&s.ranking))),
+        tests: tests.flatten(),
     }
 }
 
@@ -217,7 +217,7 @@ mod tests {
         // The probe of `b` gets 0.9; the probes of the networks taken 0.8 and 0.9.
         assert_eq!(t.network.0, "b");
         assert!((t.network.1 - 0.05).abs() < 1e-12, "{}", t.network.1);
-        assert_eq!(t.tau.of_means, Some(-1.0), "the scores had it the other way round");
+        assert_eq!(t.tau.means, Some(-1.0), "the scores had it the other way round");
     }
 
     #[test]
@@ -228,7 +228,7 @@ mod tests {
         ranked.ranking = vec![("a".into(), -3.0, 0.7), ("b".into(), 3.0, 0.95)];
         let t = &tasks(&[trained, ranked])[0];
         assert_eq!((t.advised, t.default, t.networks.as_slice()), (0.8, 0.7, &["a".into()][..]));
-        assert_eq!(t.tau, Taus { of_means: Some(1.0), of_seeds: Some(0.0), of_tests: Some(1.0) });
+        assert_eq!(t.tau, Taus { means: Some(1.0), seeds: Some(0.0), tests: Some(1.0) });
     }
 
     #[test]

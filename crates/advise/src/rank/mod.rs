@@ -3,7 +3,7 @@
 //! The combined score of a network is a weighted mean of three standardised scores, all from images that a ridge
 //! head has not seen: how sure it is of their labels (½), how much of their targets it explains (¼), and how many
 //! it has right (¼). The accuracy is the thing itself, but few images leave many ties and much luck in it; the
-//! other two still tell networks apart there. Measured (docs/advice-study.md): with LogME and the shrunk H-score in
+//! other two still tell networks apart there. Measured (docs/advice-study.md): with `LogME` and the shrunk H-score in
 //! their place, the first of the ranking lost more accuracy and the order was further from that of the probes. A
 //! score is standardised over the networks: less its mean, divided by its standard deviation or, where that is
 //! smaller, by the standard error that the images leave it. So a score that only sees noise cannot decide.

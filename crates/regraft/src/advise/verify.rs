@@ -165,7 +165,7 @@ fn judged(
     let images = to_beat.len();
     let verdict = verdict(&outcomes, advised, take, images);
     let right = advised == Some(take);
-    Verification { images, parts, right, advised, take, outcomes, untried, verdict }
+    Verification { images, parts, outcomes, advised, untried, right, take, verdict }
 }
 
 fn verdict(outcomes: &[PlanOutcome], advised: Option<usize>, take: usize, images: usize) -> String {
