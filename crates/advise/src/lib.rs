@@ -9,6 +9,7 @@
 //! - [`mod@resolve`]: facts to a plan, by the rules that hold: strategy, cut, layers, rates, augmentation,
 //!   schedule, each with its reason, and the two plans that nearly won.
 //! - [`unknown`]: images of no known class.
+//! - [`shift`]: classes that are more or less frequent in use than in training.
 //!
 //! Features are `[n, d]`, row-major; labels are class indices `0..C`; arithmetic is `f64`. The same input
 //! gives the same bytes whatever the number of threads: work is cut into blocks of fixed size, each done
@@ -24,6 +25,7 @@ pub mod resolve;
 pub mod rules;
 pub mod scores;
 mod setting;
+pub mod shift;
 mod table;
 pub mod unknown;
 

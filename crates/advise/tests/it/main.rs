@@ -8,5 +8,6 @@ mod rank;
 mod resolve;
 mod rules;
 mod scores;
+mod shift;
 mod support;
 mod unknown;
