@@ -228,10 +228,10 @@ pub(crate) struct TuneArgs {
     /// and take the best round's weights.
     #[arg(long, value_name = "ROUNDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) patience: Option<u64>,
-    /// Let every class count the same, however many images it has.
+    /// Let every class count the same, however many images it has; for the probe too.
     #[arg(long)]
     pub(crate) balance: bool,
-    /// How many times a class counts, such as bees=2; may be repeated.
+    /// How many times a class counts, such as bees=2; may be repeated; for the probe too.
     #[arg(long, value_name = "CLASS=TIMES", value_parser = class_weight)]
     pub(crate) class_weight: Vec<(String, f64)>,
     /// Find one rate for all layers by a short training whose rate grows.
@@ -361,6 +361,10 @@ pub(crate) struct PredictArgs {
     /// Name the best class even of images that are like none.
     #[arg(long)]
     pub(crate) no_unknown: bool,
+    /// How frequent each class is among these pictures: training, uniform, estimate (from the
+    /// pictures), or a file `class,share` (CSV, or JSON like {"ants": 0.9, "bees": 0.1}).
+    #[arg(long, value_name = "SHARES", default_value = "training")]
+    pub(crate) prior: String,
 }
 
 #[derive(Debug, Args)]
@@ -370,6 +374,10 @@ pub(crate) struct EvaluateArgs {
     /// Labelled pictures, laid out as for `fit`. Of data with a split of its own the test part is
     /// used, otherwise everything.
     pub(crate) data: PathBuf,
+    /// How frequent each class is among these pictures, as for `predict`; an estimate does not see the
+    /// labels.
+    #[arg(long, value_name = "SHARES", default_value = "training")]
+    pub(crate) prior: String,
 }
 
 #[derive(Debug, Args)]

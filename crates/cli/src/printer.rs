@@ -44,6 +44,16 @@ impl Printer {
         }
     }
 
+    /// What belongs to the results that follow: `value` as a JSON object on one line, or `text` as a
+    /// remark, so that lines of text on stdout stay of one kind.
+    pub(crate) fn aside(&self, value: &impl Serialize, text: impl FnOnce() -> String) {
+        if self.json {
+            self.line(value, text);
+        } else {
+            self.remark(text().trim_end());
+        }
+    }
+
     /// A remark for the person at the terminal.
     pub(crate) fn remark(&self, text: &str) {
         if !self.quiet {

@@ -5,9 +5,7 @@ use regraft_run::Reason;
 
 use crate::advise::{Until, counsel_for, kept_in_cache, line, verify};
 use crate::grouping::regrouped;
-use crate::{
-    Error, FeatureKind, FitOptions, Observer, Progress, Strategy, TuneOptions, Verification,
-};
+use crate::{Error, FeatureKind, FitOptions, Observer, Progress, Strategy, Verification};
 
 /// What was decided.
 pub(crate) struct Decided {
@@ -65,8 +63,7 @@ pub(crate) fn auto(options: &FitOptions, observer: &dyn Observer) -> Result<Deci
 
 /// The probe without more.
 fn plain(base: &FitOptions) -> FitOptions {
-    let tune = TuneOptions { no_flip: base.tune.no_flip, ..TuneOptions::default() };
-    FitOptions { tune, ..base.clone() }
+    FitOptions { tune: base.tune.for_probe(), ..base.clone() }
 }
 
 /// The plans, those without training by gradient first, since they take no time, and the plain probe among them.

@@ -12,6 +12,8 @@ use regraft_tensor::TensorError;
 use regraft_train::TrainError;
 use regraft_zoo::ZooError;
 
+use crate::prior::ShareFault;
+
 /// What kind of thing went wrong: programs turn it into an exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -325,6 +327,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// Class shares that cannot be used.
+    #[error("{}: {why}", path.display())]
+    Shares {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with them.
+        why: ShareFault,
+    },
     /// A person asked to stop.
     #[error("interrupted; whatever was finished is kept, and the same command goes on from there")]
     Interrupted,
@@ -386,6 +396,7 @@ impl Error {
             | Self::Options { .. }
             | Self::Memory { .. }
             | Self::Pattern { .. }
+            | Self::Shares { .. }
             | Self::NoNetworks { .. }
             | Self::NoSuchClass { .. }
             | Self::NoSuchValue { .. }

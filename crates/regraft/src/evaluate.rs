@@ -10,8 +10,9 @@ use serde::Serialize;
 use crate::fit::reason;
 use crate::head;
 use crate::predict::{Teller, told};
+use crate::prior::Shares;
 use crate::unknown::counted;
-use crate::{Error, Observer, Progress};
+use crate::{Error, Observer, Prior, PriorFacts, Progress};
 
 /// Metrics of a run on labelled pictures.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,6 +26,9 @@ pub struct Evaluation {
     /// All figures, on the same level.
     #[serde(flatten)]
     pub metrics: Metrics,
+    /// Which class shares the probabilities are for; none where they are those of training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prior: Option<PriorFacts>,
     /// How many are called unknown, though their classes are known; none where the run cannot tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown: Option<UnknownFacts>,
@@ -32,14 +36,29 @@ pub struct Evaluation {
     pub skipped: Vec<Skipped>,
 }
 
-/// Evaluates a run on a folder of class folders, a folder with a test part, or a CSV table. When the
-/// data brings a split of its own, its test part is used, otherwise everything.
+/// [`evaluate_with`] the class shares of training.
 ///
 /// # Errors
-/// When run or data are not usable, or the data has a class that the run does not know.
+/// As [`evaluate_with`].
 pub fn evaluate(run: &Path, data: &Path, observer: &dyn Observer) -> Result<Evaluation, Error> {
+    evaluate_with(run, data, &Prior::Training, observer)
+}
+
+/// Evaluates a run on a folder of class folders, a folder with a test part, or a CSV table. When the
+/// data brings a split of its own, its test part is used, otherwise everything. An estimate of class
+/// shares does not see the labels.
+///
+/// # Errors
+/// When run, data or class shares are not usable, or the data has a class that the run does not know.
+pub fn evaluate_with(
+    run: &Path,
+    data: &Path,
+    prior: &Prior,
+    observer: &dyn Observer,
+) -> Result<Evaluation, Error> {
     let folder = RunFolder::open(run)?;
     let plan = folder.plan()?;
+    let shares = Shares::of(prior, &folder, &plan)?;
     let classes = plan.data.classes.clone();
     let open = OpenOptions { training: false, ..OpenOptions::default() };
     let dataset = Dataset::open(data, &open)?;
@@ -62,7 +81,8 @@ pub fn evaluate(run: &Path, data: &Path, observer: &dyn Observer) -> Result<Eval
     let unknown = told(&folder, &plan, observer)?;
     let network = head::open(&folder, &plan)?;
     let teller = Teller::new(&network, &plan.engine, unknown.as_ref())?;
-    let scores = teller.scores(&files, observer)?;
+    let mut scores = teller.scores(&files, observer)?;
+    let prior = shares.map(|shares| scores.turn(&shares, &classes)).transpose()?;
     let mut skipped = Vec::new();
     for failed in &scores.failed {
         let file = examples[failed.index].name.clone();
@@ -93,6 +113,7 @@ pub fn evaluate(run: &Path, data: &Path, observer: &dyn Observer) -> Result<Eval
         data: data.display().to_string(),
         part,
         metrics: predictions.metrics(part)?,
+        prior,
         unknown,
         skipped,
     })

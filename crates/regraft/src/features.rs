@@ -11,9 +11,10 @@ use regraft_probe::{Features, HeadEvent, HeadFit, HeadKind, HeadOptions, Labels,
 use regraft_run::Event;
 use regraft_train::{Extracted, TrainError};
 
+use crate::balance::{self, Counted, counted};
 use crate::grouping::together;
 use crate::journal::{Log, Rows};
-use crate::{Error, FeatureKind, FitOptions};
+use crate::{Error, FeatureKind, FitOptions, Strategy};
 
 /// Lower layers that join the cut's output in [`FeatureKind::Depths`].
 const DEPTHS: usize = 3;
@@ -145,9 +146,14 @@ pub(crate) struct Chosen {
     pub(crate) cut: String,
     /// Values of the extracted vector that the head reads: the first of them.
     pub(crate) columns: Range<usize>,
+    /// Its held-out figures are those before classes were weighed.
     pub(crate) fitted: HeadFit,
     /// Why these features.
     pub(crate) because: String,
+    /// What each class counts in the head.
+    pub(crate) counted: Counted,
+    /// See [`regraft_run::HeadPlan`].
+    pub(crate) share_bias: Vec<f64>,
 }
 
 /// A head on the cut's own output, from the training images `rows`.
@@ -162,9 +168,36 @@ pub(crate) fn start_head(
     head(options, options.head, dataset, extracted, source, rows, 1, log)
 }
 
+/// [`unweighed`], and what each class counts, where the probe may be what is asked for.
+pub(crate) fn choose(
+    options: &FitOptions,
+    dataset: &Dataset,
+    extracted: &Extracted,
+    source: &Source,
+    rows: &Rows,
+    log: &Log<'_>,
+) -> Result<Chosen, Error> {
+    let mut chosen = unweighed(options, dataset, extracted, source, rows, log)?;
+    if matches!(options.strategy, Strategy::Probe | Strategy::Auto) {
+        let rule = [
+            "the log of its weight is added to the head's calibrated score: it answers as if each class had \
+             that many times the images",
+            "Menon et al. 2021 (logit adjustment); weighing the examples instead was measured no better",
+        ];
+        chosen.counted = counted(options, dataset, rows, rule)?;
+        let labels: Vec<usize> = rows.train.iter().map(|i| dataset.examples[*i].label).collect();
+        chosen.share_bias = balance::bias(&chosen.fitted, &labels)?;
+        if let Some(weights) = &chosen.counted.weights {
+            let bias = std::mem::take(&mut chosen.share_bias);
+            balance::adjust(&mut chosen.fitted.head, weights, &bias);
+        }
+    }
+    Ok(chosen)
+}
+
 /// Fits a head; when the choice of features is open, one on each, and takes the shorter features
 /// unless the longer ones are better on held-out images by more than one standard error.
-pub(crate) fn choose(
+fn unweighed(
     options: &FitOptions,
     dataset: &Dataset,
     extracted: &Extracted,
@@ -180,6 +213,8 @@ pub(crate) fn choose(
         columns: 0..source.parts[..parts].iter().map(|(_, len)| len).sum(),
         fitted,
         because,
+        counted: Counted::default(),
+        share_bias: Vec::new(),
     };
     let all = source.parts.len();
     match source.kind {

@@ -8,13 +8,14 @@ use regraft_train::{Extracted, FeatureStore, Flow, LayerRate, Table, Trunk, extr
 use regraft_zoo::DEFAULT;
 
 use crate::auto::auto;
+use crate::balance::uneven;
 use crate::features::{Chosen, Source, choose, source};
 use crate::grouping::regrouped;
 use crate::journal::{Log, Rows};
 use crate::options::default_run;
 use crate::plan::{images, split_origin};
 use crate::precision::{Ready, ready};
-use crate::tuning::{TuneOptions, Tuning};
+use crate::tuning::Tuning;
 use crate::unknown::{UnknownRun, of_probe};
 use crate::write::{Finished, write};
 use crate::{Error, FeatureKind, FitOptions, Loaded, Observer, Progress, Strategy, VERSION, load};
@@ -76,6 +77,9 @@ pub(crate) fn prepare(
         dataset.notes.push(note);
     }
     let rows = usable(&dataset, &extracted, &skipped)?;
+    if let Some(Reason { because, rule, .. }) = uneven(options, &dataset, &rows) {
+        observer.tell(&Progress::Note(&format!("{because}; {rule}")));
+    }
     observer.tell(&Progress::Head);
     let before = log.seconds();
     let chosen = choose(options, &dataset, &extracted, &source, &rows, log)?;
@@ -191,10 +195,9 @@ fn check_options(options: &FitOptions) -> Result<(), Error> {
             "training by gradient puts its head on the output of the cut; leave `--features` out";
         return Err(Error::Options { what: "`--features` with this `--strategy`", why });
     }
-    let blank = TuneOptions { no_flip: options.tune.no_flip, ..TuneOptions::default() };
     if options.strategy == Strategy::Probe
         && options.tune.hidden.is_empty()
-        && options.tune != blank
+        && options.tune != options.tune.for_probe()
     {
         let why = "the probe trains no layer by gradient; take `--strategy lp-ft` or another one";
         return Err(Error::Options { what: "options for training by gradient", why });

@@ -16,6 +16,7 @@
 mod advise;
 mod audit;
 mod auto;
+mod balance;
 mod bench;
 mod compare;
 mod convert;
@@ -36,6 +37,7 @@ mod options;
 mod plan;
 mod precision;
 mod predict;
+mod prior;
 mod sampling;
 mod show;
 mod tuning;
@@ -60,13 +62,14 @@ pub use convert::{Converted, Target, convert};
 pub use cutting::{CutSummary, cut};
 pub use demo::{DEMO, Demo, demo_data};
 pub use error::{Error, ErrorKind};
-pub use evaluate::{Evaluation, evaluate};
+pub use evaluate::{Evaluation, evaluate, evaluate_with};
 pub use fit::{RateTable, fit, rate_table};
 pub use lint::{LayerScale, Lint, LintFinding, PreprocessingRow, lint, lint_network};
 pub use network::{LoadOptions, Loaded, load};
 pub use observer::{Observer, Progress, Quiet};
 pub use options::{FeatureKind, FitOptions, PrecisionChoice, Strategy, default_run};
-pub use predict::{Answer, Candidate, PredictOptions, predict, predict_with};
+pub use predict::{Answer, Candidate, PredictOptions, Predicted, predict, predict_with};
+pub use prior::{ClassShare, Prior, PriorFacts, ShareFault, ShareTest};
 pub use regraft_advise::resolve::{
     Advice, Confidence as AdviceConfidence, Reason as AdviceReason, Verdict as AdviceVerdict,
 };

@@ -10,6 +10,7 @@ use regraft_run::{
     ResizePlan, UnknownPlan,
 };
 
+use crate::balance::uneven;
 use crate::features::Chosen;
 use crate::journal::Rows;
 use crate::tuning::TunedRun;
@@ -80,13 +81,28 @@ fn head_plan(d: &Decided<'_>) -> HeadPlan {
         Some(tuned) => tuned.head.as_ref(),
     };
     let Some(fitted) = fitted else {
-        return HeadPlan { kind: "random".to_owned(), penalty: 0.0, temperature: 1.0, folds: 0 };
+        return HeadPlan {
+            kind: "random".to_owned(),
+            penalty: 0.0,
+            temperature: 1.0,
+            folds: 0,
+            class_weights: Vec::new(),
+            share_bias: Vec::new(),
+        };
     };
     HeadPlan {
         kind: fitted.method.name().to_owned(),
         penalty: fitted.penalty,
         temperature: f64::from(fitted.head.temperature),
         folds: fitted.folds.iter().max().map_or(0, |m| m + 1),
+        class_weights: match d.tuned {
+            None => d.chosen.counted.weights.clone().unwrap_or_default(),
+            Some(_) => Vec::new(),
+        },
+        share_bias: match d.tuned {
+            None => d.chosen.share_bias.clone(),
+            Some(_) => Vec::new(),
+        },
     }
 }
 
@@ -177,6 +193,8 @@ pub(crate) fn reasons(
             source: "`--strategy`".to_owned(),
         }),
     }
+    reasons.extend(chosen.counted.reasons.iter().cloned());
+    reasons.extend(uneven(options, d, rows));
     if d.split(Split::Val).next().is_some() {
         reasons.push(Reason {
             choice: "validation images join the training images".to_owned(),

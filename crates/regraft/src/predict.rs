@@ -13,8 +13,9 @@ use serde::Serialize;
 use crate::fit::reason;
 use crate::head::{HEAD, open, softmax};
 use crate::precision::of_run;
+use crate::prior::Shares;
 use crate::unknown::{Unknown, below_head};
-use crate::{Error, Novelty, Observer, Progress};
+use crate::{Error, Novelty, Observer, Prior, PriorFacts, Progress};
 
 /// Classes named in an answer, most probable first.
 const TOP: usize = 5;
@@ -58,16 +59,27 @@ pub enum Answer {
 }
 
 /// How to predict.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PredictOptions {
     /// Tell images that are like no known class, where the run can.
     pub unknown: bool,
+    /// How frequent each class is among the images.
+    pub prior: Prior,
 }
 
 impl Default for PredictOptions {
     fn default() -> Self {
-        Self { unknown: true }
+        Self { unknown: true, prior: Prior::Training }
     }
+}
+
+/// What a run says of pictures.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Predicted {
+    /// Which class shares the probabilities are for; none where they are those of training.
+    pub prior: Option<PriorFacts>,
+    /// An answer for each file.
+    pub answers: Vec<Answer>,
 }
 
 /// [`predict_with`] what is usual.
@@ -79,7 +91,7 @@ pub fn predict(
     images: &[PathBuf],
     observer: &dyn Observer,
 ) -> Result<Vec<Answer>, Error> {
-    predict_with(run, images, &PredictOptions::default(), observer)
+    Ok(predict_with(run, images, &PredictOptions::default(), observer)?.answers)
 }
 
 /// Predicts the classes of pictures, and tells those that are like none; a folder stands for all images in
@@ -87,17 +99,21 @@ pub fn predict(
 ///
 /// Answers come in the order of `images`, those of a folder sorted by path. A file that cannot be
 /// read has an answer that says so. A run from before unknown images could be told says it as a note.
+/// Class shares are estimated, where that is asked for, from the images that were read and are not called
+/// unknown.
 ///
 /// # Errors
-/// When the run is not usable, a path does not exist, or a folder has no images.
+/// When the run is not usable, a path does not exist, a folder has no images, or class shares are not
+/// sound.
 pub fn predict_with(
     run: &Path,
     images: &[PathBuf],
     options: &PredictOptions,
     observer: &dyn Observer,
-) -> Result<Vec<Answer>, Error> {
+) -> Result<Predicted, Error> {
     let folder = RunFolder::open(run)?;
     let plan = folder.plan()?;
+    let shares = Shares::of(&options.prior, &folder, &plan)?;
     let mut files = Vec::new();
     for path in images {
         if path.is_dir() {
@@ -114,8 +130,9 @@ pub fn predict_with(
     let unknown = if options.unknown { told(&folder, &plan, observer)? } else { None };
     let network = open(&folder, &plan)?;
     let teller = Teller::new(&network, &plan.engine, unknown.as_ref())?;
-    let scores = teller.scores(&files, observer)?;
+    let mut scores = teller.scores(&files, observer)?;
     let classes = &plan.data.classes;
+    let prior = shares.map(|shares| scores.turn(&shares, classes)).transpose()?;
     let failed = |i: usize| scores.failed.iter().find(|f| f.index == i);
     let answers = files.iter().zip(scores.rows.chunks_exact(classes.len())).enumerate().map(
         |(i, (file, row))| {
@@ -128,7 +145,8 @@ pub fn predict_with(
             }
         },
     );
-    Ok(answers.collect())
+    let answers = answers.collect();
+    Ok(Predicted { prior, answers })
 }
 
 /// How a run tells unknown images, and a note where it cannot.
@@ -154,6 +172,20 @@ pub(crate) struct Scores {
     pub(crate) judged: Vec<Judgement>,
     /// Files that could not be read.
     pub(crate) failed: Vec<Failed>,
+}
+
+impl Scores {
+    /// Turns the probabilities to other class shares.
+    pub(crate) fn turn(
+        &mut self,
+        shares: &Shares,
+        classes: &[String],
+    ) -> Result<PriorFacts, Error> {
+        let Self { rows, judged, failed } = self;
+        let read = |i: usize| !failed.iter().any(|f| f.index == i);
+        let known = |i: usize| judged.get(i).is_none_or(|j| !j.unknown);
+        shares.turn(rows, classes, |i| read(i) && known(i))
+    }
 }
 
 /// A network that ends with a run's head, ready to run.

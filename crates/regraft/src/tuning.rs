@@ -84,9 +84,9 @@ pub struct TuneOptions {
     pub gradual: bool,
     /// End after so many rounds without improvement on held-out training images, and take the best.
     pub patience: Option<u64>,
-    /// Every class counts the same, however many images it has.
+    /// Every class counts the same, however many images it has; for the probe too.
     pub balance: bool,
-    /// How many times a class counts, by its name; on top of `balance`.
+    /// How many times a class counts, by its name; on top of `balance`, and for the probe too.
     pub class_weights: Vec<(String, f64)>,
     /// Bytes of memory that the whole program may take; the plan trains as deep as they allow.
     pub memory: Option<u64>,
@@ -94,6 +94,18 @@ pub struct TuneOptions {
     pub preview: Option<PathBuf>,
     /// Look for one rate by a short training whose rate grows.
     pub find_rate: bool,
+}
+
+impl TuneOptions {
+    /// What a probe has a use for, which trains nothing by gradient.
+    pub(crate) fn for_probe(&self) -> Self {
+        Self {
+            no_flip: self.no_flip,
+            balance: self.balance,
+            class_weights: self.class_weights.clone(),
+            ..Self::default()
+        }
+    }
 }
 
 /// All that is known before training.

@@ -183,6 +183,14 @@ pub struct HeadPlan {
     pub temperature: f64,
     /// Folds of the cross-validation that chose the penalty.
     pub folds: usize,
+    /// What each class counts: the head answers as if each had that many times its training images. Empty for
+    /// all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_weights: Vec<f32>,
+    /// Added to the log of each class's probability before it is turned to other class shares, so that held-out
+    /// ones have the shares of the training images; empty where none is known, or it is in the head already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub share_bias: Vec<f64>,
 }
 
 /// Training by gradient.

@@ -1,8 +1,9 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
-use regraft::{Error, Evaluation};
+use regraft::{Error, Evaluation, Prior};
 
+use super::prior::shares_text;
 use crate::args::EvaluateArgs;
 use crate::observer::Terminal;
 use crate::printer::{Printer, table};
@@ -13,7 +14,8 @@ pub(crate) fn run(
     printer: &Printer,
     terminal: &Terminal,
 ) -> Result<ExitCode, Error> {
-    let evaluation = regraft::evaluate(&args.run, &args.data, terminal)?;
+    let evaluation =
+        regraft::evaluate_with(&args.run, &args.data, &Prior::parse(&args.prior), terminal)?;
     terminal.finish();
     printer.result(&evaluation, || text(&evaluation));
     Ok(ExitCode::SUCCESS)
@@ -38,6 +40,9 @@ fn text(e: &Evaluation) -> String {
         .map(|c| vec![c.class.clone(), c.images.to_string(), share(c.recall), share(c.precision)])
         .collect();
     text.push_str(&table(&["class", "images", "recall", "precision"], &[1, 2, 3], rows));
+    if let Some(facts) = &e.prior {
+        let _ = writeln!(text, "\n{}", shares_text(facts).trim_end());
+    }
     if let Some(u) = &e.unknown {
         let said = alarms(u, "image");
         let _ = writeln!(text, "\n{said}, though their classes are known");

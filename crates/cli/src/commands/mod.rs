@@ -11,6 +11,7 @@ pub(crate) mod evaluate;
 pub(crate) mod fit;
 pub(crate) mod lint;
 pub(crate) mod predict;
+pub(crate) mod prior;
 pub(crate) mod show;
 pub(crate) mod zoo;
 pub(crate) mod zoo_card;

@@ -1,7 +1,8 @@
 use std::process::ExitCode;
 
-use regraft::{Answer, Error, Novelty, PredictOptions};
+use regraft::{Answer, Error, Novelty, PredictOptions, Predicted, Prior};
 
+use super::prior::{PriorLine, shares_text};
 use crate::args::PredictArgs;
 use crate::observer::Terminal;
 use crate::printer::Printer;
@@ -17,9 +18,13 @@ pub(crate) fn run(
     printer: &Printer,
     terminal: &Terminal,
 ) -> Result<ExitCode, Error> {
-    let options = PredictOptions { unknown: !args.no_unknown };
-    let answers = regraft::predict_with(&args.run, &args.images, &options, terminal)?;
+    let options = PredictOptions { unknown: !args.no_unknown, prior: Prior::parse(&args.prior) };
+    let Predicted { prior, answers } =
+        regraft::predict_with(&args.run, &args.images, &options, terminal)?;
     terminal.finish();
+    if let Some(facts) = &prior {
+        printer.aside(&PriorLine { prior: facts }, || shares_text(facts));
+    }
     let mut unreadable = 0;
     for answer in &answers {
         printer.line(answer, || match answer {

@@ -5,6 +5,7 @@
 
 mod advise;
 mod audit;
+mod balance;
 mod bench;
 mod convert;
 mod docs;
@@ -12,6 +13,7 @@ mod fit;
 mod hostile;
 mod interrupt;
 mod lint;
+mod prior;
 mod support;
 mod tune;
 mod unknown;

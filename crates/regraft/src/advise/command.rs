@@ -35,8 +35,7 @@ pub(super) fn options(
             return options;
         }
     }
-    // Nothing is trained by gradient.
-    options.tune = TuneOptions { no_flip: base.tune.no_flip, ..TuneOptions::default() };
+    options.tune = base.tune.for_probe();
     options
 }
 

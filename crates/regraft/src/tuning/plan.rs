@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use regraft_data::{Augment, advise};
-use regraft_net::nearest;
 use regraft_run::{Reason, TuningPlan};
 use regraft_train::{Asked, Found, Optimiser, Rates, Recipe, Schedule, Table, Unfreeze};
 
 use super::{Augmentation, HeadLayers, Tuning};
+use crate::balance::counted;
 use crate::head::is_head;
 use crate::{Error, FeatureKind, Strategy};
 
@@ -228,51 +228,10 @@ impl Tuning<'_> {
 
     /// How much each class counts, where that was asked for.
     fn class_weights(&self, reasons: &mut Reasons) -> Result<Option<Vec<f32>>, Error> {
-        let (o, classes) = (&self.options.tune, &self.dataset.classes);
-        let mut weights = o.balance.then(|| self.balanced(reasons));
-        for (class, weight) in &o.class_weights {
-            let Some(at) = classes.iter().position(|c| c == class) else {
-                let near = nearest(class, classes.iter().map(String::as_str));
-                let (class, data) = (class.clone(), self.options.data.clone());
-                return Err(Error::NoSuchClass { class, data, classes: classes.len(), near });
-            };
-            let all = weights.get_or_insert_with(|| vec![1.0; classes.len()]);
-            all[at] *= *weight as f32;
-            reasons.add(
-                format!("class `{class}` counts {weight} times"),
-                "you asked for it".to_owned(),
-                "the loss of its images is weighed",
-                "King and Zeng 2001",
-            );
-        }
-        Ok(weights)
-    }
-
-    /// Weights with which all classes count the same, `n / (C n_c)`, as scikit-learn's "balanced".
-    fn balanced(&self, reasons: &mut Reasons) -> Vec<f32> {
-        let classes = &self.dataset.classes;
-        let mut counts = vec![0usize; classes.len()];
-        for i in &self.rows.train {
-            counts[self.dataset.examples[*i].label] += 1;
-        }
-        let all = self.rows.train.len() as f64;
-        let weight = |n: &usize| (all / (classes.len() * (*n).max(1)) as f64) as f32;
-        let weights: Vec<f32> = counts.iter().map(weight).collect();
-        let shown: Vec<String> = classes
-            .iter()
-            .zip(&counts)
-            .zip(&weights)
-            .take(6)
-            .map(|((class, n), w)| format!("{class} {w:.2} ({n} images)"))
-            .collect();
-        let more = if classes.len() > 6 { ", …" } else { "" };
-        reasons.add(
-            format!("class weights {}{more}", shown.join(", ")),
-            "you asked for classes that count the same".to_owned(),
-            "each class weighs as if it had as many images as the others",
-            "King and Zeng 2001",
-        );
-        weights
+        let rule = ["the loss of its images is weighed", "King and Zeng 2001"];
+        let counted = counted(self.options, self.dataset, self.rows, rule)?;
+        reasons.0.extend(counted.reasons);
+        Ok(counted.weights)
     }
 
     fn augment(&self, reasons: &mut Reasons) -> Augment {

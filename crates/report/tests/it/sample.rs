@@ -183,6 +183,8 @@ fn plan(classes: &[String], tested: usize) -> Plan {
             penalty: penalties()[18].penalty,
             temperature: 0.1734,
             folds: 5,
+            class_weights: Vec::new(),
+            share_bias: Vec::new(),
         },
         tuning: None,
         unknown: None,

@@ -49,7 +49,14 @@ pub(crate) fn plan() -> Plan {
             mean: [0.485, 0.456, 0.406],
             std: [0.229, 0.224, 0.225],
         },
-        head: HeadPlan { kind: "ridge".into(), penalty: 0.1, temperature: 0.37, folds: 5 },
+        head: HeadPlan {
+            kind: "ridge".into(),
+            penalty: 0.1,
+            temperature: 0.37,
+            folds: 5,
+            class_weights: Vec::new(),
+            share_bias: vec![0.0, -0.25],
+        },
         tuning: None,
         unknown: Some(UnknownPlan {
             method: "neighbours".into(),
