@@ -138,6 +138,10 @@ pub(crate) struct How {
     /// expression with a group, for instance `patient(\d+)`. A drawn split keeps them on one side.
     #[arg(long, value_name = "REGEX")]
     pub(crate) group_by: Option<String>,
+    /// Do not look the data over first: copies across splits, conflicting and likely wrong labels, groups,
+    /// odd pictures go unseen, and only files with the same bytes are held out together.
+    #[arg(long)]
+    pub(crate) no_audit: bool,
     /// Share of images of known classes that the run may call unknown.
     #[arg(long, default_value_t = 0.05, value_name = "SHARE", value_parser = share)]
     pub(crate) false_alarms: f64,

@@ -3,21 +3,24 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use regraft_data::audit::{
-    Finding, Look, NameGroups, Pair, Unreadable, copy_sets, duplicates, find_groups, findings, look,
-};
+use regraft_data::audit::duplicates;
 use regraft_data::{Dataset, OpenOptions, Split};
+use regraft_train::LookStore;
 use serde::Serialize;
 
-use crate::grouping::asked;
 use crate::zoo::Overlap;
-use crate::{Error, LoadOptions, Observer, Progress};
+use crate::{Error, LoadOptions, Observer};
 
 mod features;
+mod fitted;
+mod looked;
 mod page;
 mod tell;
 
 use features::Measured;
+pub(crate) use fitted::{Audited, Fresh, Judged};
+use looked::Looked;
+pub(crate) use page::of_run;
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -217,16 +220,17 @@ pub struct ClassCount {
 }
 
 /// Everything of an audit before it is put in words.
-struct Found {
-    dataset: Dataset,
-    looks: Vec<Result<Look, Unreadable>>,
-    pairs: Vec<Pair>,
-    /// Sets of copies.
-    sets: Vec<Vec<usize>>,
-    groups: Vec<NameGroups>,
-    findings: Vec<Finding>,
+struct Found<'a> {
+    dataset: &'a Dataset,
+    looked: &'a Looked,
     measured: Option<Measured>,
     notes: Vec<String>,
+}
+
+/// Where looks at pictures, and pairs of copies, are kept.
+fn folders(load: &LoadOptions) -> Result<[PathBuf; 2], Error> {
+    let cache = load.cache()?;
+    Ok(["features", "audit"].map(|name| cache.root().join(name)))
 }
 
 /// Looks a data set over: files that cannot be read, copies within classes, across classes and across
@@ -241,43 +245,32 @@ pub fn audit(options: &AuditOptions, observer: &dyn Observer) -> Result<Audit, E
         ..OpenOptions::default()
     };
     let dataset = Dataset::open(&options.data, &open)?;
-    let files: Vec<PathBuf> = dataset.examples.iter().map(|e| e.path.clone()).collect();
-    let total = files.len();
-    let looks = look(&files, |done| observer.tell(&Progress::Looking { done, total }));
-    if observer.stop() {
-        return Err(Error::Interrupted);
-    }
-    let mut notes: Vec<String> = dataset.notes.iter().map(ToString::to_string).collect();
-    let names: Vec<&str> = dataset.examples.iter().map(|e| e.name.as_str()).collect();
-    let labels: Vec<usize> = dataset.examples.iter().map(|e| e.label).collect();
-    let groups = match &options.group_by {
-        Some(pattern) => {
-            let (pattern, shown) = (pattern.clone(), pattern.clone());
-            let groups = asked(&names, &pattern)?;
-            vec![NameGroups { pattern, shown, said: true, groups }]
+    let groups = looked::groups(options.group_by.as_deref(), &dataset)?;
+    let (seen, looks, pairs) = if options.files_only {
+        let looks = looked::fresh(&dataset, observer);
+        if observer.stop() {
+            return Err(Error::Interrupted);
         }
-        None => find_groups(&names, &labels, &dataset.classes)?,
-    };
-    let seen = if options.files_only {
-        None
+        let pairs = duplicates(&looks, None)?;
+        (None, looks, pairs)
     } else {
-        Some(features::seen(options, &dataset, &looks, observer)?)
+        let [looks, copies] = folders(&options.load)?;
+        let store = LookStore::open(&looks)?;
+        let seen = features::seen(options, &dataset, &store, observer)?;
+        let looks = looked::taken(&store, &dataset, &seen.extracted)?;
+        let pairs = looked::pairs(&copies, &looks, Some(&seen.proposing()))?;
+        (Some(seen), looks, pairs)
     };
-    let matrix = seen.as_ref().map(|s| (s.values.as_slice(), s.width));
-    let pairs = duplicates(&looks, matrix)?;
-    let sets = copy_sets(total, &pairs)?;
-    let findings = findings(&dataset, &looks, &pairs)?;
+    let looked = Looked::new(&dataset, looks, pairs, groups)?;
+    let mut notes: Vec<String> = dataset.notes.iter().map(ToString::to_string).collect();
     let measured = match seen {
-        Some(seen) => {
-            let copies = (&findings[..], &sets[..]);
-            Some(features::measured(options, &dataset, &seen, copies, &mut notes)?)
-        }
+        Some(seen) => Some(features::measured(options, &dataset, &seen, &looked, &mut notes)?),
         None => None,
     };
-    let found = Found { dataset, looks, pairs, sets, groups, findings, measured, notes };
+    let found = Found { dataset: &dataset, looked: &looked, measured, notes };
     let audit = tell::audit(&found)?;
     if let Some(path) = &options.report {
-        page::write(path, &audit, &found)?;
+        page::write(path, &audit, &dataset)?;
     }
     if let Some(path) = &options.fix_list {
         regraft_run::atomic_write(path, tell::fix_list(&audit).as_bytes())?;

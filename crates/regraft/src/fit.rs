@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use regraft_data::{Dataset, Note, OpenOptions, Split};
 use regraft_run::{EnginePlan, Event, FORMAT, Reason, RunFile, RunFolder, Skipped, Summary};
-use regraft_train::{Extracted, FeatureStore, Flow, LayerRate, Table, Trunk, extract};
+use regraft_train::{
+    Extracted, FeatureStore, Flow, LayerRate, LookStore, Table, Trunk, extract, extract_seen,
+};
 use regraft_zoo::DEFAULT;
 
+use crate::audit::{Audited, Fresh};
 use crate::auto::auto;
 use crate::balance::uneven;
 use crate::features::{Chosen, Source, choose, source};
@@ -27,6 +30,7 @@ pub(crate) struct Prepared {
     pub(crate) source: Source,
     engine: EnginePlan,
     pub(crate) extracted: Extracted,
+    audited: Option<Audited>,
     skipped: Vec<Skipped>,
     pub(crate) rows: Rows,
     pub(crate) chosen: Chosen,
@@ -70,12 +74,15 @@ pub(crate) fn prepare(
         let whole = (&loaded.network, source.cut.as_str());
         ready(&source.network, source.output()?, whole, options.precision, &files)?
     };
-    let (extracted, features_seconds) = extracted(options, &dataset, &trunk, log)?;
+    // Only what makes a run looks its data over.
+    let looks = match folder {
+        Some(_) => Audited::looks(options, &dataset, log)?,
+        None => None,
+    };
+    let (extracted, features_seconds) = extracted(options, &dataset, &trunk, looks.as_ref(), log)?;
     let skipped = skipped(&dataset, &extracted, log);
-    for note in copies(&dataset, &extracted) {
-        log.observer.tell(&Progress::Note(&note.to_string()));
-        dataset.notes.push(note);
-    }
+    let fresh = Fresh { extracted: &extracted, key: trunk.key(), width: source.cut_len() };
+    let audited = looked_over(options, &mut dataset, looks.as_ref(), &fresh, log)?;
     let rows = usable(&dataset, &extracted, &skipped)?;
     if let Some(Reason { because, rule, .. }) = uneven(options, &dataset, &rows) {
         observer.tell(&Progress::Note(&format!("{because}; {rule}")));
@@ -102,6 +109,7 @@ pub(crate) fn prepare(
         rule: "you asked for it".to_owned(),
         source: "`--group-by`".to_owned(),
     }));
+    reasons.extend(audited.as_ref().and_then(Audited::reason));
     reasons.push(precision);
     reasons.extend(fitted.reasons.iter().map(|r| Reason {
         choice: r.choice.clone(),
@@ -116,6 +124,7 @@ pub(crate) fn prepare(
         source,
         engine,
         extracted,
+        audited,
         skipped,
         rows,
         chosen,
@@ -279,6 +288,7 @@ pub fn fit(options: &FitOptions, observer: &dyn Observer) -> Result<Summary, Err
         tuned,
         unknown,
         extracted: &prepared.extracted,
+        audited: prepared.audited,
         rows: &prepared.rows,
         reasons,
         skipped: prepared.skipped,
@@ -316,11 +326,12 @@ fn tell_data(options: &FitOptions, dataset: &Dataset, log: &Log<'_>) {
     log.event(Event::DataFound { root, classes: dataset.classes.len(), images });
 }
 
-/// The features of all images, and the seconds they took.
+/// The features of all images, and the seconds they took; with a store for them, looks at the pictures too.
 pub(crate) fn extracted(
     options: &FitOptions,
     dataset: &Dataset,
     trunk: &Trunk,
+    looks: Option<&LookStore>,
     log: &Log<'_>,
 ) -> Result<(Extracted, f64), Error> {
     let before = log.seconds();
@@ -332,12 +343,33 @@ pub(crate) fn extracted(
         log.observer.tell(&Progress::Features { done, total });
         if log.observer.stop() { Flow::Stop } else { Flow::Continue }
     };
-    let extracted = extract(trunk, &files, Some(&mut store), &progress)?;
+    let extracted = match looks {
+        Some(looks) => extract_seen(trunk, &files, &mut store, looks, &progress)?,
+        None => extract(trunk, &files, Some(&mut store), &progress)?,
+    };
     let seconds = log.seconds() - before;
     let (computed, cached) = (extracted.computed, extracted.cached);
     log.event(Event::FeaturesDone { computed, cached, seconds });
     log.observer.tell(&Progress::FeaturesDone { computed, cached, seconds });
     Ok((extracted, seconds))
+}
+
+/// The audit; without one, exact copies are told.
+fn looked_over(
+    options: &FitOptions,
+    dataset: &mut Dataset,
+    looks: Option<&LookStore>,
+    fresh: &Fresh<'_>,
+    log: &Log<'_>,
+) -> Result<Option<Audited>, Error> {
+    if let Some(looks) = looks {
+        return Ok(Some(Audited::new(options, dataset, looks, fresh, log)?));
+    }
+    for note in copies(dataset, fresh.extracted) {
+        log.observer.tell(&Progress::Note(&note.to_string()));
+        dataset.notes.push(note);
+    }
+    Ok(None)
 }
 
 /// Exact copies that spoil what is measured, which the feature store shows for nothing.
@@ -354,10 +386,10 @@ fn copies(dataset: &Dataset, extracted: &Extracted) -> Vec<Note> {
     }
     let mut notes = Vec::new();
     if !tested.is_empty() {
-        notes.push(Note::TestedCopies { copies: tested });
+        notes.push(Note::TestedCopies { copies: tested, audited: false });
     }
     if !labels.is_empty() {
-        notes.push(Note::TwoLabels { copies: labels });
+        notes.push(Note::TwoLabels { copies: labels, audited: false });
     }
     notes
 }

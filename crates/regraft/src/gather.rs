@@ -7,7 +7,7 @@ use regraft_data::Dataset;
 use regraft_infer::Engine;
 use regraft_net::Forward as _;
 use regraft_tensor::Tensor;
-use regraft_train::Extracted;
+use regraft_train::{Extracted, LookStore, TrunkKey};
 
 use crate::features::{Source, blocks, source};
 use crate::fit::extracted;
@@ -21,6 +21,8 @@ pub(crate) struct Gathered {
     pub(crate) loaded: Loaded,
     pub(crate) source: Source,
     pub(crate) extracted: Extracted,
+    /// What names its features.
+    pub(crate) key: TrunkKey,
     /// Seconds that the features took.
     pub(crate) seconds: f64,
 }
@@ -32,16 +34,27 @@ pub(crate) fn gather(
     dataset: &Dataset,
     observer: &dyn Observer,
 ) -> Result<Gathered, Error> {
+    gather_seen(name, fit, dataset, None, observer)
+}
+
+/// As [`gather`], and takes a look at each picture.
+pub(crate) fn gather_seen(
+    name: &str,
+    fit: &FitOptions,
+    dataset: &Dataset,
+    looks: Option<&LookStore>,
+    observer: &dyn Observer,
+) -> Result<Gathered, Error> {
     let loaded = load(name, &fit.load, observer)?;
     let source = source(&loaded.network, fit)?;
     let files: Vec<PathBuf> = dataset.examples.iter().map(|e| e.path.clone()).collect();
     let whole = (&loaded.network, source.cut.as_str());
     let trunk = ready(&source.network, source.output()?, whole, fit.precision, &files)?.trunk;
-    let (extracted, seconds) = extracted(fit, dataset, &trunk, &Log::new(observer))?;
+    let (extracted, seconds) = extracted(fit, dataset, &trunk, looks, &Log::new(observer))?;
     if observer.stop() {
         return Err(Error::Interrupted);
     }
-    Ok(Gathered { loaded, source, extracted, seconds })
+    Ok(Gathered { loaded, source, extracted, key: trunk.key(), seconds })
 }
 
 impl Gathered {

@@ -40,14 +40,14 @@ pub(crate) fn regrouped(dataset: &mut Dataset, pattern: &str) -> Result<String, 
 }
 
 /// Which of `rows` belong together, for leaving them out: a number for each, the same for files with the same
-/// bytes, and for those of a group where a pattern was given.
+/// bytes, for those that an audit found to belong together, and for those of a group where a pattern was given.
 pub(crate) fn together(
     options: &FitOptions,
     dataset: &Dataset,
     extracted: &Extracted,
     rows: &[usize],
 ) -> Result<Vec<usize>, Error> {
-    let mut parent = extracted.firsts();
+    let mut parent = joined(extracted.firsts(), &dataset.together);
     if let Some(pattern) = &options.group_by {
         let names: Vec<&str> = dataset.examples.iter().map(|e| e.name.as_str()).collect();
         let mut seen = BTreeMap::new();
@@ -76,6 +76,18 @@ pub(crate) fn parts(
         *part = *first.entry(group).or_insert(*part);
     }
     Ok(part_of)
+}
+
+/// Each file's root once sets of files are joined, from the roots before.
+pub(crate) fn joined(mut parent: Vec<usize>, sets: &[Vec<usize>]) -> Vec<usize> {
+    for set in sets {
+        for file in set {
+            let (one, other) = (root(&parent, set[0]), root(&parent, *file));
+            // The smaller is the root, so that every way up ends.
+            parent[one.max(other)] = one.min(other);
+        }
+    }
+    (0..parent.len()).map(|i| root(&parent, i)).collect()
 }
 
 fn root(parent: &[usize], mut i: usize) -> usize {

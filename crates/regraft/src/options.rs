@@ -103,6 +103,9 @@ pub struct FitOptions {
     /// What of a file's name says which files belong together, a regular expression with a group: a drawn
     /// split keeps them on one side.
     pub group_by: Option<String>,
+    /// Look the data over first, as [`audit`](crate::audit()) does: altered copies and groups that names tell
+    /// are held out together, and the run says what spoils its accuracy.
+    pub audit: bool,
     /// Share of images of known classes that a run may call unknown, between 0 and 1.
     pub false_alarms: f64,
     /// Seconds that trying plans may take where the strategy is [`Strategy::Auto`].
@@ -127,6 +130,7 @@ impl FitOptions {
             seed: 0,
             test_share: 0.2,
             group_by: None,
+            audit: true,
             false_alarms: 0.05,
             budget: 600.0,
             load: LoadOptions::default(),

@@ -14,6 +14,7 @@ use regraft_run::{
 };
 use regraft_train::Extracted;
 
+use crate::audit::{Audited, Judged, of_run};
 use crate::features::{Chosen, Source, blocks};
 use crate::head::{grafted, save};
 use crate::journal::{Log, Rows};
@@ -21,7 +22,7 @@ use crate::plan::{Decided, plan};
 use crate::predict::Teller;
 use crate::tuning::TunedRun;
 use crate::unknown::UnknownRun;
-use crate::{Error, FitOptions, Loaded};
+use crate::{Audit, Error, FitOptions, Loaded, Progress};
 
 /// Longer side of a thumbnail in the report, in pixels.
 const THUMBNAIL: usize = 240;
@@ -40,6 +41,8 @@ pub(crate) struct Finished<'a> {
     pub(crate) unknown: Option<UnknownRun>,
     pub(crate) engine: EnginePlan,
     pub(crate) extracted: &'a Extracted,
+    /// What is wrong with the data, where it was looked over.
+    pub(crate) audited: Option<Audited>,
     pub(crate) rows: &'a Rows,
     pub(crate) reasons: Vec<Reason>,
     pub(crate) skipped: Vec<Skipped>,
@@ -57,13 +60,19 @@ pub(crate) fn write(done: Finished<'_>) -> Result<Summary, Error> {
     let (predictions, judged) = predictions(&done)?;
     let test = predictions.metrics("test")?;
     done.log.event(Event::Evaluated { split: "test".to_owned(), top1: test.top1 });
-    let notes: Vec<String> = dataset.notes.iter().map(ToString::to_string).collect();
+    let audit = audit(&done, &predictions)?;
+    let mut notes: Vec<String> = dataset.notes.iter().map(ToString::to_string).collect();
+    if let Some(note) = audit.as_ref().and_then(Audit::labels_note) {
+        notes.push(note.to_string());
+        done.log.observer.tell(&Progress::Note(&note.to_string()));
+    }
     let metrics = MetricsFile {
         format: FORMAT,
         network: loaded.network.card().name.clone(),
         frontier: chosen.cut.clone(),
         train: train_facts(dataset, rows),
         test,
+        without_leaks: audit.as_ref().and_then(Audit::without_leaks),
         loo: Loo { top1: fitted.loo_top1 },
         tuning: done.tuned.as_ref().map(|t| t.facts),
         unknown: done.unknown.as_ref().map(|u| u.facts(&judged)),
@@ -86,6 +95,9 @@ pub(crate) fn write(done: Finished<'_>) -> Result<Summary, Error> {
     }
     folder.write_predictions(&predictions)?;
     folder.write_metrics(&metrics)?;
+    if let Some(audit) = &audit {
+        folder.write(RunFile::Audit, audit.to_json()?.as_bytes())?;
+    }
     let timings = timings(&done.log, done.seconds, done.extracted.computed);
     done.log.event(Event::Finished(timings));
     let mut log = folder.event_log()?;
@@ -93,10 +105,21 @@ pub(crate) fn write(done: Finished<'_>) -> Result<Summary, Error> {
         log.append(at, &event)?;
     }
     let run = folder.path().display().to_string();
-    report(folder, &run, &plan, &metrics, timings, &predictions, dataset, loaded, fitted)?;
+    let pictures = (dataset, audit.as_ref());
+    report(folder, &run, &plan, &metrics, timings, &predictions, pictures, loaded, fitted)?;
     folder.write_plan(&plan)?;
     folder.remove_checkpoints()?;
     Ok(Summary { run, metrics, timings })
+}
+
+/// What is wrong with the data, where it was looked over.
+fn audit(done: &Finished<'_>, predictions: &Predictions) -> Result<Option<Audit>, Error> {
+    let Some(audited) = &done.audited else { return Ok(None) };
+    let (options, dataset, rows) = (done.options, done.dataset, done.rows);
+    let fitted = &done.chosen.fitted;
+    let network = &done.loaded.network.card().name;
+    let judged = Judged { options, dataset, rows, fitted, predictions, network };
+    Ok(Some(audited.audit(&judged)?))
 }
 
 fn timings(log: &Log<'_>, [features, head]: [f64; 2], computed: usize) -> Timings {
@@ -160,7 +183,7 @@ fn report(
     metrics: &MetricsFile,
     timings: Timings,
     predictions: &Predictions,
-    dataset: &Dataset,
+    (dataset, audit): (&Dataset, Option<&Audit>),
     loaded: &Loaded,
     fitted: &HeadFit,
 ) -> Result<(), Error> {
@@ -197,6 +220,7 @@ fn report(
             dataset: &card.dataset,
         },
         penalties: &penalties,
+        audit: &audit.map(of_run).unwrap_or_default(),
         thumbnail: &picture,
     };
     Ok(regraft_report::write(&input)?)

@@ -77,7 +77,9 @@ fn render(input: &AuditInput<'_>) -> String {
     }
     out.raw("</dl></section>\n");
     for s in input.sections {
-        section(input, s, &mut out);
+        out.put("<section id=\"{}\"><h2>{}</h2>\n", &[&s.id, &s.title]);
+        section(input.thumbnail, s, "<code>--json</code>", &mut out);
+        out.raw("</section>\n");
     }
     if !input.notes.is_empty() {
         out.raw("<section><h2>Not looked at, or assumed</h2><ul>");
@@ -94,16 +96,17 @@ fn render(input: &AuditInput<'_>) -> String {
     out.into_string()
 }
 
-fn section(input: &AuditInput<'_>, s: &AuditSection, out: &mut Html) {
+/// One kind of finding below its title; `all` says where those are that are not shown.
+pub(crate) fn section(of: Thumbnail<'_>, s: &AuditSection, all: &'static str, out: &mut Html) {
     out.put(
-        "<section id=\"{}\"><h2>{}</h2>\n<p>{}</p>\n<p class=\"hint\">What to do: {}</p>\n\
-         <ul class=\"mistakes\">\n",
-        &[&s.id, &s.title, &Prose(&s.why), &Prose(&s.advice)],
+        "<p>{}</p>\n<p class=\"hint\">What to do: {}</p>\n",
+        &[&Prose(&s.why), &Prose(&s.advice)],
     );
+    out.raw("<ul class=\"mistakes\">\n");
     for card in &s.cards {
         let mut pictures = Html::new();
         for file in &card.files {
-            pictures.put("{}\n", &[&thumbnail(input.thumbnail, file, file)]);
+            pictures.put("{}\n", &[&thumbnail(of, file, file)]);
         }
         out.put("<li>{}<p class=\"said\">{}</p>", &[&pictures, &Prose(&card.said)]);
         for file in &card.files {
@@ -113,9 +116,10 @@ fn section(input: &AuditInput<'_>, s: &AuditSection, out: &mut Html) {
     }
     out.raw("</ul>\n");
     if s.more > 0 {
-        out.put("<p>{} more are in <code>--json</code>.</p>\n", &[&s.more]);
+        out.put("<p>{} more are in ", &[&s.more]);
+        out.raw(all);
+        out.raw(".</p>\n");
     }
-    out.raw("</section>\n");
 }
 
 #[cfg(test)]

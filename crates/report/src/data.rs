@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ReportInput;
 use crate::html::{Html, Name, Prose};
 use crate::number::count;
 use crate::picture::thumbnail;
+use crate::{ReportInput, audit};
 
 /// Files shown one by one; the rest is in `metrics.json`.
 const SHOWN: usize = 60;
@@ -31,6 +31,10 @@ pub(crate) fn body(input: &ReportInput<'_>) -> Html {
         out.raw("</ul>\n");
     }
     files(input, &mut out);
+    for section in input.audit.iter().filter(|s| s.id != "unreadable") {
+        out.put("<h3 id=\"audit-{}\">{}</h3>\n", &[&section.id, &section.title]);
+        audit::section(input.thumbnail, section, "<code>audit.json</code>", &mut out);
+    }
     out
 }
 

@@ -77,6 +77,8 @@ pub struct ReportInput<'a> {
     pub network: NetworkFacts<'a>,
     /// The penalties tried, in any order.
     pub penalties: &'a [PenaltyPoint<'a>],
+    /// What an audit found in the data, the gravest first; empty where there was none.
+    pub audit: &'a [AuditSection],
     /// A small JPEG or PNG of a picture by the name it has in predictions and skipped files; none
     /// when it cannot be decoded. Anything else, and anything over 256 KiB, is left out.
     pub thumbnail: Thumbnail<'a>,

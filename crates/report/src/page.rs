@@ -1,5 +1,7 @@
 //! The page as a whole: head, title, verdict, tiles, then the sections.
 
+use regraft_run::WithoutLeaks;
+
 use crate::html::{Html, Name};
 use crate::number::{distance, duration, percent, range, significant};
 use crate::verdict::{baseline, verdict};
@@ -150,6 +152,14 @@ fn tiles(input: &ReportInput<'_>, out: &mut Html) {
 fn facts(input: &ReportInput<'_>) -> Vec<(&'static str, String, String)> {
     let test = &input.metrics.test;
     let likely = format!("{} of {}, likely {}", test.correct, test.images, range(test.interval));
+    let likely = match input.metrics.without_leaks {
+        None => likely,
+        Some(WithoutLeaks { images, top1: Some(top1), .. }) => {
+            let top1 = percent(top1);
+            format!("{likely}; {top1} of the {images} that have no copy to learn from")
+        }
+        Some(_) => format!("{likely}; each of them has a copy to learn from"),
+    };
     let mut facts = vec![("Test top-1", percent(test.top1), likely)];
     facts.push(match test.top5 {
         Some(top5) => ("Test top-5", percent(top5), "true class among the first five".to_owned()),

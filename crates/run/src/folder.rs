@@ -36,6 +36,8 @@ pub enum RunFile {
     UnknownNumbers,
     /// What was measured.
     Metrics,
+    /// What is wrong with the data, as `audit --json` says it.
+    Audit,
     /// What was predicted.
     Predictions,
     /// What happened, when.
@@ -46,7 +48,7 @@ pub enum RunFile {
 
 impl RunFile {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Plan,
         Self::Network,
         Self::Trunk,
@@ -54,6 +56,7 @@ impl RunFile {
         Self::Unknown,
         Self::UnknownNumbers,
         Self::Metrics,
+        Self::Audit,
         Self::Predictions,
         Self::Events,
         Self::Report,
@@ -72,6 +75,7 @@ impl RunFile {
             Self::Unknown => "unknown.json",
             Self::UnknownNumbers => "unknown.safetensors",
             Self::Metrics => "metrics.json",
+            Self::Audit => "audit.json",
             Self::Predictions => "predictions.csv",
             Self::Events => "events.jsonl",
             Self::Report => "report.html",

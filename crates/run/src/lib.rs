@@ -37,7 +37,7 @@ pub use plan::{
     ResizePlan, TuningPlan,
 };
 pub use predictions::{Prediction, Predictions};
-pub use summary::{Loo, MetricsFile, Skipped, Summary, TrainFacts, TuningFacts};
+pub use summary::{Loo, MetricsFile, Skipped, Summary, TrainFacts, TuningFacts, WithoutLeaks};
 pub use tensorboard::{Scalar, append_scalars};
 pub use unknown::{Covariance, KeptImage, LeftOutClass, UnknownFacts, UnknownFile, UnknownPlan};
 pub use write::atomic_write;

@@ -51,6 +51,19 @@ pub struct TuningFacts {
     pub rounds: u64,
 }
 
+/// How good the predictions are on test images that have no copy among what was learned from.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct WithoutLeaks {
+    /// Those images.
+    pub images: usize,
+    /// How many of them are right.
+    pub correct: usize,
+    /// `correct / images`, 0..=1; none without images.
+    pub top1: Option<f64>,
+    /// Wilson's 95 % interval of `top1`, `[low, high]`.
+    pub interval: Option<[f64; 2]>,
+}
+
 /// `metrics.json`: everything measured that depends on data and seed only, so that the same fit
 /// gives the same bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,6 +78,9 @@ pub struct MetricsFile {
     pub train: TrainFacts,
     /// Metrics on the test split.
     pub test: Metrics,
+    /// Of the test images those that have no copy among what was learned from; none where no copy was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub without_leaks: Option<WithoutLeaks>,
     /// Leave-one-out on the training split.
     pub loo: Loo,
     /// What training by gradient gave on images held out of it; none when nothing but a head was fitted.

@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 use regraft_data::{
-    AUGMENT_VERSION, Augment, DataError, Scratch as Pixels, Visit, augmented, content_id, decode,
-    preprocess, read_file,
+    AUGMENT_VERSION, Augment, DataError, Picture, Scratch as Pixels, Visit, augmented, content_id,
+    decode, preprocess, read_file,
 };
 use regraft_infer::{Engine, Scratch, Threads};
 use regraft_net::Network;
 use regraft_net::card::Preprocess;
 
 use crate::records::Records;
-use crate::{FeatureStore, TrainError, TrunkKey};
+use crate::{FeatureStore, LookStore, TrainError, TrunkKey};
 
 /// Images between two writes to the store: as many as are lost, at most, when the machine dies.
 const BATCH: usize = 128;
@@ -88,18 +88,18 @@ impl Trunk {
         self.engine.results_len()
     }
 
-    /// The features of one image from the bytes of its file.
+    /// The features of one image.
     ///
     /// # Errors
-    /// When the bytes are not a picture that can be decoded; the boxed error names the file.
+    /// When the picture cannot be brought to the network's size.
     fn features(
         &self,
         look: &Look<'_>,
-        bytes: &[u8],
+        picture: &Picture,
         (memory, threads): (&mut Memory, Threads),
         out: &mut [f32],
     ) -> Result<(), DataError> {
-        picture(look, bytes, &self.preprocess, &mut memory.pixels, &mut memory.input)?;
+        input(look, picture, &self.preprocess, &mut memory.pixels, &mut memory.input)?;
         self.engine.run_watched(threads, &memory.input, &mut memory.scratch, out, |_| {});
         Ok(())
     }
@@ -121,11 +121,23 @@ pub(crate) fn picture(
     pixels: &mut Pixels,
     out: &mut [f32],
 ) -> Result<(), DataError> {
-    let picture = decode(bytes)
-        .map_err(|source| DataError::Decode { path: look.file.to_path_buf(), source })?;
+    input(look, &decoded(look, bytes)?, card, pixels, out)
+}
+
+fn decoded(look: &Look<'_>, bytes: &[u8]) -> Result<Picture, DataError> {
+    decode(bytes).map_err(|source| DataError::Decode { path: look.file.to_path_buf(), source })
+}
+
+fn input(
+    look: &Look<'_>,
+    picture: &Picture,
+    card: &Preprocess,
+    pixels: &mut Pixels,
+    out: &mut [f32],
+) -> Result<(), DataError> {
     match look.visit {
-        None => preprocess(&picture, card, pixels, out),
-        Some((augment, visit)) => augmented(&picture, card, augment, visit, pixels, out),
+        None => preprocess(picture, card, pixels, out),
+        Some((augment, visit)) => augmented(picture, card, augment, visit, pixels, out),
     }
 }
 
@@ -154,6 +166,9 @@ pub struct Extracted {
     pub computed: usize,
     /// Images whose features were in the store.
     pub cached: usize,
+    /// What names each file's features: [`content_id`] of its bytes, where it is not changed by a visit;
+    /// `None` where it failed.
+    pub ids: Vec<Option<[u8; 32]>>,
     /// Length `D` of a row.
     len: usize,
     kept: Kept,
@@ -190,7 +205,25 @@ pub fn extract(
     progress: &(dyn Fn(usize) -> Flow + Sync),
 ) -> Result<Extracted, TrainError> {
     let looks: Vec<Look<'_>> = files.iter().map(|file| Look { file, visit: None }).collect();
-    extract_looks(trunk, &looks, store, progress)
+    extract_all(trunk, &looks, store, None, progress)
+}
+
+/// As [`extract`], and takes a look at each picture that `seen` has none of, for which it is not decoded
+/// again.
+///
+/// # Errors
+/// As [`extract`]; also when looks cannot be written.
+pub fn extract_seen(
+    trunk: &Trunk,
+    files: &[PathBuf],
+    store: &mut FeatureStore,
+    seen: &LookStore,
+    progress: &(dyn Fn(usize) -> Flow + Sync),
+) -> Result<Extracted, TrainError> {
+    let looks: Vec<Look<'_>> = files.iter().map(|file| Look { file, visit: None }).collect();
+    let extracted = extract_all(trunk, &looks, Some(store), Some(seen), progress)?;
+    seen.finish()?;
+    Ok(extracted)
 }
 
 /// As [`extract`], of pictures changed by visits; the result's "files" are the looks.
@@ -200,7 +233,17 @@ pub fn extract(
 pub fn extract_looks(
     trunk: &Trunk,
     files: &[Look<'_>],
+    store: Option<&mut FeatureStore>,
+    progress: &(dyn Fn(usize) -> Flow + Sync),
+) -> Result<Extracted, TrainError> {
+    extract_all(trunk, files, store, None, progress)
+}
+
+fn extract_all(
+    trunk: &Trunk,
+    files: &[Look<'_>],
     mut store: Option<&mut FeatureStore>,
+    seen: Option<&LookStore>,
     progress: &(dyn Fn(usize) -> Flow + Sync),
 ) -> Result<Extracted, TrainError> {
     let len = trunk.feature_len();
@@ -211,7 +254,8 @@ pub fn extract_looks(
         }
         None => Kept::Memory(vec![0.0; files.len() * len]),
     };
-    let mut all = Extracted { failed: Vec::new(), computed: 0, cached: 0, len, kept };
+    let ids = vec![None; files.len()];
+    let mut all = Extracted { failed: Vec::new(), computed: 0, cached: 0, ids, len, kept };
     let done = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);
     for (batch_index, batch) in files.chunks(BATCH).enumerate() {
@@ -228,7 +272,7 @@ pub fn extract_looks(
                     if stop.load(Ordering::Relaxed) {
                         return Row::Skipped;
                     }
-                    let row = one(trunk, look, known, (memory, threads));
+                    let row = one(trunk, look, (known, seen), (memory, threads));
                     if progress(done.fetch_add(1, Ordering::Relaxed) + 1) == Flow::Stop {
                         stop.store(true, Ordering::Relaxed);
                     }
@@ -345,6 +389,7 @@ impl Extracted {
                 id
             }
         };
+        self.ids[index] = Some(id);
         if let (Kept::Store { places, .. }, Some(store)) = (&mut self.kept, store) {
             // What was written a moment ago and does not come back means a broken disk.
             let lost = || std::io::Error::from(std::io::ErrorKind::InvalidData);
@@ -357,19 +402,31 @@ impl Extracted {
 fn one(
     trunk: &Trunk,
     look: &Look<'_>,
-    known: Option<&FeatureStore>,
-    memory: (&mut Memory, Threads),
+    (known, seen): (Option<&FeatureStore>, Option<&LookStore>),
+    (memory, threads): (&mut Memory, Threads),
 ) -> Row {
     let bytes = match read_file(look.file) {
         Ok(bytes) => bytes,
         Err(error) => return Row::Failed(error),
     };
     let id = look.id(&bytes);
-    if known.is_some_and(|store| store.has(&id)) {
+    let stored = known.is_some_and(|store| store.has(&id));
+    let unseen = seen.filter(|seen| !seen.has(&id));
+    if stored && unseen.is_none() {
+        return Row::Stored(id);
+    }
+    let picture = match decoded(look, &bytes) {
+        Ok(picture) => picture,
+        Err(error) => return Row::Failed(error),
+    };
+    if let Some(seen) = unseen {
+        seen.see(&bytes, &picture, &mut memory.pixels);
+    }
+    if stored {
         return Row::Stored(id);
     }
     let mut values = vec![0.0; trunk.feature_len()];
-    match trunk.features(look, &bytes, memory, &mut values) {
+    match trunk.features(look, &picture, (memory, threads), &mut values) {
         Ok(()) => Row::New(id, values),
         Err(error) => Row::Failed(error),
     }

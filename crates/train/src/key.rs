@@ -1,6 +1,7 @@
 use std::fmt;
 
 use regraft_data::PIXELS_VERSION;
+use regraft_data::audit::LOOK_VERSION;
 use regraft_net::card::Preprocess;
 use regraft_net::{Network, notation};
 
@@ -40,6 +41,14 @@ impl TrunkKey {
             let bytes: Vec<u8> = tensor.data().iter().flat_map(|x| x.to_le_bytes()).collect();
             part(&bytes);
         }
+        Self(*hash.finalize().as_bytes())
+    }
+
+    /// The key of looks at pictures, which no network shapes.
+    pub(crate) fn of_looks() -> Self {
+        let mut hash = blake3::Hasher::new();
+        hash.update(b"looks");
+        hash.update(&PIXELS_VERSION.to_le_bytes()).update(&LOOK_VERSION.to_le_bytes());
         Self(*hash.finalize().as_bytes())
     }
 }

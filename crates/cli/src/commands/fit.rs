@@ -52,6 +52,7 @@ pub(crate) fn fit(
         precision: how.precision.into(),
         test_share: how.test_share,
         group_by: how.group_by.clone(),
+        audit: !how.no_audit,
         false_alarms: how.false_alarms,
         budget: how.budget,
         load: load_options(common),
@@ -135,6 +136,18 @@ fn text(summary: &Summary, stopped: bool) -> String {
         percent(low),
         percent(high),
     );
+    if let Some(w) = &m.without_leaks {
+        let _ = match w.top1 {
+            Some(top1) => writeln!(
+                text,
+                "without those that have a copy to learn from, {} of {} right: {}",
+                w.correct,
+                w.images,
+                percent(top1)
+            ),
+            None => writeln!(text, "each of them has a copy to learn from: this measures nothing"),
+        };
+    }
     let _ = writeln!(
         text,
         "leave-one-out on {}: {}; calibration error {:.3}",

@@ -6,7 +6,7 @@ use crate::support::{World, network, picture};
 
 /// Two classes with a split, each picture unlike all others, and planted faults: a file copied from train to
 /// val, one saved again smaller, one with two labels, one cut off, one that is no picture.
-fn planted(world: &World) {
+pub(crate) fn planted(world: &World) {
     for (s, split) in ["train", "val"].into_iter().enumerate() {
         for (c, class) in ["ants", "bees"].into_iter().enumerate() {
             let folder = world.path(&format!("data/{split}/{class}"));
@@ -31,7 +31,7 @@ fn planted(world: &World) {
 }
 
 /// Soft blobs in places that depend on the number, so that no two scenes are alike.
-fn scene(number: usize, class: usize) -> RgbImage {
+pub(crate) fn scene(number: usize, class: usize) -> RgbImage {
     let base = picture(class, number);
     let mut seed = 7919 * (number as u64 + 1);
     let mut next = || {
@@ -126,22 +126,6 @@ fn with_a_network_the_accuracy_is_told_with_and_without_leaks() {
     {
         assert!(text.contains(words), "{words}: {text}");
     }
-}
-
-#[test]
-fn a_fit_says_which_test_images_it_has_learned_from() {
-    let world = World::new();
-    planted(&world);
-    let done = world.fit(&["data"]);
-    assert_eq!(done.code(), 0, "{}", done.stderr());
-    for words in [
-        "1 image (`val/ants/same.png = train/ants/train-ants-0.png`) to test with that is learned from",
-        "1 image (`train/bees/other.png = train/ants/train-ants-2.png`) with two labels",
-    ] {
-        assert!(done.stderr().contains(words), "{words}: {}", done.stderr());
-    }
-    let plan = fs::read_to_string(world.path("runs/data/plan.toml")).unwrap();
-    assert!(plan.contains("to test with that is learned from"), "{plan}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod bench;
 mod convert;
 mod docs;
 mod fit;
+mod fit_audit;
 mod hostile;
 mod interrupt;
 mod lint;

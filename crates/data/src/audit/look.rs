@@ -60,6 +60,14 @@ pub struct Look {
 }
 
 impl Look {
+    /// Looks at a picture that was decoded from `bytes`, for who decodes it anyway.
+    ///
+    /// # Errors
+    /// When the picture cannot be made small.
+    pub fn of(bytes: &[u8], picture: &Picture, scratch: &mut Scratch) -> Result<Self, DataError> {
+        measure(bytes, picture, scratch)
+    }
+
     /// Width divided by height.
     pub fn aspect(&self) -> f64 {
         self.width as f64 / self.height as f64
@@ -101,6 +109,11 @@ impl Fingerprint {
             }
         }
         Ok(Self(small.into()))
+    }
+
+    /// The fingerprint with these values, as [`Fingerprint::values`] gives them.
+    pub(super) fn from_values(values: &[u8; FINGERPRINT_SIDE * FINGERPRINT_SIDE]) -> Self {
+        Self(values.as_slice().into())
     }
 
     /// The grey values, `[64, 64]`, 0 to 255.

@@ -28,13 +28,15 @@ mod findings;
 mod groups;
 mod labels;
 mod look;
+mod packed;
 
 use crate::DataError;
-pub use duplicates::{Pair, PairKind, copy_sets, duplicates};
+pub use duplicates::{DUPLICATES_VERSION, Pair, PairKind, copy_sets, duplicates};
 pub use findings::{Finding, FindingKind, IMBALANCE, TINY_CLASS, class_counts, findings};
 pub use groups::{Groups, NameGroups, find_groups, group_by, groups_of_copies, split_by_groups};
 pub use labels::{LabelErrors, Suspect, label_errors};
 pub use look::{FINGERPRINT_SIDE, Fingerprint, Look, Reason, Unreadable, look, look_at};
+pub use packed::{LOOK_NUMBERS, LOOK_VERSION};
 
 fn check_length(what: &'static str, given: usize, wanted: usize) -> Result<(), DataError> {
     if given == wanted { Ok(()) } else { Err(DataError::AuditLength { what, given, wanted }) }

@@ -55,7 +55,8 @@ pub(super) fn assemble(mut found: Found, options: &OpenOptions) -> Result<Datase
     // Stable: names stay sorted within a split.
     examples.sort_by_key(|example| example.split);
     let (root, layout) = (found.root, found.layout);
-    Ok(Dataset { root, layout, classes, examples, notes, split_origin })
+    let together = Vec::new();
+    Ok(Dataset { root, layout, classes, examples, notes, split_origin, together })
 }
 
 /// Leaves `Train`, `Test` and, beside a test split, `Val`. The classes with a single image of a

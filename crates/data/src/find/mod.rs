@@ -48,6 +48,9 @@ pub struct Dataset {
     pub notes: Vec<Note>,
     /// Who decided what is tested.
     pub split_origin: SplitOrigin,
+    /// Sets of examples that belong together, by their places: altered copies of one picture, pictures of one
+    /// patient. Empty until an [audit](crate::audit) found some.
+    pub together: Vec<Vec<usize>>,
 }
 
 /// One image file.

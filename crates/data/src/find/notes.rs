@@ -59,11 +59,27 @@ pub enum Note {
     TestedCopies {
         /// Their names, each with the one to learn from.
         copies: Vec<String>,
+        /// Whether altered copies were searched too.
+        audited: bool,
     },
     /// Images that are the very same file with different labels.
     TwoLabels {
         /// Their names, each with the other.
         copies: Vec<String>,
+        /// Whether altered copies were searched too.
+        audited: bool,
+    },
+    /// Groups of files that names tell, with files both to learn from and to test with.
+    GroupsAcross {
+        /// A regular expression that names them, for `--group-by`.
+        pattern: String,
+        /// Their names.
+        groups: Vec<String>,
+    },
+    /// Files with labels that a head contradicts which has not learned from them.
+    WrongLabels {
+        /// Their names with what they look like, the surest first.
+        files: Vec<String>,
     },
     /// Lines of a table that repeat another; used once.
     RepeatedRows {
@@ -104,6 +120,9 @@ pub enum Note {
     },
 }
 
+/// What is said where only exact copies were searched.
+const ALTERED_TOO: &str = "; `regraft audit` names altered copies too";
+
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -134,18 +153,28 @@ impl fmt::Display for Note {
                 "{} reached again through links, read once",
                 listed(folders, "folder", "folders")
             ),
-            Self::TestedCopies { copies } => write!(
+            Self::TestedCopies { copies, audited } => write!(
                 f,
-                "{} to test with that {} learned from: the accuracy is too high; `regraft audit` names \
-                 altered copies too",
+                "{} to test with that {} learned from: the accuracy is too high{}",
                 listed(copies, "image", "images"),
-                if copies.len() == 1 { "is" } else { "are" }
+                if copies.len() == 1 { "is" } else { "are" },
+                if *audited { "" } else { ALTERED_TOO }
             ),
-            Self::TwoLabels { copies } => write!(
+            Self::TwoLabels { copies, audited } => write!(
                 f,
-                "{} with two labels: one is wrong; `regraft audit` names altered copies too",
-                listed(copies, "image", "images")
+                "{} with two labels: one is wrong{}",
+                listed(copies, "image", "images"),
+                if *audited { "" } else { ALTERED_TOO }
             ),
+            Self::GroupsAcross { pattern, groups } => write!(
+                f,
+                "{} on both sides of the split: the accuracy is likely too high; `--group-by '{pattern}'` keeps \
+                 them on one side where the split is drawn",
+                listed(groups, "group", "groups")
+            ),
+            Self::WrongLabels { files } => {
+                write!(f, "{} that may be wrong", listed(files, "label", "labels"))
+            }
             Self::RepeatedRows { count, line } => {
                 write!(f, "{count} repeated lines in the table used once, the first is line {line}")
             }

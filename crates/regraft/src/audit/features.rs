@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use regraft_data::audit::{Finding, FindingKind, LabelErrors, Look, Unreadable, label_errors};
+use regraft_data::audit::{Finding, FindingKind, LabelErrors, label_errors};
 use regraft_data::{Dataset, Split};
 use regraft_probe::HeadFit;
-use regraft_train::Extracted;
+use regraft_train::{Extracted, LookStore, TrunkKey};
 
+use super::looked::{Looked, Proposing};
 use super::{AuditOptions, LeakEffect};
 use crate::features::{Source, blocks, start_head};
-use crate::gather::{Gathered, gather};
+use crate::gather::{Gathered, gather_seen};
 use crate::head::softmax;
 use crate::journal::{Log, Rows};
 use crate::zoo::{Overlap, overlap};
@@ -18,14 +19,12 @@ use crate::{Error, FitOptions, Loaded, Observer};
 /// The fewest readable images of a class for which held-out answers mean something.
 const FEWEST: usize = 3;
 
-/// Features of all files; zeros where one cannot be read.
+/// A network and its features of all files.
 pub(super) struct Seen {
-    /// `[n, width]`.
-    pub(super) values: Vec<f32>,
-    pub(super) width: usize,
+    pub(super) extracted: Extracted,
+    key: TrunkKey,
     loaded: Loaded,
     source: Source,
-    extracted: Extracted,
     fit: FitOptions,
 }
 
@@ -39,11 +38,11 @@ pub(super) struct Measured {
     pub(super) overlap: Option<Overlap>,
 }
 
-/// The features of all files, from the cache where they are there.
+/// The features of all files, from the cache where they are there, and a look at each picture.
 pub(super) fn seen(
     options: &AuditOptions,
     dataset: &Dataset,
-    looks: &[Result<Look, Unreadable>],
+    looks: &LookStore,
     observer: &dyn Observer,
 ) -> Result<Seen, Error> {
     let fit = FitOptions {
@@ -55,20 +54,9 @@ pub(super) fn seen(
         ..FitOptions::new(&options.data)
     };
     let name = options.network.as_deref().unwrap_or(regraft_zoo::DEFAULT);
-    let Gathered { loaded, source, extracted, .. } = gather(name, &fit, dataset, observer)?;
-    let width = source.cut_len();
-    let mut values = vec![0.0; dataset.examples.len() * width];
-    let failed: BTreeSet<usize> = extracted.failed.iter().map(|f| f.index).collect();
-    let good = |i: &usize| looks[*i].is_ok() && !failed.contains(i);
-    let rows: Vec<usize> = (0..dataset.examples.len()).filter(good).collect();
-    let mut at = rows.iter();
-    blocks(&extracted, &rows, width, |block| {
-        for (row, i) in block.chunks_exact(width).zip(&mut at) {
-            values[i * width..][..width].copy_from_slice(row);
-        }
-        Ok(())
-    })?;
-    Ok(Seen { values, width, loaded, source, extracted, fit })
+    let gathered = gather_seen(name, &fit, dataset, Some(looks), observer)?;
+    let Gathered { loaded, source, extracted, key, .. } = gathered;
+    Ok(Seen { extracted, key, loaded, source, fit })
 }
 
 /// What heads on them say.
@@ -76,29 +64,29 @@ pub(super) fn measured(
     options: &AuditOptions,
     dataset: &Dataset,
     seen: &Seen,
-    (findings, sets): (&[Finding], &[Vec<usize>]),
+    looked: &Looked,
     notes: &mut Vec<String>,
 ) -> Result<Measured, Error> {
     let failed: BTreeSet<usize> = seen.extracted.failed.iter().map(|f| f.index).collect();
     let all: Vec<usize> = (0..dataset.examples.len()).filter(|i| !failed.contains(i)).collect();
     let (train, test): (Vec<usize>, Vec<usize>) =
         all.iter().partition(|i| dataset.examples[**i].split != Split::Test);
-    let overlap = shared(options, dataset);
+    let overlap = shared(options.network.as_deref(), dataset);
     let network = seen.loaded.network.card().name.clone();
     // Of a picture with two labels it is known that one is wrong; it must not vouch for others.
-    let twice: BTreeSet<usize> = conflicts(dataset, sets).collect();
+    let twice: BTreeSet<usize> = conflicts(dataset, &looked.sets).collect();
     let judged: Vec<usize> = all.iter().copied().filter(|i| !twice.contains(i)).collect();
     let labels = match fewest(dataset, &judged) {
         Some(class) => {
-            notes.push(format!(
-                "labels were not judged: class `{class}` has fewer than {FEWEST} readable images"
-            ));
+            notes.push(not_judged(class));
             None
         }
         None => Some((seen.suspects(dataset, &judged)?, judged)),
     };
     let effect = match fewest(dataset, &train) {
-        None if !test.is_empty() => Some(seen.effect(dataset, &Rows { train, test }, findings)?),
+        None if !test.is_empty() => {
+            Some(seen.effect(dataset, &Rows { train, test }, &looked.findings)?)
+        }
         None => None,
         Some(class) => {
             notes.push(format!(
@@ -111,22 +99,45 @@ pub(super) fn measured(
     Ok(Measured { network, labels, effect, overlap })
 }
 
+/// What is said where labels cannot be judged.
+pub(super) fn not_judged(class: &str) -> String {
+    format!("labels were not judged: class `{class}` has fewer than {FEWEST} readable images")
+}
+
 /// Which classes the network's own task has too; of a network outside the catalogue nothing is known.
-fn shared(options: &AuditOptions, dataset: &Dataset) -> Option<Overlap> {
-    let name = options.network.as_deref().unwrap_or(regraft_zoo::DEFAULT);
+pub(super) fn shared(network: Option<&str>, dataset: &Dataset) -> Option<Overlap> {
+    let name = network.unwrap_or(regraft_zoo::DEFAULT);
     let entry = regraft_zoo::find(name).ok()?;
     overlap(&entry, &dataset.classes).ok()
 }
 
 /// Files whose copies have another label.
-fn conflicts<'a>(dataset: &'a Dataset, sets: &'a [Vec<usize>]) -> impl Iterator<Item = usize> + 'a {
+pub(super) fn conflicts<'a>(
+    dataset: &'a Dataset,
+    sets: &'a [Vec<usize>],
+) -> impl Iterator<Item = usize> + 'a {
     let label = |i: &usize| dataset.examples[*i].label;
     let differ = move |set: &&Vec<usize>| set.iter().any(|i| label(i) != label(&set[0]));
     sets.iter().filter(differ).flatten().copied()
 }
 
+/// Files that have a copy which is learned from, while they are not.
+pub(super) fn leaked(findings: &[Finding]) -> BTreeSet<usize> {
+    // Of a leak the first file is the one to learn from.
+    let leaks = findings.iter().filter(|f| f.kind == FindingKind::Leak);
+    leaks.filter_map(|f| f.files.last().copied()).collect()
+}
+
+/// Probabilities `[rows, C]` of held-out scores.
+pub(super) fn held_out(scores: &[f64], temperature: f32, classes: usize) -> Vec<f32> {
+    let mut probabilities: Vec<f32> =
+        scores.iter().map(|s| (s / f64::from(temperature)) as f32).collect();
+    probabilities.chunks_exact_mut(classes).for_each(softmax);
+    probabilities
+}
+
 /// A class with too few images among `rows`.
-fn fewest<'a>(dataset: &'a Dataset, rows: &[usize]) -> Option<&'a str> {
+pub(super) fn fewest<'a>(dataset: &'a Dataset, rows: &[usize]) -> Option<&'a str> {
     let mut counts = vec![0; dataset.classes.len()];
     for i in rows {
         counts[dataset.examples[*i].label] += 1;
@@ -136,6 +147,11 @@ fn fewest<'a>(dataset: &'a Dataset, rows: &[usize]) -> Option<&'a str> {
 }
 
 impl Seen {
+    /// What proposes copies: the cut's own output.
+    pub(super) fn proposing(&self) -> Proposing<'_> {
+        Proposing { extracted: &self.extracted, key: self.key, width: self.source.cut_len() }
+    }
+
     fn head(&self, dataset: &Dataset, rows: &Rows) -> Result<HeadFit, Error> {
         let log = Log::new(&crate::Quiet);
         start_head(&self.fit, dataset, &self.extracted, &self.source, rows, &log)
@@ -145,11 +161,9 @@ impl Seen {
     fn suspects(&self, dataset: &Dataset, all: &[usize]) -> Result<LabelErrors, Error> {
         let rows = Rows { train: all.to_vec(), test: vec![] };
         let fitted = self.head(dataset, &rows)?;
-        let temperature = f64::from(fitted.head.temperature);
         let classes = dataset.classes.len();
-        let mut probabilities: Vec<f32> =
-            fitted.out_of_fold_scores.iter().map(|s| (s / temperature) as f32).collect();
-        probabilities.chunks_exact_mut(classes).for_each(softmax);
+        let temperature = fitted.head.temperature;
+        let probabilities = held_out(&fitted.out_of_fold_scores, temperature, classes);
         let labels: Vec<usize> = all.iter().map(|i| dataset.examples[*i].label).collect();
         Ok(label_errors(&probabilities, &labels, classes)?)
     }
@@ -162,13 +176,10 @@ impl Seen {
         findings: &[Finding],
     ) -> Result<LeakEffect, Error> {
         let fitted = self.head(dataset, rows)?;
-        // Of a leak the first file is the one to learn from.
-        let leaks = findings.iter().filter(|f| f.kind == FindingKind::Leak);
-        let leaked: BTreeSet<usize> = leaks.filter_map(|f| f.files.last().copied()).collect();
         let mut right = Vec::with_capacity(rows.test.len());
         let mut at = rows.test.iter();
         let classes = dataset.classes.len();
-        blocks(&self.extracted, &rows.test, self.width, |block| {
+        blocks(&self.extracted, &rows.test, self.source.cut_len(), |block| {
             let probabilities = fitted.head.probabilities_batch(block)?;
             for (row, i) in probabilities.chunks_exact(classes).zip(&mut at) {
                 let best = (0..classes).max_by(|a, b| row[*a].total_cmp(&row[*b]));
@@ -176,17 +187,24 @@ impl Seen {
             }
             Ok(())
         })?;
+        Ok(LeakEffect::of(&right, &leaked(findings)))
+    }
+}
+
+impl LeakEffect {
+    /// Of tested files, which were right, and files that have a copy to learn from.
+    pub(super) fn of(right: &[(usize, bool)], leaked: &BTreeSet<usize>) -> Self {
         let count = |keep: &dyn Fn(usize) -> bool| {
             let kept = right.iter().filter(|(i, _)| keep(*i));
             [kept.clone().count(), kept.filter(|(_, right)| *right).count()]
         };
         let (test, without) = (count(&|_| true), count(&|i| !leaked.contains(&i)));
         let share = |[n, right]: [usize; 2]| (n > 0).then(|| right as f64 / n as f64);
-        Ok(LeakEffect {
+        Self {
             test,
             without_leaks: without,
             top1: share(test).unwrap_or(0.0),
             top1_without_leaks: share(without),
-        })
+        }
     }
 }

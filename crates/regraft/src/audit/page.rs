@@ -3,26 +3,28 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use regraft_data::{decode_file, thumbnail};
+use regraft_data::{Dataset, decode_file, thumbnail};
 use regraft_report::{AuditCard, AuditInput, AuditSection, write_audit};
 
-use super::{Audit, AuditFinding, CopyPair, Found, LabelSuspect, LeakEffect};
+use super::{Audit, AuditFinding, CopyPair, LabelSuspect, LeakEffect};
 use crate::{Error, VERSION};
 
 /// The longer side of a thumbnail, in pixels.
 const THUMBNAIL: usize = 192;
-/// Findings of a kind that are shown.
+/// Findings of a kind that are shown, and pictures of a finding.
 const SHOWN: usize = 24;
+/// The same in the report of a run, which shows more than its data.
+const SHOWN_OF_RUN: usize = 6;
 
 /// Writes the page.
-pub(super) fn write(path: &Path, audit: &Audit, found: &Found) -> Result<(), Error> {
+pub(super) fn write(path: &Path, audit: &Audit, dataset: &Dataset) -> Result<(), Error> {
     let files: BTreeMap<&str, &Path> =
-        found.dataset.examples.iter().map(|e| (e.name.as_str(), e.path.as_path())).collect();
+        dataset.examples.iter().map(|e| (e.name.as_str(), e.path.as_path())).collect();
     let picture = |name: &str| {
         let picture = decode_file(files.get(name)?).ok()?;
         thumbnail(&picture, THUMBNAIL).ok()
     };
-    let sections = sections(audit);
+    let sections = sections(audit, SHOWN);
     let input = AuditInput {
         title: &audit.data,
         verdict: &audit.verdict(),
@@ -33,6 +35,11 @@ pub(super) fn write(path: &Path, audit: &Audit, found: &Found) -> Result<(), Err
         thumbnail: &picture,
     };
     Ok(write_audit(path, &input)?)
+}
+
+/// What the report of a run shows of its audit.
+pub(crate) fn of_run(audit: &Audit) -> Vec<AuditSection> {
+    sections(audit, SHOWN_OF_RUN)
 }
 
 fn facts(audit: &Audit) -> Vec<(String, String)> {
@@ -61,7 +68,7 @@ fn facts(audit: &Audit) -> Vec<(String, String)> {
 }
 
 /// The kinds of findings in their order, labels that are likely wrong behind what is certain.
-fn sections(audit: &Audit) -> Vec<AuditSection> {
+fn sections(audit: &Audit, shown: usize) -> Vec<AuditSection> {
     let mut sections: Vec<AuditSection> = Vec::new();
     for finding in &audit.findings {
         let at = sections.iter().position(|s| s.id == finding.kind).unwrap_or_else(|| {
@@ -74,8 +81,8 @@ fn sections(audit: &Audit) -> Vec<AuditSection> {
             sections.len() - 1
         });
         let section = &mut sections[at];
-        if section.cards.len() < SHOWN {
-            section.cards.push(card(finding, audit));
+        if section.cards.len() < shown {
+            section.cards.push(card(finding, audit, shown));
         } else {
             section.more += 1;
         }
@@ -93,7 +100,7 @@ fn sections(audit: &Audit) -> Vec<AuditSection> {
             .iter()
             .position(|s| s.id != "unreadable" && s.id != "conflict" && s.id != "leak");
         let at = at.unwrap_or(sections.len());
-        sections.insert(at, suspects(audit));
+        sections.insert(at, suspects(audit, shown));
     }
     sections
 }
@@ -102,7 +109,7 @@ fn title(kind: &str, count: usize) -> String {
     format!("{}: {count}", kind.replace('_', " "))
 }
 
-fn card(finding: &AuditFinding, audit: &Audit) -> AuditCard {
+fn card(finding: &AuditFinding, audit: &Audit, shown: usize) -> AuditCard {
     let mut said = String::new();
     if let [a, b] = &finding.files[..]
         && let Some(pair) = audit.pair(a, b)
@@ -120,11 +127,11 @@ fn card(finding: &AuditFinding, audit: &Audit) -> AuditCard {
             None => format!("{:.3}", finding.figure),
         };
     }
-    let files = finding.files.iter().take(SHOWN).cloned().collect();
+    let files = finding.files.iter().take(shown).cloned().collect();
     AuditCard { files, said }
 }
 
-fn suspects(audit: &Audit) -> AuditSection {
+fn suspects(audit: &Audit, shown: usize) -> AuditSection {
     let all = &audit.label_suspects;
     let card = |s: &LabelSuspect| AuditCard { files: vec![s.file.clone()], said: s.words() };
     AuditSection {
@@ -135,8 +142,8 @@ fn suspects(audit: &Audit) -> AuditSection {
             .to_owned(),
         advice: "look at each, and correct the label where it is wrong: some are only hard pictures"
             .to_owned(),
-        cards: all.iter().take(SHOWN).map(card).collect(),
-        more: all.len().saturating_sub(SHOWN),
+        cards: all.iter().take(shown).map(card).collect(),
+        more: all.len().saturating_sub(shown),
     }
 }
 

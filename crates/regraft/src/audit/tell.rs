@@ -14,19 +14,20 @@ use crate::fit::reason;
 use crate::plan::split_origin;
 
 /// Everything, with the names of files and classes.
-pub(super) fn audit(found: &Found) -> Result<Audit, Error> {
-    let (dataset, findings) = (&found.dataset, &found.findings);
+pub(super) fn audit(found: &Found<'_>) -> Result<Audit, Error> {
+    let (dataset, looked) = (found.dataset, found.looked);
+    let findings = &looked.findings;
     let name = |i: usize| dataset.examples[i].name.clone();
     let names = |all: &[usize]| all.iter().map(|i| name(*i)).collect::<Vec<_>>();
     let of = |kind: FindingKind| findings.iter().filter(move |f| f.kind == kind);
-    let unreadable = found.looks.iter().enumerate().filter_map(|(i, look)| {
+    let unreadable = looked.looks.iter().enumerate().filter_map(|(i, look)| {
         let error = look.as_ref().err()?;
         Some(UnreadableFile { file: name(i), reason: reason(&error.reason) })
     });
     let labels_of = |set: &[usize]| -> BTreeSet<usize> {
         set.iter().map(|i| dataset.examples[*i].label).collect()
     };
-    let conflicts = found.sets.iter().filter(|set| labels_of(set).len() > 1);
+    let conflicts = looked.sets.iter().filter(|set| labels_of(set).len() > 1);
     let leaks = of(FindingKind::Leak).filter_map(|f| match f.files[..] {
         [a, b] => Some([name(a), name(b)]),
         _ => None,
@@ -40,11 +41,11 @@ pub(super) fn audit(found: &Found) -> Result<Audit, Error> {
         class_counts: class_counts(found),
         split_origin: split_origin(dataset),
         unreadable: unreadable.collect(),
-        duplicates: found.sets.iter().map(|set| names(set)).collect(),
+        duplicates: looked.sets.iter().map(|set| names(set)).collect(),
         conflicts: conflicts.map(|set| names(set)).collect(),
         leaks: leaks.collect(),
-        pairs: found.pairs.iter().map(|p| pair(found, p)).collect(),
-        groups: found.groups.iter().map(|g| groups(found, g)).collect::<Result<_, Error>>()?,
+        pairs: looked.pairs.iter().map(|p| pair(found, p)).collect(),
+        groups: looked.groups.iter().map(|g| groups(found, g)).collect::<Result<_, Error>>()?,
         label_suspects: labels
             .map(|(errors, rows)| suspects(found, errors, rows))
             .unwrap_or_default(),
@@ -58,8 +59,8 @@ pub(super) fn audit(found: &Found) -> Result<Audit, Error> {
     })
 }
 
-fn class_counts(found: &Found) -> Vec<ClassCount> {
-    let dataset = &found.dataset;
+fn class_counts(found: &Found<'_>) -> Vec<ClassCount> {
+    let dataset = found.dataset;
     let blank = |class: &String| ClassCount { class: class.clone(), train: 0, val: 0, test: 0 };
     let mut counts: Vec<ClassCount> = dataset.classes.iter().map(blank).collect();
     for example in &dataset.examples {
@@ -73,7 +74,7 @@ fn class_counts(found: &Found) -> Vec<ClassCount> {
     counts
 }
 
-fn pair(found: &Found, pair: &regraft_data::audit::Pair) -> CopyPair {
+fn pair(found: &Found<'_>, pair: &regraft_data::audit::Pair) -> CopyPair {
     let examples = &found.dataset.examples;
     let mut both = [pair.a, pair.b];
     both.sort_by_key(|i| (examples[*i].split, *i));
@@ -86,7 +87,7 @@ fn pair(found: &Found, pair: &regraft_data::audit::Pair) -> CopyPair {
     }
 }
 
-fn groups(found: &Found, named: &NameGroups) -> Result<NamedGroups, Error> {
+fn groups(found: &Found<'_>, named: &NameGroups) -> Result<NamedGroups, Error> {
     let splits: Vec<Split> = found.dataset.examples.iter().map(|e| e.split).collect();
     Ok(NamedGroups {
         pattern: named.pattern.clone(),
@@ -99,11 +100,11 @@ fn groups(found: &Found, named: &NameGroups) -> Result<NamedGroups, Error> {
 }
 
 fn suspects(
-    found: &Found,
+    found: &Found<'_>,
     errors: &regraft_data::audit::LabelErrors,
     rows: &[usize],
 ) -> Vec<LabelSuspect> {
-    let dataset = &found.dataset;
+    let dataset = found.dataset;
     let told = errors.suspects.iter().map(|s| LabelSuspect {
         file: dataset.examples[rows[s.file]].name.clone(),
         label: dataset.classes[s.given].clone(),
@@ -115,7 +116,7 @@ fn suspects(
     told.collect()
 }
 
-fn finding(found: &Found, f: &Finding) -> AuditFinding {
+fn finding(found: &Found<'_>, f: &Finding) -> AuditFinding {
     AuditFinding {
         kind: f.kind.key(),
         files: f.files.iter().map(|i| found.dataset.examples[*i].name.clone()).collect(),

@@ -1,7 +1,9 @@
 use std::path::Path;
 
-use regraft_report::{ReportError, render, verdict, write};
-use regraft_run::{LeftOutClass, Metrics, Prediction, Predictions, UnknownFacts, UnknownPlan};
+use regraft_report::{AuditCard, AuditSection, ReportError, render, verdict, write};
+use regraft_run::{
+    LeftOutClass, Metrics, Prediction, Predictions, UnknownFacts, UnknownPlan, WithoutLeaks,
+};
 
 use crate::sample::Sample;
 
@@ -237,4 +239,31 @@ fn false_alarms_on_test_images_and_what_was_promised_are_told() {
     (plan.held_out, plan.kept) = (10, 0.26);
     let text = page(&sample);
     assert!(text.contains("with 10 held-out images to judge by, 26.0 % can be promised"), "{text}");
+}
+
+#[test]
+fn what_is_wrong_with_the_data_is_shown_and_what_is_left_without_leaks() {
+    let mut sample = Sample::ants_and_bees(40);
+    let card = AuditCard { files: vec!["a<b>.jpg".into(), "c.jpg".into()], said: "same".into() };
+    let section = AuditSection {
+        id: "leak".into(),
+        title: "leak: 4".into(),
+        cards: vec![card],
+        more: 3,
+        ..AuditSection::default()
+    };
+    let (correct, top1) = (9, Some(0.9));
+    sample.metrics.without_leaks = Some(WithoutLeaks { images: 10, correct, top1, interval: None });
+    let mut input = sample.input(Path::new("report.html"), &no_picture);
+    let sections = [section];
+    input.audit = &sections;
+    let page = render(&input).unwrap();
+    for words in [
+        "<h3 id=\"audit-leak\">leak: 4</h3>",
+        "a&lt;b&gt;.jpg",
+        "3 more are in <code>audit.json</code>",
+        "90.0 % of the 10 that have no copy to learn from",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
 }

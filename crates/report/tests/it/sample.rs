@@ -55,6 +55,7 @@ impl Sample {
                 images_per_class: classes.iter().enumerate().map(|(i, _)| 120 + i % 5).collect(),
             },
             test,
+            without_leaks: None,
             loo: Loo { top1: 0.9467 },
             tuning: None,
             unknown: None,
@@ -106,6 +107,7 @@ impl Sample {
                 dataset: "ImageNet-1k",
             },
             penalties: &self.penalties,
+            audit: &[],
             thumbnail,
         }
     }

@@ -84,6 +84,7 @@ pub(crate) fn metrics_file() -> MetricsFile {
         frontier: "pool".into(),
         train: TrainFacts { images: 244, images_per_class: vec![123, 121] },
         test,
+        without_leaks: None,
         loo: Loo { top1: 0.9467213114754098 },
         tuning: None,
         unknown: Some(UnknownFacts {

@@ -139,57 +139,56 @@ impl Index {
         Self { tables, middle, hashes, bands }
     }
 
-    /// The candidates of each picture, as a whole that others may be parts of.
-    pub(super) fn candidates(&self, pictures: &[&Fingerprint]) -> Vec<Candidate> {
+    /// The candidates of each picture, as a whole that others may be parts of; those that are `asked` for
+    /// by their places, of each picture, however far.
+    pub(super) fn candidates(
+        &self,
+        pictures: &[&Fingerprint],
+        asked: &[Vec<usize>],
+    ) -> Vec<Candidate> {
         let of = |met: &mut Met, whole: usize| {
+            let (crop, mirrored, distance) = (0, false, u32::MAX);
+            let far = |part: &usize| Candidate { whole, part: *part, crop, mirrored, distance };
+            let mut wanted: Vec<Candidate> = asked[whole].iter().map(far).collect();
             let rows = self.tables.rows(pictures[whole]);
             self.tables.crops(&rows, false, |crop, cosines| {
                 for mirrored in [false, true] {
                     let seen = if mirrored { self.tables.mirrored(&cosines) } else { cosines };
-                    self.ask(&seen, |part, distance| {
+                    let hashed = seen.hash(&self.middle);
+                    for best in &mut wanted {
+                        let distance = (hashed.0 ^ self.hashes[best.part]).count_ones();
+                        if distance < best.distance {
+                            *best = Candidate { crop, mirrored, distance, ..*best };
+                        }
+                    }
+                    self.ask(&hashed, |part, distance| {
                         if part != whole {
                             met.meet(Candidate { whole, part, crop, mirrored, distance });
                         }
                     });
                 }
             });
-            met.take()
+            let mut found = met.take();
+            // Who was met as near by its hash need not be aligned twice.
+            wanted.retain(|w| !found.iter().any(|f| f.part == w.part && f.distance <= w.distance));
+            found.extend(wanted);
+            found
         };
         let n = pictures.len();
         (0..n).into_par_iter().map_init(|| Met::new(n), of).flatten_iter().collect()
     }
 
-    /// The crop of `whole` that is nearest to `part`, however far.
-    pub(super) fn nearest_crop(
-        &self,
-        (whole, picture): (usize, &Fingerprint),
-        part: usize,
-    ) -> Candidate {
-        let far = u32::MAX;
-        let mut best = Candidate { whole, part, crop: 0, mirrored: false, distance: far };
-        self.tables.crops(&self.tables.rows(picture), false, |crop, cosines| {
-            for mirrored in [false, true] {
-                let seen = if mirrored { self.tables.mirrored(&cosines) } else { cosines };
-                let distance = (seen.hash(&self.middle).0 ^ self.hashes[part]).count_ones();
-                if distance < best.distance {
-                    best = Candidate { crop, mirrored, distance, ..best };
-                }
-            }
-        });
-        best
-    }
-
-    fn ask(&self, cosines: &Cosines, mut found: impl FnMut(usize, u32)) {
-        let (hash, away) = cosines.hash(&self.middle);
+    /// Pictures whose hash is near, and how far; given the hash and how certain its bits are.
+    fn ask(&self, (hash, away): &(u64, [f32; BITS]), mut found: impl FnMut(usize, u32)) {
         for (number, band) in self.bands.iter().enumerate() {
-            let value = part(hash, number);
-            for doubt in doubts(&away, number) {
+            let value = part(*hash, number);
+            for doubt in doubts(away, number) {
                 let pictures = band.at(value ^ doubt);
                 if pictures.len() > CROWD {
                     continue;
                 }
                 for picture in pictures {
-                    let distance = (hash ^ self.hashes[*picture as usize]).count_ones();
+                    let distance = (*hash ^ self.hashes[*picture as usize]).count_ones();
                     if distance <= FARTHEST {
                         found(*picture as usize, distance);
                     }

@@ -20,6 +20,10 @@ use crate::DataError;
 use align::{Ready, alike};
 use candidates::{Candidate, Index};
 
+/// Counts the changes to which pairs [`duplicates`] finds among the same looks and features: who keeps
+/// pairs must search anew when it is raised.
+pub const DUPLICATES_VERSION: u32 = 1;
+
 /// Pictures at least so alike are copies. Measured with `fixtures/make/plant_faults.py`: copies of
 /// photographs of 500 pixels reach 0.98 and unlike ones at most 0.2; of photographs of 100 pixels of
 /// one hand on one ground, copies reach 0.90 and others at most 0.89.
@@ -150,13 +154,14 @@ pub fn copy_sets(files: usize, pairs: &[Pair]) -> Result<Vec<Vec<usize>>, DataEr
 /// Pairs that may be altered copies, with how alike they are; about places in `pictures`.
 fn aligned(pictures: &[&Fingerprint], features: Option<(&[f32], usize, &[usize])>) -> Vec<Pair> {
     let index = Index::new(pictures);
-    let mut candidates = index.candidates(pictures);
+    let mut asked = vec![Vec::new(); pictures.len()];
     if let Some((values, width, rows)) = features {
-        let near = neighbours::neighbours(values, width, rows);
-        let both = near.into_par_iter().flat_map_iter(|(a, b)| [(a, b), (b, a)]);
-        let nearest = |(whole, part)| index.nearest_crop((whole, pictures[whole]), part);
-        candidates.par_extend(both.map(nearest));
+        for (a, b) in neighbours::neighbours(values, width, rows) {
+            asked[a].push(b);
+            asked[b].push(a);
+        }
     }
+    let candidates = index.candidates(pictures, &asked);
     let compared: Vec<Pair> =
         candidates.par_iter().filter_map(|candidate| compare(candidate, pictures)).collect();
     let mut best: BTreeMap<(usize, usize), Pair> = BTreeMap::new();

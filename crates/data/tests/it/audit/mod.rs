@@ -97,7 +97,8 @@ fn dataset(root: &Path, names: &[&str]) -> Dataset {
     let examples = names.iter().map(example).collect();
     let split_origin = SplitOrigin::Given { names: Vec::new() };
     let layout = Layout::SplitFolders;
-    Dataset { root: root.to_path_buf(), layout, classes, examples, notes: Vec::new(), split_origin }
+    let (notes, together) = (Vec::new(), Vec::new());
+    Dataset { root: root.to_path_buf(), layout, classes, examples, notes, split_origin, together }
 }
 
 /// `like` with other pixels, without the detour over a file. `number` makes its ids.
