@@ -156,7 +156,7 @@ impl Task<'_> {
             Command::new(self.regraft)
                 .arg("fit")
                 .arg(&self.table)
-                .args(["--json", "--quiet", "--out"])
+                .args(["--json", "--quiet", "--no-audit", "--out"])
                 .arg(&folder)
                 .args(&words),
             &what,
