@@ -4,7 +4,7 @@
 //! head has not seen: how sure it is of their labels (½), how much of their targets it explains (¼), and how many
 //! it has right (¼). The accuracy is the thing itself, but few images leave many ties and much luck in it; the
 //! other two still tell networks apart there. Measured on 19 tasks with 12 draws each, ridge heads: the first of the
-//! ranking lost 1.2 points against the best network; 1.6 with `LogME` and the shrunk H-score in their place. A
+//! ranking lost 1.2 points against the best network; 1.6 with accuracy and `LogME` alone. A
 //! score is standardised over the networks: less its mean, divided by its standard deviation or, where that is
 //! smaller, by the standard error that the images leave it. So a score that only sees noise cannot decide.
 //!
