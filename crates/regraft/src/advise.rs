@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use regraft_advise::rank::{Assessment, RankOptions, rank};
 use regraft_advise::{Advice, Facts, resolve};
-use regraft_data::{Dataset, OpenOptions, Split};
+use regraft_data::Dataset;
 use regraft_probe::Labels;
 use serde::Serialize;
 
@@ -17,7 +17,7 @@ pub use self::verify::{PlanOutcome, Verification};
 
 use self::look::{Closer, Seen, clearly_better, closer, look};
 use self::race::{Ended, Entrant, Look, Race, rounds};
-use crate::grouping::regrouped;
+use crate::grouping::training_images;
 use crate::sampling::share_of;
 use crate::zoo::overlap;
 use crate::{Error, FitOptions, LoadOptions, Observer, Progress, ZooFilter, zoo_list};
@@ -135,17 +135,7 @@ pub struct Advised {
 /// # Errors
 /// When the data cannot be opened, no network is in reach, or none can be used.
 pub fn advise(options: &AdviseOptions, observer: &dyn Observer) -> Result<Advised, Error> {
-    let open = OpenOptions {
-        test_share: options.test_share,
-        seed: options.seed,
-        ..OpenOptions::default()
-    };
-    let mut dataset = Dataset::open(&options.data, &open)?;
-    if let Some(pattern) = &options.group_by {
-        regrouped(&mut dataset, pattern)?;
-    }
-    // Test images are for the end.
-    dataset.examples.retain(|e| e.split != Split::Test);
+    let dataset = training_images(&fit_options(options, regraft_zoo::DEFAULT))?;
     let mut left_out = Vec::new();
     let entrants = entrants(options)?;
     let ended = raced(options, &dataset, entrants, &mut left_out, observer)?;

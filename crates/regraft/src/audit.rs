@@ -263,6 +263,7 @@ pub fn audit(options: &AuditOptions, observer: &dyn Observer) -> Result<Audit, E
     };
     let looked = Looked::new(&dataset, looks, pairs, groups)?;
     let mut notes: Vec<String> = dataset.notes.iter().map(ToString::to_string).collect();
+    notes.extend(looked.notes.iter().cloned());
     let measured = match seen {
         Some(seen) => Some(features::measured(options, &dataset, &seen, &looked, &mut notes)?),
         None => None,

@@ -1,10 +1,9 @@
 //! `--strategy auto`: the plan that the advisor has for the network, tried beside its rivals.
 
-use regraft_data::{Dataset, OpenOptions, Split};
 use regraft_run::Reason;
 
 use crate::advise::{Until, counsel_for, kept_in_cache, line, verify};
-use crate::grouping::regrouped;
+use crate::grouping::training_images;
 use crate::{Error, FeatureKind, FitOptions, Observer, Progress, Strategy, Verification};
 
 /// What was decided.
@@ -23,17 +22,7 @@ pub(crate) struct Decided {
 pub(crate) fn auto(options: &FitOptions, observer: &dyn Observer) -> Result<Decided, Error> {
     let started = observer.now();
     let base = FitOptions { strategy: Strategy::Probe, ..options.clone() };
-    let open = OpenOptions {
-        test_share: options.test_share,
-        seed: options.seed,
-        ..OpenOptions::default()
-    };
-    let mut dataset = Dataset::open(&options.data, &open)?;
-    if let Some(pattern) = &options.group_by {
-        regrouped(&mut dataset, pattern)?;
-    }
-    // Test images are for the end.
-    dataset.examples.retain(|e| e.split != Split::Test);
+    let dataset = training_images(options)?;
     observer.tell(&Progress::Note("which plan: a look at the training images"));
     let counsel = counsel_for(&base, &dataset, observer)?;
     let mut reasons: Vec<Reason> = counsel

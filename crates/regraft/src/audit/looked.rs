@@ -26,6 +26,9 @@ const KINDS: [PairKind; 4] =
 /// would leave nothing to learn it from.
 const FEWEST_SETS: usize = 3;
 
+/// From so many altered copies on it is asked whether they are copies at all.
+const MANY: usize = 10;
+
 /// All of it.
 pub(crate) struct Looked {
     pub(super) looks: Vec<Result<Look, Unreadable>>,
@@ -46,9 +49,11 @@ impl Looked {
         pairs: Vec<Pair>,
         groups: Vec<NameGroups>,
     ) -> Result<Self, Error> {
+        let labels: Vec<usize> = dataset.examples.iter().map(|e| e.label).collect();
+        let (pairs, note) = told_apart(&labels, pairs);
         let sets = copy_sets(dataset.examples.len(), &pairs)?;
         let findings = findings(dataset, &looks, &pairs)?;
-        Ok(Self { looks, pairs, sets, groups, findings, notes: Vec::new() })
+        Ok(Self { looks, pairs, sets, groups, findings, notes: note.into_iter().collect() })
     }
 
     /// Sets of files to hold out together, and in words what they are: copies, and, with `by_name`, groups
@@ -99,6 +104,22 @@ impl Looked {
             }
         }
     }
+}
+
+/// The pairs without altered copies where these are of two classes too often: a copy keeps its label, and
+/// pictures that are merely alike (cells of one kind of panel, parts on one belt) do not. Then a note says so.
+fn told_apart(labels: &[usize], pairs: Vec<Pair>) -> (Vec<Pair>, Option<String>) {
+    let altered = |p: &Pair| matches!(p.kind, PairKind::Near | PairKind::Mirrored);
+    let all = pairs.iter().filter(|p| altered(p)).count();
+    let across = pairs.iter().filter(|p| altered(p) && labels[p.a] != labels[p.b]).count();
+    if all < MANY || 4 * across < all {
+        return (pairs, None);
+    }
+    let note = format!(
+        "altered copies are not told here: {across} of {all} pairs that look like copies have two labels, so \
+         these pictures are much alike without being copies"
+    );
+    (pairs.into_iter().filter(|p| !altered(p)).collect(), Some(note))
 }
 
 /// A class with training files in too few sets.
@@ -236,4 +257,27 @@ fn read(path: &Path, looks: &[Result<Look, Unreadable>]) -> Option<Vec<Pair>> {
         Some(Pair { a, b, kind: *KINDS.get(kind)?, similarity }).filter(|_| good)
     };
     rows.into_iter().map(pair).collect()
+}
+
+#[cfg(test)]
+mod alike {
+    use super::*;
+
+    #[test]
+    fn pictures_that_are_alike_across_classes_are_no_copies() {
+        let pair = |a, b, kind| Pair { a, b, kind, similarity: 0.95 };
+        let labels: Vec<usize> = (0..40).map(|i| usize::from(i >= 20)).collect();
+        let within = (0..12).map(|i| pair(i, i + 1, PairKind::Near));
+        let exact = pair(18, 39, PairKind::Bytes);
+        let across = |n: usize| (0..n).map(move |i| pair(i, i + 20, PairKind::Mirrored));
+        let of = |n: usize| {
+            told_apart(&labels, within.clone().chain(across(n)).chain([exact]).collect())
+        };
+        assert_eq!((of(3).0.len(), of(3).1), (16, None));
+        let (kept, note) = of(4);
+        assert_eq!(kept, [exact]);
+        assert!(note.unwrap().contains("4 of 16 pairs"));
+        // A few prove nothing.
+        assert_eq!(told_apart(&labels, across(9).collect()).0.len(), 9);
+    }
 }
