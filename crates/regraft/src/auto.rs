@@ -4,7 +4,7 @@ use regraft_run::Reason;
 
 use crate::advise::{Until, counsel_for, kept_in_cache, line, verify};
 use crate::grouping::training_images;
-use crate::{Error, FeatureKind, FitOptions, Observer, Progress, Strategy, Verification};
+use crate::{Error, FitOptions, Observer, Progress, Strategy, Verification};
 
 /// What was decided.
 pub(crate) struct Decided {
@@ -59,9 +59,7 @@ fn plain(base: &FitOptions) -> FitOptions {
 fn to_try(base: &FitOptions, plans: Vec<FitOptions>) -> Vec<FitOptions> {
     let mut all: Vec<FitOptions> = Vec::new();
     for plan in plans.into_iter().chain([plain(base)]) {
-        // A head of hidden layers or features that were asked for leave plans out.
-        let fits = plan.strategy == Strategy::Probe || base.features == FeatureKind::Auto;
-        if fits && all.iter().all(|other| line(other) != line(&plan)) {
+        if all.iter().all(|other| line(other) != line(&plan)) {
             all.push(plan);
         }
     }
@@ -70,12 +68,11 @@ fn to_try(base: &FitOptions, plans: Vec<FitOptions>) -> Vec<FitOptions> {
 }
 
 fn reason(chosen: &FitOptions, tried: &Verification, budget: f64) -> Reason {
+    let plain =
+        line(&FitOptions { network: chosen.network.clone(), ..FitOptions::new(&chosen.data) });
     let each = tried.outcomes.iter().map(|o| {
-        format!(
-            "{} {:.1} %",
-            o.command.split_once("--network").map_or(o.command.as_str(), |(_, rest)| rest.trim()),
-            100.0 * o.top1
-        )
+        let words = o.command.strip_prefix(&plain).unwrap_or(&o.command).trim();
+        format!("{} {:.1} %", if words.is_empty() { "probe" } else { words }, 100.0 * o.top1)
     });
     let each = each.collect::<Vec<String>>().join("; ");
     let left = match tried.untried.len() {

@@ -29,7 +29,10 @@ pub(super) fn options(
             let cut = plan.cut.clone().filter(|cut| above.contains_key(cut));
             options.cut = base.cut.clone().or(cut);
         }
-        rules::Strategy::OutputProbe => options.features = FeatureKind::Logits,
+        rules::Strategy::OutputProbe if base.features == FeatureKind::Auto => {
+            options.features = FeatureKind::Logits;
+        }
+        rules::Strategy::OutputProbe => {}
         rules::Strategy::LpFt | rules::Strategy::Scratch => {
             options.tune = tune(&base.tune, plan, above, memory);
             return options;
@@ -153,5 +156,11 @@ mod tests {
         plan.strategy = rules::Strategy::Probe;
         plan.cut = Some("b1".to_owned());
         assert_eq!(told(&plan, None), "regraft fit pets --network net --cut b1");
+        // What a person has said stands.
+        plan.strategy = rules::Strategy::OutputProbe;
+        assert_eq!(told(&plan, None), "regraft fit pets --network net --features logits");
+        let asked = FitOptions { features: FeatureKind::Trunk, ..base.clone() };
+        let wanted = "regraft fit pets --network net --features trunk";
+        assert_eq!(line(&options(&asked, &plan, &above, None)), wanted);
     }
 }

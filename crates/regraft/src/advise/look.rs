@@ -49,7 +49,7 @@ impl Seen {
     }
 }
 
-/// An observer that also stops at a time.
+/// An observer that also stops at a time. It runs within something larger, which has told of the data.
 pub(crate) struct Until<'a> {
     pub(crate) observer: &'a dyn Observer,
     /// The time by that observer's clock.
@@ -58,7 +58,9 @@ pub(crate) struct Until<'a> {
 
 impl Observer for Until<'_> {
     fn tell(&self, progress: &Progress<'_>) {
-        self.observer.tell(progress);
+        if !matches!(progress, Progress::Data { .. }) {
+            self.observer.tell(progress);
+        }
     }
 
     fn now(&self) -> f64 {

@@ -59,6 +59,8 @@ pub(crate) fn verify(
     let log = Log::new(until);
     let (mut tried, mut right): (Vec<&FitOptions>, Vec<Vec<bool>>) = (Vec::new(), Vec::new());
     let mut untried = Vec::new();
+    // The place of the advised plan among those tried.
+    let mut place = None;
     let mut count = PARTS;
     for (i, plan) in plans.iter().enumerate() {
         let words = line(plan);
@@ -66,6 +68,7 @@ pub(crate) fn verify(
         let own = prepare(plan, None, &log).and_then(|p| left_out(&p, plan, i, &log));
         match own {
             Ok((own, of)) => {
+                place = place.or((i == advised).then_some(tried.len()));
                 tried.push(plan);
                 right.push(own);
                 count = of;
@@ -77,8 +80,7 @@ pub(crate) fn verify(
             Err(error) => return Err(error),
         }
     }
-    let advised = tried.iter().position(|plan| std::ptr::eq(*plan, &raw const plans[advised]));
-    Ok(judged(&tried, advised, untried, &right, count))
+    Ok(judged(&tried, place, untried, &right, count))
 }
 
 /// Whether each training image was right when it was left out, and the number of parts.
