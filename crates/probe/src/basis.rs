@@ -1,9 +1,10 @@
 use faer::{Mat, MatRef};
 
-use crate::blocks::{Buffers, column_means, scatter};
+use crate::blocks::{Buffers, Scatter, column_means, scatter};
 use crate::linalg::{eigen, product, symmetric};
 use crate::rows::{Centre, Number, ROWS};
-use crate::{Features, Labels, ProbeError};
+use crate::targets::Targets;
+use crate::{Features, ProbeError};
 
 /// Directions whose eigenvalue is below this part of the largest are rounding noise.
 const NOISE: f64 = 1e-13;
@@ -35,26 +36,31 @@ enum Form {
 }
 
 impl<'a> Basis<'a> {
-    pub(crate) fn new(features: Features<'a>, labels: &Labels<'_>) -> Result<Self, ProbeError> {
+    pub(crate) fn new(features: Features<'a>, labels: &Targets<'_>) -> Result<Self, ProbeError> {
         let mean = column_means(features)?;
         let (n, classes) = (features.rows(), labels.classes());
         let (sigma, mut sums, form) = if n <= features.columns() {
             let (sigma, coords) = dual(&centred(features, &mean)?)?;
             let mut sums = Mat::zeros(coords.nrows(), classes);
-            for (i, &label) in labels.values().iter().enumerate() {
+            for i in 0..n {
                 let row = coords.col_as_slice(i);
-                sums.col_as_slice_mut(label).iter_mut().zip(row).for_each(|(s, v)| *s += v);
+                for &label in labels.of(i) {
+                    sums.col_as_slice_mut(label).iter_mut().zip(row).for_each(|(s, v)| *s += v);
+                }
             }
             (sigma, sums, Form::Dual { coords })
         } else {
             let centre = Centre { mean: mean.clone(), unit: 1.0 };
-            let (scatter, sums) = scatter(features, &centre, labels.values(), classes, &|_| true)?;
+            let Scatter { products: scatter, sums, .. } =
+                scatter(features, &centre, labels, &|_| true)?;
             let (values, vectors) = eigen(scatter.as_ref())?;
             let sigma = values.into_iter().map(|v| v.max(0.0)).collect();
             (sigma, sums, Form::Primal { vectors, scatter })
         };
-        // Coordinates add up to zero but for rounding, which must not tilt the targets.
-        for j in 0..sums.nrows() {
+        // Coordinates add up to zero but for rounding, which must not tilt the targets. Of label sets that cannot
+        // be told from sums alone, and each label has an intercept of its own.
+        let tilted = if labels.are_several() { 0 } else { sums.nrows() };
+        for j in 0..tilted {
             let all: f64 = (0..classes).map(|c| sums[(j, c)]).sum();
             for (c, &count) in labels.counts().iter().enumerate() {
                 sums[(j, c)] -= all * count as f64 / n as f64;

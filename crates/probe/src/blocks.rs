@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use crate::basis::Basis;
 use crate::linalg::blocks;
 use crate::rows::{Centre, ROWS};
+use crate::targets::Targets;
 use crate::{Features, ProbeError};
 
 /// Blocks of rows whose features are held as `f64` together while their scatter is summed.
@@ -48,17 +49,26 @@ pub(crate) fn over_blocks<S: Send, R: Send>(
     parts.into_par_iter().enumerate().map_init(Buffers::new, one).collect()
 }
 
-/// `Σ x·xᵀ`, `[d, d]`, and `Σ x` for each class, `[d, C]`, of the examples that are `kept`, where `x`
-/// is a row less `centre`.
+/// Sums over examples, where `x` is a row less a centre.
+pub(crate) struct Scatter {
+    /// `Σ x·xᵀ`, `[d, d]`.
+    pub(crate) products: Mat<f64>,
+    /// `Σ x` for each class, `[d, C]`.
+    pub(crate) sums: Mat<f64>,
+    /// `Σ x`, `[d]`.
+    pub(crate) all: Vec<f64>,
+}
+
+/// Sums over the examples that are `kept`.
 pub(crate) fn scatter(
     features: Features<'_>,
     centre: &Centre<f64>,
-    labels: &[usize],
-    classes: usize,
+    labels: &Targets<'_>,
     kept: &(dyn Fn(usize) -> bool + Sync),
-) -> Result<(Mat<f64>, Mat<f64>), ProbeError> {
+) -> Result<Scatter, ProbeError> {
     let (n, d) = (features.rows(), features.columns());
-    let (mut scatter, mut sums) = (Mat::zeros(d, d), Mat::zeros(d, classes));
+    let (mut scatter, mut sums) = (Mat::zeros(d, d), Mat::zeros(d, labels.classes()));
+    let mut all = vec![0.0; d];
     let mut memory = vec![0.0; TOGETHER.min(n.div_ceil(ROWS)) * ROWS * d];
     for start in (0..n).step_by(TOGETHER * ROWS) {
         let firsts = (start..n.min(start + TOGETHER * ROWS)).step_by(ROWS);
@@ -79,8 +89,11 @@ pub(crate) fn scatter(
             || add_scatter(&mut scatter, x),
             || {
                 for (i, row) in groups.iter().flatten().zip(memory.chunks_exact(d)) {
-                    let sum = sums.col_as_slice_mut(labels[*i]);
-                    sum.iter_mut().zip(row).for_each(|(s, v)| *s += v);
+                    all.iter_mut().zip(row).for_each(|(s, v)| *s += v);
+                    for &label in labels.of(*i) {
+                        let sum = sums.col_as_slice_mut(label);
+                        sum.iter_mut().zip(row).for_each(|(s, v)| *s += v);
+                    }
                 }
             },
         );
@@ -90,7 +103,7 @@ pub(crate) fn scatter(
             scatter[(i, j)] = scatter[(j, i)];
         }
     }
-    Ok((scatter, sums))
+    Ok(Scatter { products: scatter, sums, all })
 }
 
 /// Adds `x·xᵀ` to the lower triangle.

@@ -61,6 +61,15 @@ pub enum ProbeError {
         /// Number of classes.
         classes: usize,
     },
+    /// No label at all.
+    #[error("there are no labels; give at least one")]
+    NoLabels,
+    /// A set of labels that is not ascending.
+    #[error("the labels of row {row} are not in ascending order, or one is there twice")]
+    LabelOrder {
+        /// The row.
+        row: usize,
+    },
     /// A class without examples.
     #[error("class {class} has no example; add one or leave the class out")]
     EmptyClass {

@@ -14,7 +14,7 @@ const LOGISTIC_PENALTIES: usize = 11;
 const FINAL_TOLERANCE: f64 = 1e-8;
 const FINAL_STEPS: usize = 500;
 /// Standard errors of the paired difference by which logistic regression must win.
-const ERRORS_TO_WIN: f64 = 1.0;
+pub(crate) const ERRORS_TO_WIN: f64 = 1.0;
 
 /// Which heads [`fit_head`] tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -228,7 +228,7 @@ pub fn fit_head(
     observer(HeadEvent::Chosen { method, penalty: winner.penalty });
     let mut head = match method {
         Method::Ridge => path.fit(winner.index)?,
-        Method::Logistic => refit(&path, labels, winner.penalty)?,
+        Method::Logistic => refit(&path, winner.penalty)?,
     };
     head.temperature = (1.0 / winner.judged.beta) as f32;
     Ok(HeadFit {
@@ -246,7 +246,7 @@ pub fn fit_head(
 }
 
 /// The groups of more than one example.
-fn shared(groups: &[usize]) -> Vec<Vec<usize>> {
+pub(crate) fn shared(groups: &[usize]) -> Vec<Vec<usize>> {
     let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (i, &group) in groups.iter().enumerate() {
         members.entry(group).or_default().push(i);
@@ -334,18 +334,14 @@ fn penalty_reason(method: Method, winner: &Candidate) -> Reason {
     }
 }
 
-fn refit(
-    path: &RidgePath<'_>,
-    labels: &Labels<'_>,
-    penalty: f64,
-) -> Result<LinearHead, ProbeError> {
-    let problem = Problem::new(path.basis(), labels, None);
+pub(crate) fn refit(path: &RidgePath<'_>, penalty: f64) -> Result<LinearHead, ProbeError> {
+    let problem = Problem::new(path.basis(), path.labels(), None);
     let ended = problem.solve(&problem.start(), penalty, FINAL_TOLERANCE, FINAL_STEPS)?;
     ended.solution.head(path.basis())
 }
 
 /// Mean, and the standard error of the mean.
-fn mean_and_error(values: &[f64]) -> (f64, f64) {
+pub(crate) fn mean_and_error(values: &[f64]) -> (f64, f64) {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     let spread: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
@@ -353,6 +349,6 @@ fn mean_and_error(values: &[f64]) -> (f64, f64) {
 }
 
 /// Four digits, as people write them.
-fn short(x: f64) -> String {
+pub(crate) fn short(x: f64) -> String {
     if (1e-3..1e5).contains(&x) { format!("{x:.3}") } else { format!("{x:.3e}") }
 }

@@ -4,7 +4,7 @@ use faer::Mat;
 use rayon::prelude::*;
 
 use crate::ProbeError;
-use crate::blocks::{Buffers, over_blocks, scatter};
+use crate::blocks::{Buffers, Scatter, over_blocks, scatter};
 use crate::linalg::{product_here, solve_in_place, symmetric};
 use crate::ridge::RidgePath;
 use crate::rows::ROWS;
@@ -32,7 +32,7 @@ pub(crate) fn fold_scores(
         for (at, &i) in group.iter().enumerate() {
             let row = scores[i * classes..][..classes].iter_mut().enumerate();
             row.for_each(|(c, s)| *s = -e[(at, c)]);
-            scores[i * classes + path.labels().values()[i]] += 1.0;
+            path.labels().of(i).iter().for_each(|label| scores[i * classes + label] += 1.0);
         }
     }
     for group in large {
@@ -60,7 +60,7 @@ pub(crate) fn without_groups(
         for (at, &i) in group.iter().enumerate() {
             let row = scores[i * classes..][..classes].iter_mut().enumerate();
             row.for_each(|(c, s)| *s = -e[(at, c)]);
-            scores[i * classes + path.labels().values()[i]] += 1.0;
+            path.labels().of(i).iter().for_each(|label| scores[i * classes + label] += 1.0);
         }
     }
     Ok(())
@@ -81,7 +81,7 @@ fn small_fold(
     };
     // H_FF = BᵀB with the intercept as one more coordinate; dual: I - H_FF = BᵀB.
     let extra = usize::from(!basis.is_dual());
-    let constant = (1.0 / path.labels().values().len() as f64).sqrt();
+    let constant = (1.0 / path.labels().rows() as f64).sqrt();
     let mut b = Mat::from_fn(rank + extra, m, |_, _| constant);
     let mut e = Mat::zeros(m, path.labels().classes());
     let (centre, mut buffers) = (basis.centre(), Buffers::new());
@@ -92,7 +92,7 @@ fn small_fold(
         product_here(fitted.as_mut(), weights.transpose(), columns);
         let turned = basis.turned(columns);
         for (k, &i) in same.iter().enumerate() {
-            path.residuals(path.labels().values()[i], fitted.col_as_slice_mut(k));
+            path.residuals(i, fitted.col_as_slice_mut(k));
             (0..e.ncols()).for_each(|c| e[(at, c)] = fitted[(c, k)]);
             (0..rank).for_each(|j| b[(j, at)] = root(j) * turned[(j, k)]);
             at += 1;
@@ -115,15 +115,18 @@ fn refit(
     let Some(all) = basis.scatter() else { return Ok(()) };
     let classes = labels.classes();
     let inside = |i: usize| folds[i] == fold;
-    let (mut matrix, mut targets) =
-        scatter(basis.features(), &basis.centre(), labels.values(), classes, &inside)?;
+    let Scatter { products: mut matrix, sums: mut targets, all: within } =
+        scatter(basis.features(), &basis.centre(), labels, &inside)?;
     let (n, d) = (folds.len(), matrix.nrows());
     let mut counts = labels.counts().to_vec();
-    (0..n).filter(|&i| inside(i)).for_each(|i| counts[labels.values()[i]] -= 1);
-    let rest = counts.iter().sum::<usize>() as f64;
+    let mut rest = n;
+    for i in (0..n).filter(|&i| inside(i)) {
+        rest -= 1;
+        labels.of(i).iter().for_each(|label| counts[*label] -= 1);
+    }
+    let rest = rest as f64;
     // All rows less the overall mean add up to zero, so those outside to minus those inside.
-    let mean: Vec<f64> =
-        (0..d).map(|j| -(0..classes).map(|c| targets[(j, c)]).sum::<f64>() / rest).collect();
+    let mean: Vec<f64> = within.iter().map(|sum| -sum / rest).collect();
     for k in 0..d {
         for j in 0..d {
             matrix[(j, k)] = all[(j, k)] - matrix[(j, k)] - rest * mean[j] * mean[k];

@@ -29,10 +29,13 @@ mod lbfgs;
 mod likelihood;
 pub mod linalg;
 mod logistic;
+mod platt;
 mod ridge;
 mod rows;
 mod search;
+mod several;
 mod softmax;
+mod targets;
 
 pub use calibrate::{
     Temperature, nll, platt_smoothing, succession_smoothing, temperature_smoothed,
@@ -45,3 +48,5 @@ pub use input::Labels;
 pub use logistic::{LogisticFit, LogisticOptions, logistic, logistic_path, logistic_penalties};
 pub use ridge::{RidgePath, RidgeRow, ridge, ridge_penalties};
 pub use rows::{Features, Rows};
+pub use several::{LabelSetsFit, fit_label_sets};
+pub use targets::LabelSets;

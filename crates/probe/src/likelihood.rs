@@ -9,7 +9,7 @@ use crate::blocks::{Buffers, picked};
 use crate::linalg::product_here;
 use crate::logistic::Problem;
 use crate::rows::{Centre, Number, ROWS};
-use crate::softmax::softmax_in_place;
+use crate::softmax::{sigmoids_in_place, softmax_in_place};
 
 /// Sums are made in this many stripes of consecutive blocks, each by one thread, and then added in
 /// order: the same for any number of threads.
@@ -122,7 +122,7 @@ impl<'a> Likelihood<'a> {
     ) -> Result<Sums, ProbeError> {
         let narrow =
             Mat::from_fn(weights.nrows(), weights.ncols(), |j, c| T::narrow(weights[(j, c)]));
-        let blocks = self.problem.labels.values().len().div_ceil(ROWS);
+        let blocks = self.problem.labels.rows().div_ceil(ROWS);
         let stripes = STRIPES.min(blocks);
         let stripe = |s: usize| {
             let range = s * blocks / stripes..(s + 1) * blocks / stripes;
@@ -153,7 +153,7 @@ impl<'a> Likelihood<'a> {
         let mut logits = vec![T::ZERO; ROWS * classes];
         let mut part = vec![T::ZERO; len * classes];
         for block in blocks {
-            let n = problem.labels.values().len();
+            let n = problem.labels.rows();
             let picked = picked(block * ROWS, n, &|i| problem.is_in(i));
             let columns = problem.basis.columns(&picked, centre, &mut buffers)?;
             let logits = &mut logits[..picked.len() * classes];
@@ -172,7 +172,7 @@ impl<'a> Likelihood<'a> {
         Ok(sums)
     }
 
-    /// Turns logits `[b, C]` into probabilities less one-hot labels.
+    /// Turns logits `[b, C]` into probabilities less the targets.
     fn residuals<T: Number>(
         &self,
         picked: &[usize],
@@ -182,11 +182,17 @@ impl<'a> Likelihood<'a> {
     ) {
         let mut row = vec![0.0; bias.len()];
         for (i, logits) in picked.iter().zip(logits.chunks_exact_mut(bias.len())) {
-            let label = self.problem.labels.values()[*i];
+            let labels = self.problem.labels.of(*i);
             row.iter_mut().zip(&*logits).zip(bias).for_each(|((v, l), b)| *v = l.wide() + b);
-            let wanted = row[label];
-            sums.nll += softmax_in_place(&mut row, 1.0) - wanted;
-            row[label] -= 1.0;
+            let wanted: f64 = labels.iter().map(|label| row[*label]).sum();
+            sums.nll += if self.problem.labels.are_several() {
+                sigmoids_in_place(&mut row) - wanted
+            } else {
+                softmax_in_place(&mut row, 1.0) - wanted
+            };
+            for label in labels {
+                row[*label] -= 1.0;
+            }
             for ((v, l), s) in row.iter().zip(logits).zip(&mut sums.bias) {
                 *l = T::narrow(*v);
                 *s += v;

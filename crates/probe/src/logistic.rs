@@ -8,6 +8,7 @@ use crate::likelihood::{Likelihood, Precision};
 use crate::linalg::product_here;
 use crate::ridge::grid;
 use crate::rows::ROWS;
+use crate::targets::Targets;
 use crate::{Features, Labels, LinearHead, ProbeError};
 
 /// Products over the features are `f32` until this part of the objective is still to be had, then
@@ -74,11 +75,12 @@ pub fn logistic_path(
     penalties: &[f64],
     options: &LogisticOptions<'_>,
 ) -> Result<Vec<LogisticFit>, ProbeError> {
-    labels.check_rows(features.rows())?;
+    let targets = Targets::from(labels);
+    targets.check_rows(features.rows())?;
     check_penalties(penalties)?;
     check_options(options)?;
-    let basis = Basis::new(features, labels)?;
-    let problem = Problem::new(&basis, labels, None);
+    let basis = Basis::new(features, &targets)?;
+    let problem = Problem::new(&basis, &targets, None);
     let mut at = match options.start {
         None => problem.start(),
         Some(head) => started(&basis, labels, head)?,
@@ -192,7 +194,7 @@ pub(crate) struct Ended {
 /// The regression of the examples outside one fold (or of all).
 pub(crate) struct Problem<'a> {
     pub(crate) basis: &'a Basis<'a>,
-    pub(crate) labels: &'a Labels<'a>,
+    pub(crate) labels: &'a Targets<'a>,
     pub(crate) stretch: Vec<f64>,
     /// Folds of the examples, and the one held out.
     held_out: Option<(&'a [usize], usize)>,
@@ -201,7 +203,7 @@ pub(crate) struct Problem<'a> {
 impl<'a> Problem<'a> {
     pub(crate) fn new(
         basis: &'a Basis<'a>,
-        labels: &'a Labels<'a>,
+        labels: &'a Targets<'a>,
         held_out: Option<(&'a [usize], usize)>,
     ) -> Self {
         Self { basis, labels, stretch: basis.stretch(), held_out }
@@ -214,18 +216,23 @@ impl<'a> Problem<'a> {
     /// Examples of each class that take part, `[C]`.
     pub(crate) fn counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.labels.classes()];
-        for (i, &label) in self.labels.values().iter().enumerate() {
-            counts[label] += usize::from(self.is_in(i));
+        for i in (0..self.labels.rows()).filter(|&i| self.is_in(i)) {
+            self.labels.of(i).iter().for_each(|label| counts[*label] += 1);
         }
         counts
     }
 
     /// Zero weights, and the logarithms of the class frequencies (half an example added to each,
-    /// so that a class that is absent from this fold starts finite).
+    /// so that a class that is absent from this fold starts finite); of labels that of their odds.
     pub(crate) fn start(&self) -> Solution {
         let counts = self.counts();
         let weights = Mat::zeros(self.basis.rank(), counts.len());
-        Solution { weights, bias: counts.iter().map(|&k| (k as f64 + 0.5).ln()).collect() }
+        let rows = (0..self.labels.rows()).filter(|&i| self.is_in(i)).count();
+        let bias = |&k: &usize| {
+            let others = if self.labels.are_several() { (rows - k) as f64 + 0.5 } else { 1.0 };
+            ((k as f64 + 0.5) / others).ln()
+        };
+        Solution { weights, bias: counts.iter().map(bias).collect() }
     }
 
     pub(crate) fn solve(
@@ -241,7 +248,9 @@ impl<'a> Problem<'a> {
         for c in 0..classes {
             x.extend(from.weights.col_as_slice(c).iter().zip(&metric).map(|(w, m)| w / m));
         }
-        let mean = from.bias.iter().sum::<f64>() / classes as f64;
+        // Of one choice only differences count.
+        let free = !self.labels.are_several();
+        let mean = if free { from.bias.iter().sum::<f64>() / classes as f64 } else { 0.0 };
         x.extend(from.bias.iter().map(|b| (b - mean) / metric[rank]));
         let likelihood = Likelihood::new(self, penalty, &metric);
         let mut curvature = Curvature::default();
@@ -279,9 +288,11 @@ impl<'a> Problem<'a> {
     /// Unit of each coordinate's weights and, last, of the biases: one over the root of the
     /// objective's curvature there, at even probabilities.
     fn metric(&self, penalty: f64) -> Vec<f64> {
-        let classes = self.labels.classes() as f64;
-        let curvature = self.basis.sigma.iter().map(|s| s / classes + penalty);
-        let intercept = self.labels.values().len() as f64 / classes;
+        // Of a label p·(1 - p) at a half.
+        let several = self.labels.are_several();
+        let flat = if several { 4.0 } else { self.labels.classes() as f64 };
+        let curvature = self.basis.sigma.iter().map(|s| s / flat + penalty);
+        let intercept = self.labels.rows() as f64 / flat;
         curvature.chain([intercept]).map(|c| 1.0 / c.sqrt()).collect()
     }
 }

@@ -7,6 +7,7 @@ use crate::input::check_penalties;
 use crate::linalg::{blocks_of, product_here};
 use crate::rows::ROWS;
 use crate::softmax::argmax;
+use crate::targets::Targets;
 use crate::{Features, Labels, LinearHead, ProbeError};
 
 /// Leverages closer to 1 than this are taken as this close: `1 - h` is a difference of rounded
@@ -32,7 +33,8 @@ pub struct RidgeRow {
     pub df: f64,
     /// Generalised cross-validation, n·‖Y - Ŷ‖² / (n - df)².
     pub gcv: f64,
-    /// Examples whose leave-one-out scores are largest at their label.
+    /// Examples whose leave-one-out scores are largest at their label; of label sets those whose labels all have
+    /// more than a half, and no other.
     pub loo_top1: usize,
 }
 
@@ -42,7 +44,7 @@ pub struct RidgeRow {
 /// and penalty), and a view of the features, which it reads again for every few penalties.
 pub struct RidgePath<'a> {
     basis: Basis<'a>,
-    labels: Labels<'a>,
+    labels: Targets<'a>,
     /// Sums of coordinates by class on principal axes, `[rank, C]`.
     targets: Mat<f64>,
     priors: Vec<f64>,
@@ -64,9 +66,10 @@ pub fn ridge<'a>(
     labels: &Labels<'a>,
     penalties: &[f64],
 ) -> Result<RidgePath<'a>, ProbeError> {
-    labels.check_rows(features.rows())?;
+    let targets = Targets::from(labels);
+    targets.check_rows(features.rows())?;
     check_penalties(penalties)?;
-    RidgePath::visit(features, labels, penalties, &mut |_, _, _| true)
+    RidgePath::visit(features, &targets, penalties, &mut |_, _, _| true)
 }
 
 /// Geometric grid of `count` penalties from 10⁻⁴ to 10³ times the mean eigenvalue of the centred
@@ -92,12 +95,12 @@ impl<'a> RidgePath<'a> {
     /// when `see` says no.
     pub(crate) fn visit(
         features: Features<'a>,
-        labels: &Labels<'a>,
+        labels: &Targets<'a>,
         penalties: &[f64],
         see: &mut dyn FnMut(usize, &RidgeRow, &[f64]) -> bool,
     ) -> Result<Self, ProbeError> {
         let basis = Basis::new(features, labels)?;
-        let n = labels.values().len();
+        let n = labels.rows();
         let priors = labels.counts().iter().map(|&k| k as f64 / n as f64).collect();
         let mut path = Self {
             targets: basis.on_axes(basis.sums.as_ref()),
@@ -136,7 +139,7 @@ impl<'a> RidgePath<'a> {
     /// other examples. One-hot regression: near 1 for the likely class, near 0 for the others.
     pub fn loo_scores(&self, i: usize) -> Result<Vec<f64>, ProbeError> {
         self.at(i)?;
-        let mut scores = vec![vec![0.0; self.labels.values().len() * self.labels.classes()]];
+        let mut scores = vec![vec![0.0; self.labels.rows() * self.labels.classes()]];
         self.scan(&[i], &mut scores)?;
         Ok(scores.swap_remove(0))
     }
@@ -170,7 +173,7 @@ impl<'a> RidgePath<'a> {
             .ok_or(ProbeError::NoSuchPenalty { index: i, count: self.rows.len() })
     }
 
-    pub(crate) fn labels(&self) -> &Labels<'a> {
+    pub(crate) fn labels(&self) -> &Targets<'a> {
         &self.labels
     }
 
@@ -190,13 +193,13 @@ impl<'a> RidgePath<'a> {
         self.basis.on_coordinates(self.targets_times(|j| shares[j]))
     }
 
-    /// `y - ŷ` of an example, `[C]`, from its products with the coordinate weights, in place.
-    pub(crate) fn residuals(&self, label: usize, row: &mut [f64]) {
+    /// `y - ŷ` of example `i`, `[C]`, from its products with the coordinate weights, in place.
+    pub(crate) fn residuals(&self, i: usize, row: &mut [f64]) {
         if !self.basis.is_dual() {
             for (v, prior) in row.iter_mut().zip(&self.priors) {
                 *v = -*v - prior;
             }
-            row[label] += 1.0;
+            self.labels.of(i).iter().for_each(|label| row[*label] += 1.0);
         }
     }
 
@@ -206,7 +209,7 @@ impl<'a> RidgePath<'a> {
         let classes = self.labels.classes();
         let weights: Vec<Mat<f64>> =
             places.iter().map(|&p| self.coordinate_weights(self.penalties[p])).collect();
-        let n = self.labels.values().len();
+        let n = self.labels.rows();
         let mut parts: Vec<Vec<&mut [f64]>> = (0..n.div_ceil(ROWS)).map(|_| Vec::new()).collect();
         for scores in scores.iter_mut().take(places.len()) {
             for (part, chunk) in parts.iter_mut().zip(scores.chunks_mut(ROWS * classes)) {
@@ -238,22 +241,28 @@ impl<'a> RidgePath<'a> {
     fn leave_one_out(&self, place: usize, picked: &[usize], scores: &mut [f64]) -> Sums {
         let mut sums = Sums::default();
         for (&i, row) in picked.iter().zip(scores.chunks_exact_mut(self.labels.classes())) {
-            let (label, gap) = (self.labels.values()[i], self.gaps[(place, i)]);
-            self.residuals(label, row);
+            let (labels, gap) = (self.labels.of(i), self.gaps[(place, i)]);
+            self.residuals(i, row);
             for v in row.iter_mut() {
                 sums.rss += *v * *v;
                 let out = *v / gap;
                 sums.press += out * out;
                 *v = -out;
             }
-            row[label] += 1.0;
-            sums.top1 += usize::from(argmax(row) == label);
+            for label in labels {
+                row[*label] += 1.0;
+            }
+            sums.top1 += usize::from(if self.labels.are_several() {
+                row.iter().enumerate().all(|(c, v)| (*v > 0.5) == labels.contains(&c))
+            } else {
+                labels == [argmax(row)]
+            });
         }
         sums
     }
 
     fn row(&self, penalty: f64, sums: &Sums) -> RidgeRow {
-        let n = self.labels.values().len() as f64;
+        let n = self.labels.rows() as f64;
         let used: f64 = self.basis.sigma.iter().map(|s| s / (s + penalty)).sum();
         // Dual: n - df is itself the sum of the shares, and would lose its digits as a difference.
         let free = if self.basis.is_dual() {

@@ -14,11 +14,11 @@ use crate::{Features, Labels, ProbeError};
 const FOLD_TOLERANCE: f64 = 1e-5;
 const FOLD_STEPS: usize = 200;
 /// Multiplications of one pass over all examples above which the penalty is sought on one fold.
-const LARGE: f64 = 2e8;
+pub(crate) const LARGE: f64 = 2e8;
 /// A path ends after this many penalties in a row that were worse than the best: a decade and a
 /// half for logistic regression, two decades for ridge.
-const LOGISTIC_PATIENCE: usize = 3;
-const RIDGE_PATIENCE: usize = 8;
+pub(crate) const LOGISTIC_PATIENCE: usize = 3;
+pub(crate) const RIDGE_PATIENCE: usize = 8;
 
 /// How good a set of held-out scores is.
 pub(crate) struct Judged {
@@ -130,30 +130,33 @@ pub(crate) fn ridge_search<'a>(
     observe: &mut dyn FnMut(PenaltyRow),
 ) -> Result<(RidgePath<'a>, Candidate), ProbeError> {
     let mut search = RidgeSearch::new(task, &[]);
-    let path = RidgePath::visit(features, task.labels, penalties, &mut |index, row, scores| {
-        search.hear(index, row, scores.to_vec(), observe)
-    })?;
+    let path =
+        RidgePath::visit(features, &task.labels.into(), penalties, &mut |index, row, scores| {
+            search.hear(index, row, scores.to_vec(), observe)
+        })?;
     search.best.map(|b| (path, b)).ok_or(ProbeError::NoPenalties)
 }
 
 /// The fits of one fold along the path.
-struct Fold<'a> {
+pub(crate) struct Fold<'a> {
     problem: Problem<'a>,
     at: Solution,
     absent: Vec<usize>,
 }
 
 impl<'a> Fold<'a> {
-    fn new(path: &'a RidgePath<'_>, task: &'a Task<'a>, fold: usize) -> Self {
-        let problem = Problem::new(path.basis(), task.labels, Some((task.folds, fold)));
+    pub(crate) fn new(path: &'a RidgePath<'_>, folds: &'a [usize], fold: usize) -> Self {
+        let problem = Problem::new(path.basis(), path.labels(), Some((folds, fold)));
         let counts = problem.counts();
-        let absent = (0..counts.len()).filter(|&c| counts[c] == 0).collect();
+        // A label that is absent has odds of its own.
+        let shared = !path.labels().are_several();
+        let absent = (0..counts.len()).filter(|&c| shared && counts[c] == 0).collect();
         Self { at: problem.start(), problem, absent }
     }
 
     /// Moves to the solution at `penalty` and writes the logits of the held-out examples to their
     /// rows of `out`, `[n, C]`.
-    fn advance(
+    pub(crate) fn advance(
         &mut self,
         path: &RidgePath<'_>,
         penalty: f64,
@@ -191,7 +194,7 @@ pub(crate) fn logistic_search(
     let count = task.folds.iter().max().map_or(0, |m| m + 1);
     let large = (n * path.basis().rank() * classes) as f64 > LARGE;
     let searched = if large { 1 } else { count };
-    let mut folds: Vec<Fold<'_>> = (0..searched).map(|f| Fold::new(path, task, f)).collect();
+    let mut folds: Vec<Fold<'_>> = (0..searched).map(|f| Fold::new(path, task.folds, f)).collect();
     let tested: Vec<usize> = (0..n).filter(|&i| task.folds[i] < searched).collect();
     let labels: Vec<usize> = tested.iter().map(|&i| task.labels.values()[i]).collect();
     let mut best: Option<Candidate> = None;
@@ -242,7 +245,7 @@ pub(crate) fn all_folds(
     let count = task.folds.iter().max().map_or(0, |m| m + 1);
     let mut scores = vec![0.0; task.labels.values().len() * task.labels.classes()];
     for f in 0..count {
-        Fold::new(path, task, f).advance(path, found.penalty, &mut scores)?;
+        Fold::new(path, task.folds, f).advance(path, found.penalty, &mut scores)?;
     }
     let judged = judge(&scores, task.labels.classes(), task.labels.values(), task.smoothing);
     Ok(Candidate { index: found.index, penalty: found.penalty, scores: (scores), judged })

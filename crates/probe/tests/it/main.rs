@@ -8,4 +8,5 @@ mod golden;
 mod logistic;
 mod ridge;
 mod rows;
+mod several;
 mod support;

@@ -1,0 +1,117 @@
+//! What each example is: one class of several, or any number of labels.
+
+use crate::{Labels, ProbeError};
+
+/// A checked view of label sets, `n` of them: which of `C` labels each example has, none to all. Every label has
+/// an example.
+#[derive(Debug, Clone)]
+pub struct LabelSets<'a> {
+    sets: &'a [Vec<usize>],
+    counts: Vec<usize>,
+}
+
+impl<'a> LabelSets<'a> {
+    /// A view of `sets`, `[n]`, each with values in `0..labels`, ascending, none twice.
+    ///
+    /// # Errors
+    /// Without labels, for one out of range or out of order, and for one without an example.
+    pub fn new(sets: &'a [Vec<usize>], labels: usize) -> Result<Self, ProbeError> {
+        if labels == 0 {
+            return Err(ProbeError::NoLabels);
+        }
+        let mut counts = vec![0; labels];
+        for (row, set) in sets.iter().enumerate() {
+            if set.windows(2).any(|pair| pair[0] >= pair[1]) {
+                return Err(ProbeError::LabelOrder { row });
+            }
+            for &label in set {
+                let range = ProbeError::LabelRange { row, label, classes: labels };
+                *counts.get_mut(label).ok_or(range)? += 1;
+            }
+        }
+        match counts.iter().position(|&n| n == 0) {
+            Some(class) => Err(ProbeError::EmptyClass { class }),
+            None => Ok(Self { sets, counts }),
+        }
+    }
+
+    /// The sets, `[n]`.
+    pub fn sets(&self) -> &'a [Vec<usize>] {
+        self.sets
+    }
+
+    /// Number of labels `C`.
+    pub fn labels(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// Examples that have each label, `[C]`.
+    pub fn counts(&self) -> &[usize] {
+        &self.counts
+    }
+}
+
+/// What a linear head is to tell.
+#[derive(Debug, Clone)]
+pub(crate) struct Targets<'a> {
+    members: Members<'a>,
+    counts: Vec<usize>,
+}
+
+#[derive(Debug, Clone)]
+enum Members<'a> {
+    One(&'a [usize]),
+    Several(&'a [Vec<usize>]),
+}
+
+impl<'a> From<&Labels<'a>> for Targets<'a> {
+    fn from(labels: &Labels<'a>) -> Self {
+        Self { members: Members::One(labels.values()), counts: labels.counts().to_vec() }
+    }
+}
+
+impl<'a> From<&LabelSets<'a>> for Targets<'a> {
+    fn from(sets: &LabelSets<'a>) -> Self {
+        Self { members: Members::Several(sets.sets), counts: sets.counts.clone() }
+    }
+}
+
+impl Targets<'_> {
+    pub(crate) fn rows(&self) -> usize {
+        match self.members {
+            Members::One(values) => values.len(),
+            Members::Several(sets) => sets.len(),
+        }
+    }
+
+    /// Number of classes or labels `C`.
+    pub(crate) fn classes(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// Examples of each, `[C]`.
+    pub(crate) fn counts(&self) -> &[usize] {
+        &self.counts
+    }
+
+    /// What example `i` is.
+    pub(crate) fn of(&self, i: usize) -> &[usize] {
+        match self.members {
+            Members::One(values) => &values[i..=i],
+            Members::Several(sets) => &sets[i],
+        }
+    }
+
+    /// Whether labels are independent questions, and not one choice.
+    pub(crate) fn are_several(&self) -> bool {
+        matches!(self.members, Members::Several(_))
+    }
+
+    pub(crate) fn check_rows(&self, rows: usize) -> Result<(), ProbeError> {
+        if self.rows() == rows {
+            Ok(())
+        } else {
+            Err(ProbeError::LabelCount { got: self.rows(), wanted: rows })
+        }
+    }
+}
