@@ -204,7 +204,8 @@ pub enum DataError {
     },
     /// One image has two labels or two splits.
     #[error(
-        "`{}`, line {line}: `{name}` has another label or split than in line {first}; keep one of them",
+        "`{}`, line {line}: `{name}` has another label or split than in line {first}; keep one of them, \
+         or write all its labels in one line with `|` between them",
         table.display()
     )]
     TableConflict {
@@ -216,6 +217,34 @@ pub enum DataError {
         first: u64,
         /// Where it came again.
         line: u64,
+    },
+    /// A cell of a column of yes and no is neither.
+    #[error(
+        "`{}`, line {line}: `{column}` is -1 there: write 1 or 0, or leave the line out until it is known",
+        table.display()
+    )]
+    TableUnsure {
+        /// The table.
+        table: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// The column.
+        column: String,
+    },
+    /// Images have several labels, or none, where one class each is needed.
+    #[error(
+        "`{}`: the images may have several labels (`{image}` has {}); this takes one class an image so far, \
+         `regraft fit`, `predict` and `evaluate` take several labels",
+        path.display(),
+        listed(labels, "label", "labels")
+    )]
+    SeveralLabels {
+        /// The data.
+        path: PathBuf,
+        /// An image that has not one label.
+        image: String,
+        /// Its labels.
+        labels: Vec<String>,
     },
     /// Images of the table do not exist.
     #[error(

@@ -36,6 +36,7 @@ mod error;
 mod find;
 mod id;
 mod pixels;
+mod stratify;
 
 pub use augment::{
     Advice, Augment, Change, Drawn, Mix, Mixed, Operation, Policy, Step, Strength, Visit, advise,
@@ -47,6 +48,10 @@ pub use decode::{
     decode, decode_file, read_file,
 };
 pub use error::DataError;
-pub use find::{Dataset, Example, Layout, Note, OpenOptions, Split, SplitOrigin, list_images};
+pub use find::{
+    Dataset, Example, Labelled, Layout, MultiLabel, Note, OpenOptions, Opened, Split, SplitOrigin,
+    list_images,
+};
 pub use id::{AUGMENT_VERSION, PIXELS_VERSION, content_id};
 pub use pixels::{Area, Scratch, crop_resized, preprocess, thumbnail};
+pub use stratify::stratified;

@@ -36,6 +36,7 @@ mod search;
 mod several;
 mod softmax;
 mod targets;
+mod threshold;
 
 pub use calibrate::{
     Temperature, nll, platt_smoothing, succession_smoothing, temperature_smoothed,
@@ -50,3 +51,4 @@ pub use ridge::{RidgePath, RidgeRow, ridge, ridge_penalties};
 pub use rows::{Features, Rows};
 pub use several::{LabelSetsFit, fit_label_sets};
 pub use targets::LabelSets;
+pub use threshold::best_thresholds;

@@ -88,6 +88,7 @@ fn head_plan(d: &Decided<'_>) -> HeadPlan {
             folds: 0,
             class_weights: Vec::new(),
             share_bias: Vec::new(),
+            thresholds: Vec::new(),
         };
     };
     HeadPlan {
@@ -103,6 +104,7 @@ fn head_plan(d: &Decided<'_>) -> HeadPlan {
             None => d.chosen.share_bias.clone(),
             Some(_) => Vec::new(),
         },
+        thresholds: Vec::new(),
     }
 }
 

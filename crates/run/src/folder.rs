@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::write::TEMPORARY_PREFIX;
 use crate::{
-    EventLog, Events, MetricsFile, Plan, Predictions, RunError, UnknownFile, WriteStep,
-    atomic_write, read,
+    EventLog, Events, LabelMetricsFile, LabelPredictions, MetricsFile, Plan, Predictions, RunError,
+    UnknownFile, WriteStep, atomic_write, read,
 };
 
 /// Most bytes read of a plan or of metrics (a thousand classes make 10 MB of confusion matrix).
@@ -260,6 +260,16 @@ impl RunFolder {
 
     /// Writes `predictions.csv`.
     pub fn write_predictions(&self, predictions: &Predictions) -> Result<(), RunError> {
+        self.write(RunFile::Predictions, &predictions.to_csv()?)
+    }
+
+    /// Writes `metrics.json` of a run on images with several labels.
+    pub fn write_label_metrics(&self, metrics: &LabelMetricsFile) -> Result<(), RunError> {
+        self.write(RunFile::Metrics, metrics.to_json()?.as_bytes())
+    }
+
+    /// Writes `predictions.csv` of such a run.
+    pub fn write_label_predictions(&self, predictions: &LabelPredictions) -> Result<(), RunError> {
         self.write(RunFile::Predictions, &predictions.to_csv()?)
     }
 

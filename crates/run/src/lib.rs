@@ -19,6 +19,8 @@ mod error;
 mod event;
 mod folder;
 mod json;
+mod label_metrics;
+mod label_predictions;
 mod metrics;
 mod plan;
 mod predictions;
@@ -31,13 +33,18 @@ mod write;
 pub use error::{RunError, WriteStep};
 pub use event::{Event, EventLog, Events, Record, Seconds, Timings, parse_events};
 pub use folder::{RunFile, RunFolder};
+pub use label_metrics::{LabelFigures, LabelMetrics};
+pub use label_predictions::{LabelPrediction, LabelPredictions, labels_of};
 pub use metrics::{ClassMetrics, Metrics, RELIABILITY_BINS, ReliabilityBin, top_class, wilson};
 pub use plan::{
     DataPlan, EnginePlan, HeadPlan, NetworkPlan, Plan, PreprocessPlan, Provenance, Reason,
     ResizePlan, TuningPlan,
 };
 pub use predictions::{Prediction, Predictions};
-pub use summary::{Loo, MetricsFile, Skipped, Summary, TrainFacts, TuningFacts, WithoutLeaks};
+pub use summary::{
+    LabelMetricsFile, LabelSummary, Loo, MetricsFile, Skipped, Summary, TrainFacts, TuningFacts,
+    WithoutLeaks,
+};
 pub use tensorboard::{Scalar, append_scalars};
 pub use unknown::{Covariance, KeptImage, LeftOutClass, UnknownFacts, UnknownFile, UnknownPlan};
 pub use write::atomic_write;

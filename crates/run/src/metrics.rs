@@ -9,7 +9,7 @@ pub const RELIABILITY_BINS: usize = 15;
 const Z95: f64 = 1.959963984540054;
 
 /// Least probability whose logarithm is taken: a sure mistake costs 27.6 nats, not infinity.
-const LEAST_PROBABILITY: f64 = 1e-12;
+pub(crate) const LEAST_PROBABILITY: f64 = 1e-12;
 
 /// How good the predictions on a split are. All shares are in 0..=1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -142,7 +142,7 @@ impl Metrics {
             interval: wilson(correct, images).ok_or(RunError::NoImages)?,
             top5: (classes.len() > 5).then(|| in_top5 as f64 / n),
             balanced_accuracy: recalls.iter().sum::<f64>() / recalls.len() as f64,
-            ece: bins.iter().map(|b| (b.confidence - b.correct as f64).abs()).sum::<f64>() / n,
+            ece: bins.iter().map(Bin::distance).sum::<f64>() / n,
             nll: nll / n,
             per_class,
             confusion,
@@ -163,11 +163,18 @@ fn check(classes: usize, truth: &[usize], probabilities: &[f32]) -> Result<(), R
     if let Some((row, &class)) = truth.iter().enumerate().find(|(_, t)| **t >= classes) {
         return Err(RunError::ClassRange { row, class, classes });
     }
+    probable(probabilities, classes)
+}
+
+/// Refuses values `[N, C]` that are no probabilities.
+pub(crate) fn probable(probabilities: &[f32], classes: usize) -> Result<(), RunError> {
     let probable = |p: f32| (0.0..=1.0 + 1e-5).contains(&p);
-    if let Some((i, &value)) = probabilities.iter().enumerate().find(|(_, p)| !probable(**p)) {
-        return Err(RunError::NotAProbability { row: i / classes, class: i % classes, value });
+    match probabilities.iter().enumerate().find(|(_, p)| !probable(**p)) {
+        Some((i, &value)) => {
+            Err(RunError::NotAProbability { row: i / classes, class: i % classes, value })
+        }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// How many classes come before class `t`, in the order of [`top_class`].
@@ -176,7 +183,7 @@ fn rank(row: &[f32], t: usize) -> usize {
 }
 
 /// The bin `(i / bins, (i + 1) / bins]` that holds a confidence.
-fn bin_of(confidence: f64) -> usize {
+pub(crate) fn bin_of(confidence: f64) -> usize {
     let i = (confidence * RELIABILITY_BINS as f64).ceil() as usize;
     i.saturating_sub(1).min(RELIABILITY_BINS - 1)
 }
@@ -196,20 +203,25 @@ fn class_metrics(name: &str, c: usize, confusion: &[Vec<usize>]) -> ClassMetrics
 
 /// Sums over the images of a bin.
 #[derive(Clone, Copy, Default)]
-struct Bin {
+pub(crate) struct Bin {
     count: usize,
     correct: usize,
     confidence: f64,
 }
 
 impl Bin {
-    fn add(&mut self, confidence: f32, right: bool) {
+    pub(crate) fn add(&mut self, confidence: f32, right: bool) {
         self.count += 1;
         self.correct += usize::from(right);
         self.confidence += f64::from(confidence);
     }
 
-    fn bar(&self, i: usize) -> ReliabilityBin {
+    /// Distance of what is stated and what is, times images.
+    pub(crate) fn distance(&self) -> f64 {
+        (self.confidence - self.correct as f64).abs()
+    }
+
+    pub(crate) fn bar(&self, i: usize) -> ReliabilityBin {
         let mean = |sum: f64| (self.count > 0).then(|| sum / self.count as f64);
         ReliabilityBin {
             low: i as f64 / RELIABILITY_BINS as f64,

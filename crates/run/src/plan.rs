@@ -191,6 +191,10 @@ pub struct HeadPlan {
     /// ones have the shares of the training images; empty where none is known, or it is in the head already.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub share_bias: Vec<f64>,
+    /// Of each label, the probability from which an image is said to have it, 0 to 1: then the outputs are log odds
+    /// of labels, of which an image may have any number. Empty where an image is of one class.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<f64>,
 }
 
 /// Training by gradient.
@@ -292,6 +296,11 @@ impl Plan {
         Ok(plan)
     }
 
+    /// Whether an image may have any number of labels, and not one class.
+    pub fn has_label_sets(&self) -> bool {
+        !self.head.thresholds.is_empty()
+    }
+
     fn check(&self) -> Result<(), RunError> {
         let bad = |field, wanted, got: String| Err(RunError::PlanValue { field, wanted, got });
         if self.seed > i64::MAX as u64 {
@@ -316,6 +325,13 @@ impl Plan {
         }
         if p.std.contains(&0.0) {
             return bad("preprocess.std", "numbers other than zero", "0".to_owned());
+        }
+        let labels = self.data.classes.len();
+        let sound = |t: &f64| (0.0..=1.0).contains(t);
+        let thresholds = &self.head.thresholds;
+        if !thresholds.is_empty() && thresholds.len() != labels || !thresholds.iter().all(sound) {
+            let wanted = "one number from 0 to 1 for each label, or none at all";
+            return bad("head.thresholds", wanted, format!("{thresholds:?}"));
         }
         if self.head.temperature <= 0.0 {
             return bad(

@@ -8,7 +8,7 @@ const COLUMNS: [&str; 6] =
     ["file", "split", "truth", "predicted", "probability", "truth_probability"];
 
 /// What begins the name of a probability column.
-const CLASS_PREFIX: &str = "p:";
+pub(crate) const CLASS_PREFIX: &str = "p:";
 
 /// What the network says of one picture.
 #[derive(Debug, Clone, PartialEq)]
@@ -140,7 +140,7 @@ impl Predictions {
 }
 
 /// The shortest text that reads back to the same bits.
-fn number(value: f32) -> String {
+pub(crate) fn number(value: f32) -> String {
     format!("{value:?}")
 }
 

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Metrics, RunError, Timings, UnknownFacts, json, read};
+use crate::{LabelMetrics, Metrics, RunError, Timings, UnknownFacts, json, read};
 
 /// A file that was not used as it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -108,6 +108,55 @@ impl MetricsFile {
     pub fn from_json(text: &str, path: &Path) -> Result<Self, RunError> {
         read::document(text, path)
     }
+}
+
+/// `metrics.json` of a run whose images have several labels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LabelMetricsFile {
+    /// Version of the file, [`crate::FORMAT`].
+    pub format: u32,
+    /// Name of the network.
+    pub network: String,
+    /// The last frozen layer.
+    pub frontier: String,
+    /// The training split; its counts are of labels.
+    pub train: TrainFacts,
+    /// Metrics on the test split.
+    pub test: LabelMetrics,
+    /// The same of training images, each told by a head that has not learned from it.
+    pub held_out: LabelMetrics,
+    /// Files that could not be used, or not as they are.
+    pub skipped: Vec<Skipped>,
+    /// What a person should know, a sentence each.
+    pub notes: Vec<String>,
+}
+
+impl LabelMetricsFile {
+    /// The document as JSON.
+    pub fn to_json(&self) -> Result<String, RunError> {
+        json::pretty(self)
+    }
+
+    /// The document from JSON; `path` is for the messages only.
+    ///
+    /// # Errors
+    /// When it is not JSON, lacks a key, or has a newer format.
+    pub fn from_json(text: &str, path: &Path) -> Result<Self, RunError> {
+        read::document(text, path)
+    }
+}
+
+/// What `fit --json` prints where images have several labels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LabelSummary {
+    /// The run folder.
+    pub run: String,
+    /// The contents of `metrics.json`, on the same level.
+    #[serde(flatten)]
+    pub metrics: LabelMetricsFile,
+    /// `seconds` and `images_per_second`, on the same level.
+    #[serde(flatten)]
+    pub timings: Timings,
 }
 
 /// What `fit --json` prints: [`MetricsFile`] with where the run is and how long it took.

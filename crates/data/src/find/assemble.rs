@@ -20,7 +20,7 @@ const ODD_FORMAT_SHARE: f64 = 0.05;
 
 pub(super) fn assemble(mut found: Found, options: &OpenOptions) -> Result<Dataset, DataError> {
     found.images.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
-    let names: BTreeSet<&str> = found.images.iter().map(|image| image.class.as_str()).collect();
+    let names: BTreeSet<&str> = found.images.iter().map(FoundImage::class).collect();
     let classes: Vec<String> = names.into_iter().map(String::from).collect();
     match classes.as_slice() {
         [] => {
@@ -36,21 +36,26 @@ pub(super) fn assemble(mut found: Found, options: &OpenOptions) -> Result<Datase
         }
         _ => {}
     }
-    let mut notes = Vec::new();
-    let (split_origin, single) = settle_splits(&mut found, options, &mut notes);
+    let mut notes = std::mem::take(&mut found.notes);
+    let (split_origin, single) = match given_split(&mut found, &mut notes) {
+        Some(origin) => (origin, Vec::new()),
+        None => draw_splits(&mut found, options, &mut notes),
+    };
     let counts = Counts::of(&found.images);
     if options.training {
-        check_trained(&classes, &counts)?;
+        untrained(&classes, &counts)?;
     }
     note_classes(&classes, &counts, &single, &mut notes);
     note_odd_format(&found.images, &mut notes);
     note_seen(found.seen, &mut notes);
 
-    let label = |class: &String| classes.binary_search(class).unwrap_or_default();
+    let label = |image: &FoundImage| {
+        classes.binary_search_by(|class| class.as_str().cmp(image.class())).unwrap_or_default()
+    };
     let mut examples: Vec<Example> = found
         .images
         .into_iter()
-        .map(|i| Example { label: label(&i.class), path: i.path, name: i.name, split: i.split })
+        .map(|i| Example { label: label(&i), path: i.path, name: i.name, split: i.split })
         .collect();
     // Stable: names stay sorted within a split.
     examples.sort_by_key(|example| example.split);
@@ -59,16 +64,11 @@ pub(super) fn assemble(mut found: Found, options: &OpenOptions) -> Result<Datase
     Ok(Dataset { root, layout, classes, examples, notes, split_origin, together })
 }
 
-/// Leaves `Train`, `Test` and, beside a test split, `Val`. The classes with a single image of a
-/// draw come back beside the origin.
-fn settle_splits(
-    found: &mut Found,
-    options: &OpenOptions,
-    notes: &mut Vec<Note>,
-) -> (SplitOrigin, Vec<String>) {
+/// The split that the data brings, if any: leaves `Train`, `Test` and, beside a test split, `Val`.
+pub(super) fn given_split(found: &mut Found, notes: &mut Vec<Note>) -> Option<SplitOrigin> {
     let has = |split| found.images.iter().any(|image| image.split == split);
     if has(Split::Test) {
-        return (SplitOrigin::Given { names: found.split_names.clone() }, Vec::new());
+        return Some(SplitOrigin::Given { names: found.split_names.clone() });
     }
     if has(Split::Val) {
         let is_val = |name: &&String| Split::parse(name) == Some(Split::Val);
@@ -79,11 +79,20 @@ fn settle_splits(
             .iter_mut()
             .filter(|i| i.split == Split::Val)
             .for_each(|i| i.split = Split::Test);
-        return (SplitOrigin::Given { names: found.split_names.clone() }, Vec::new());
+        return Some(SplitOrigin::Given { names: found.split_names.clone() });
     }
+    None
+}
+
+/// Draws a test split; the classes with a single image come back beside the origin.
+fn draw_splits(
+    found: &mut Found,
+    options: &OpenOptions,
+    notes: &mut Vec<Note>,
+) -> (SplitOrigin, Vec<String>) {
     let mut by_class: BTreeMap<String, Vec<&mut FoundImage>> = BTreeMap::new();
     for image in &mut found.images {
-        by_class.entry(image.class.clone()).or_default().push(image);
+        by_class.entry(image.class().to_owned()).or_default().push(image);
     }
     let mut single = Vec::new();
     for (class, mut images) in by_class {
@@ -121,23 +130,27 @@ fn draw(options: &OpenOptions, class: &str, n: usize) -> Vec<usize> {
 }
 
 /// Images by split and class.
-struct Counts<'i>(BTreeMap<Split, BTreeMap<&'i str, usize>>);
+pub(super) struct Counts<'i>(BTreeMap<Split, BTreeMap<&'i str, usize>>);
 
 impl<'i> Counts<'i> {
-    fn of(images: &'i [FoundImage]) -> Self {
+    pub(super) fn of(images: &'i [FoundImage]) -> Self {
         let mut counts: BTreeMap<Split, BTreeMap<&str, usize>> = BTreeMap::new();
         for image in images {
-            *counts.entry(image.split).or_default().entry(&image.class).or_default() += 1;
+            let of_split = counts.entry(image.split).or_default();
+            for label in &image.labels {
+                *of_split.entry(label).or_default() += 1;
+            }
         }
         Self(counts)
     }
 
-    fn get(&self, split: Split, class: &str) -> usize {
+    pub(super) fn get(&self, split: Split, class: &str) -> usize {
         self.0.get(&split).and_then(|by_class| by_class.get(class)).copied().unwrap_or(0)
     }
 }
 
-fn check_trained(classes: &[String], counts: &Counts) -> Result<(), DataError> {
+/// Refuses classes, or labels, without a training image.
+pub(super) fn untrained(classes: &[String], counts: &Counts) -> Result<(), DataError> {
     let (trained, untrained): (Vec<&String>, Vec<&String>) =
         classes.iter().partition(|class| counts.get(Split::Train, class) > 0);
     if untrained.is_empty() {
@@ -151,7 +164,12 @@ fn check_trained(classes: &[String], counts: &Counts) -> Result<(), DataError> {
     Err(DataError::Untrained { classes: untrained.into_iter().cloned().collect(), similar })
 }
 
-fn note_classes(classes: &[String], counts: &Counts, single: &[String], notes: &mut Vec<Note>) {
+pub(super) fn note_classes(
+    classes: &[String],
+    counts: &Counts,
+    single: &[String],
+    notes: &mut Vec<Note>,
+) {
     for split in counts.0.keys().copied().filter(|split| *split != Split::Train) {
         let missing = |c: &&String| counts.get(split, c) == 0 && !single.contains(c);
         let missing: Vec<String> = classes.iter().filter(missing).cloned().collect();
@@ -169,7 +187,7 @@ fn note_classes(classes: &[String], counts: &Counts, single: &[String], notes: &
     }
 }
 
-fn note_odd_format(images: &[FoundImage], notes: &mut Vec<Note>) {
+pub(super) fn note_odd_format(images: &[FoundImage], notes: &mut Vec<Note>) {
     let mut by_format: BTreeMap<Format, Vec<&str>> = BTreeMap::new();
     for image in images {
         let extension = Path::new(&image.name).extension().and_then(|e| e.to_str());
@@ -189,7 +207,7 @@ fn note_odd_format(images: &[FoundImage], notes: &mut Vec<Note>) {
     }
 }
 
-fn note_seen(seen: Seen, notes: &mut Vec<Note>) {
+pub(super) fn note_seen(seen: Seen, notes: &mut Vec<Note>) {
     type ToNote = fn(Vec<String>) -> Note;
     for (folder, images) in seen.splits_without_classes {
         notes.push(Note::SplitWithoutClasses { folder, images });

@@ -45,7 +45,7 @@ pub(super) fn find(root: &Path, options: &OpenOptions) -> Result<Found, DataErro
     let mut images = Vec::new();
     push(&mut images, classes, Split::Train);
     let (root, layout) = (root.to_path_buf(), Layout::ClassFolders);
-    Ok(Found { root, layout, images, split_names: Vec::new(), seen })
+    Ok(Found { root, layout, images, split_names: Vec::new(), notes: Vec::new(), seen })
 }
 
 /// Says what was found where fewer than two class folders are; a data set with none of anything
@@ -136,7 +136,7 @@ fn find_splits(
     let beside = listing.folders.iter().filter(|f| Split::parse(f.last()).is_none());
     seen.ignored_folders.extend(beside.map(|folder| folder.name.clone()));
     let (root, layout) = (root.to_path_buf(), Layout::SplitFolders);
-    Ok(Some(Found { root, layout, images, split_names, seen }))
+    Ok(Some(Found { root, layout, images, split_names, notes: Vec::new(), seen }))
 }
 
 fn push(images: &mut Vec<FoundImage>, classes: Vec<ClassFolder>, split: Split) {
@@ -144,7 +144,7 @@ fn push(images: &mut Vec<FoundImage>, classes: Vec<ClassFolder>, split: Split) {
         let class_images = entries.into_iter().map(|entry| FoundImage {
             path: entry.path,
             name: entry.name,
-            class: class.clone(),
+            labels: vec![class.clone()],
             split,
         });
         images.extend(class_images);

@@ -2,7 +2,9 @@
 
 mod assemble;
 mod folders;
+mod labels;
 mod notes;
+mod several;
 mod table;
 mod walk;
 
@@ -13,6 +15,7 @@ use std::path::{Path, PathBuf};
 use crate::DataError;
 pub use notes::Note;
 pub(crate) use notes::listed;
+pub use several::{Labelled, MultiLabel, Opened};
 
 /// How a data set is opened.
 #[derive(Debug, Clone, PartialEq)]
@@ -163,19 +166,14 @@ impl Dataset {
     ///
     /// # Errors
     /// Any [`DataError`] up to [`DataError::TableImages`]: nothing there, nothing understood, fewer
-    /// than two classes, a class without training images, a wrong line in the table.
+    /// than two classes, a class without training images, a wrong line in the table, images with several labels
+    /// or none (see [`Opened::open`]).
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, DataError> {
-        if !(options.test_share > 0.0 && options.test_share < 1.0) {
-            return Err(DataError::TestShare { given: options.test_share });
+        let found = find(path, options)?;
+        if let Some(image) = found.images.iter().find(|image| image.labels.len() != 1) {
+            let (image, labels) = (image.name.clone(), image.labels.clone());
+            return Err(DataError::SeveralLabels { path: path.to_path_buf(), image, labels });
         }
-        let kind = fs::metadata(path).map_err(|error| DataError::io(path, error))?;
-        let found = if kind.is_dir() {
-            folders::find(path, options)?
-        } else if table::is_table(path) {
-            table::find(path)?
-        } else {
-            return Err(DataError::NotATable { path: path.to_path_buf() });
-        };
         assemble::assemble(found, options)
     }
 
@@ -193,6 +191,8 @@ struct Found {
     images: Vec<FoundImage>,
     /// The words for splits, as written; empty when there are none.
     split_names: Vec<String>,
+    /// What a person should know so far.
+    notes: Vec<Note>,
     seen: walk::Seen,
 }
 
@@ -200,9 +200,39 @@ struct Found {
 struct FoundImage {
     path: PathBuf,
     name: String,
-    class: String,
+    /// Sorted, none twice; one where folders tell the class.
+    labels: Vec<String>,
     /// `Train` where the layout says nothing.
     split: Split,
+}
+
+impl Found {
+    /// Whether labels are not one class each.
+    fn has_several(&self) -> bool {
+        self.images.iter().any(|image| image.labels.len() != 1)
+    }
+}
+
+impl FoundImage {
+    /// The class of an image that has one.
+    fn class(&self) -> &str {
+        self.labels.first().map_or("", String::as_str)
+    }
+}
+
+/// The images under a path, by the layout that it has.
+fn find(path: &Path, options: &OpenOptions) -> Result<Found, DataError> {
+    if !(options.test_share > 0.0 && options.test_share < 1.0) {
+        return Err(DataError::TestShare { given: options.test_share });
+    }
+    let kind = fs::metadata(path).map_err(|error| DataError::io(path, error))?;
+    if kind.is_dir() {
+        folders::find(path, options)
+    } else if table::is_table(path) {
+        table::find(path)
+    } else {
+        Err(DataError::NotATable { path: path.to_path_buf() })
+    }
 }
 
 /// All images below a folder, at any depth, sorted by path; hidden files and litter are passed over.

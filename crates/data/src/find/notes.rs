@@ -81,6 +81,25 @@ pub enum Note {
         /// Their names with what they look like, the surest first.
         files: Vec<String>,
     },
+    /// Images have several labels, listed in one column.
+    LabelLists {
+        /// The column.
+        column: String,
+        /// What stands between labels.
+        by: String,
+    },
+    /// Columns of a table were taken for labels: they hold nothing but yes and no.
+    LabelColumns {
+        /// Those columns.
+        columns: Vec<String>,
+        /// Other columns, not used.
+        others: Vec<String>,
+    },
+    /// Labels that every training image has.
+    AlwaysLabels {
+        /// The labels.
+        labels: Vec<String>,
+    },
     /// Lines of a table that repeat another; used once.
     RepeatedRows {
         /// How many.
@@ -175,6 +194,25 @@ impl fmt::Display for Note {
             Self::WrongLabels { files } => {
                 write!(f, "{} that may be wrong", listed(files, "label", "labels"))
             }
+            Self::LabelLists { column, by } => {
+                write!(
+                    f,
+                    "images have several labels: `{column}` lists them with {by} between them"
+                )
+            }
+            Self::LabelColumns { columns, others } => {
+                let labels = listed(columns, "column that is a label", "columns that are labels");
+                write!(f, "{labels}, with 1 for yes")?;
+                if others.is_empty() {
+                    return Ok(());
+                }
+                write!(f, "; {} not used", listed(others, "other column", "other columns"))
+            }
+            Self::AlwaysLabels { labels } => write!(
+                f,
+                "every training image has {}: nothing shows what its absence looks like",
+                listed(labels, "label", "labels")
+            ),
             Self::RepeatedRows { count, line } => {
                 write!(f, "{count} repeated lines in the table used once, the first is line {line}")
             }

@@ -1,4 +1,4 @@
-//! A CSV table of images: `path,label[,split]`.
+//! A CSV table of images: `path,label[,split]`, or with several labels a line.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use csv::ByteRecord;
 
+use super::labels::{Columns, LABEL_COLUMN, Told, settle};
 use super::walk::Seen;
 use super::{Found, FoundImage, Layout, Split};
 use crate::DataError;
@@ -23,10 +24,6 @@ const PATH_COLUMN: [&str; 9] = [
     "filepath",
     "image_name",
 ];
-
-/// Names of the column with the class, the usual one first.
-const LABEL_COLUMN: [&str; 6] =
-    ["label", "class", "category", "target", "class_name", "label_name"];
 
 /// Names of the column with the split, the usual one first.
 const SPLIT_COLUMN: [&str; 4] = ["split", "subset", "set", "partition"];
@@ -47,14 +44,17 @@ pub(super) fn is_table(path: &Path) -> bool {
     path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv"))
 }
 
-/// Whether the header has columns for path and label.
+/// Whether the header has columns for path and labels.
 pub(super) fn has_columns(path: &Path) -> Result<bool, DataError> {
     let (header, _) = open(path)?;
     let cells = cells_of(&header, delimiter(&header));
-    Ok(column(&cells, &PATH_COLUMN).is_some() && column(&cells, &LABEL_COLUMN).is_some())
+    let Some(path) = column(&cells, &PATH_COLUMN) else { return Ok(false) };
+    let split = column(&cells, &SPLIT_COLUMN);
+    let used: Vec<usize> = std::iter::once(path).chain(split).collect();
+    Ok(Columns::of(&cells, &used).is_some())
 }
 
-/// Reads a table: every line an image with its class, and its split if there is such a column.
+/// Reads a table: every line an image with its labels, and its split if there is such a column.
 pub(super) fn find(table: &Path) -> Result<Found, DataError> {
     let (mut text, rest) = open(table)?;
     let delimiter = delimiter(&text);
@@ -138,7 +138,7 @@ fn cells_of(header: &[u8], delimiter: u8) -> Vec<String> {
 }
 
 /// Index of the first of `names` that is there, in any case.
-fn column(cells: &[String], names: &[&str]) -> Option<usize> {
+pub(super) fn column(cells: &[String], names: &[&str]) -> Option<usize> {
     names.iter().find_map(|name| cells.iter().position(|cell| cell.eq_ignore_ascii_case(name)))
 }
 
@@ -148,9 +148,11 @@ struct Rows<'t> {
     root: PathBuf,
     header: Vec<String>,
     path_column: usize,
-    label_column: usize,
+    labels: Columns,
     split_column: Option<usize>,
     images: Vec<FoundImage>,
+    /// Of each of them the line and what it says of its labels.
+    told: Vec<(u64, Told)>,
     /// By name: line, index into `images`.
     known: BTreeMap<String, (u64, usize)>,
     missing: Vec<(u64, String)>,
@@ -169,14 +171,22 @@ impl<'t> Rows<'t> {
                 found: header.clone(),
             })
         };
+        let path_column = wanted(&PATH_COLUMN)?;
+        let split_column = column(&header, &SPLIT_COLUMN);
+        let used: Vec<usize> = std::iter::once(path_column).chain(split_column).collect();
+        let labels = match Columns::of(&header, &used) {
+            Some(columns) => columns,
+            None => Columns::Cell(wanted(&LABEL_COLUMN)?, false),
+        };
         Ok(Self {
-            path_column: wanted(&PATH_COLUMN)?,
-            label_column: wanted(&LABEL_COLUMN)?,
-            split_column: column(&header, &SPLIT_COLUMN),
+            path_column,
+            labels,
+            split_column,
             table,
             root: table.parent().unwrap_or(Path::new("")).to_path_buf(),
             header,
             images: Vec::new(),
+            told: Vec::new(),
             known: BTreeMap::new(),
             missing: Vec::new(),
             missing_count: 0,
@@ -197,7 +207,7 @@ impl<'t> Rows<'t> {
 
     fn take(&mut self, record: &ByteRecord, line: u64) -> Result<(), DataError> {
         let written = self.cell(record, line, self.path_column)?;
-        let class = self.cell(record, line, self.label_column)?.to_owned();
+        let told = self.labels.told(record, self.table, line)?;
         let mut split = Split::Train;
         if let Some(at) = self.split_column {
             let word = self.cell(record, line, at)?;
@@ -216,8 +226,7 @@ impl<'t> Rows<'t> {
             return Ok(());
         };
         if let Some((first, at)) = self.known.get(&name) {
-            let known = &self.images[*at];
-            if known.class != class || known.split != split {
+            if self.told[*at].1 != told || self.images[*at].split != split {
                 let (table, first) = (self.table.to_path_buf(), *first);
                 return Err(DataError::TableConflict { table, name, first, line });
             }
@@ -225,7 +234,8 @@ impl<'t> Rows<'t> {
             return Ok(());
         }
         self.known.insert(name.clone(), (line, self.images.len()));
-        self.images.push(FoundImage { path, name, class, split });
+        self.images.push(FoundImage { path, name, labels: Vec::new(), split });
+        self.told.push((line, told));
         Ok(())
     }
 
@@ -245,14 +255,19 @@ impl<'t> Rows<'t> {
         Ok(None)
     }
 
-    fn finish(self) -> Result<Found, DataError> {
+    fn finish(mut self) -> Result<Found, DataError> {
         let table = self.table.to_path_buf();
         if self.missing_count > 0 {
             let (count, first) = (self.missing_count, self.missing);
             return Err(DataError::TableImages { table, count, first });
         }
+        let settled = settle(&self.labels, &self.header, self.table, &self.told)?;
+        for (image, labels) in self.images.iter_mut().zip(settled.labels) {
+            image.labels = labels;
+        }
         Ok(Found {
             root: self.root,
+            notes: settled.notes,
             layout: Layout::Table { path: table },
             images: self.images,
             split_names: self.split_names.into_iter().collect(),

@@ -8,6 +8,7 @@ mod decode;
 mod find;
 mod hostile;
 mod pixels;
+mod several;
 mod table;
 
 use std::path::{Path, PathBuf};

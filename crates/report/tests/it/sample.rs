@@ -187,6 +187,7 @@ fn plan(classes: &[String], tested: usize) -> Plan {
             folds: 5,
             class_weights: Vec::new(),
             share_bias: Vec::new(),
+            thresholds: Vec::new(),
         },
         tuning: None,
         unknown: None,

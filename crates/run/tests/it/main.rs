@@ -4,6 +4,7 @@
 
 mod events;
 mod folder;
+mod labels;
 mod metrics;
 mod plan;
 mod predictions;

@@ -56,6 +56,7 @@ pub(crate) fn plan() -> Plan {
             folds: 5,
             class_weights: Vec::new(),
             share_bias: vec![0.0, -0.25],
+            thresholds: Vec::new(),
         },
         tuning: None,
         unknown: Some(UnknownPlan {
