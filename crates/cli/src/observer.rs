@@ -136,7 +136,7 @@ impl Terminal {
     fn data(
         &self,
         root: &str,
-        classes: &[String],
+        ((one, many), classes): ((&str, &str), &[String]),
         images: &std::collections::BTreeMap<String, usize>,
         origin: &str,
     ) {
@@ -144,8 +144,9 @@ impl Terminal {
         let more = if classes.len() > 6 { ", …" } else { "" };
         let parts: Vec<String> = images.iter().rev().map(|(s, n)| format!("{n} {s}")).collect();
         self.say(&format!(
-            "{root}: {} ({}{more}), images: {} (split {origin})",
-            plural(classes.len(), "class").replace("classs", "classes"),
+            "{root}: {} {} ({}{more}), images: {} (split {origin})",
+            classes.len(),
+            if classes.len() == 1 { one } else { many },
             names.join(", "),
             parts.join(", "),
         ));
@@ -155,8 +156,9 @@ impl Terminal {
 impl Observer for Terminal {
     fn tell(&self, progress: &Progress<'_>) {
         match progress {
-            Progress::Data { root, classes, images, split_origin } => {
-                self.data(root, classes, images, split_origin);
+            Progress::Data { root, classes, labels, images, split_origin } => {
+                let names = if *labels { ("label", "labels") } else { ("class", "classes") };
+                self.data(root, (names, classes), images, split_origin);
             }
             Progress::Fetch { bytes, total, .. } => self.bar("fetching", *bytes, *total, true),
             Progress::Waiting { what } => {

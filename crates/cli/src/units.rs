@@ -1,5 +1,7 @@
 //! Numbers as people read them.
 
+use regraft::LabelMetrics;
+
 /// `18.8 MB`, decimal.
 pub(crate) fn bytes(n: u64) -> String {
     let n = n as f64;
@@ -43,6 +45,34 @@ pub(crate) fn plural(n: usize, word: &str) -> String {
 pub(crate) fn alarms(u: &regraft::UnknownFacts, word: &str) -> String {
     let images = plural(u.images, word);
     format!("{} of {images} called unknown ({})", u.unknown, percent(u.rate))
+}
+
+/// How well labels are told, a line or two.
+pub(crate) fn label_figures(m: &LabelMetrics, image: &str) -> String {
+    let [low, high] = m.interval;
+    format!(
+        "{}; all labels right for {} of {}: {} (95 % interval {} to {})\nF1 {} over all answers, {} as mean over \
+         labels; calibration error {:.3}\n",
+        label_precision(m),
+        m.correct,
+        plural(m.images, image),
+        percent(m.exact),
+        percent(low),
+        percent(high),
+        percent(m.micro_f1),
+        percent(m.macro_f1),
+        m.ece,
+    )
+}
+
+/// Mean average precision, and that of a guess.
+pub(crate) fn label_precision(m: &LabelMetrics) -> String {
+    match (m.mean_average_precision, m.chance_average_precision) {
+        (Some(map), Some(chance)) => {
+            format!("mean average precision {} (a guess: {})", percent(map), percent(chance))
+        }
+        (None, _) | (_, None) => "no label that some images have and some not".to_owned(),
+    }
 }
 
 #[cfg(test)]

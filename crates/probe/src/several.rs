@@ -40,6 +40,22 @@ pub struct LabelSetsFit {
     pub reasons: Vec<Reason>,
 }
 
+impl LabelSetsFit {
+    /// Negative log-likelihood of each example when it was held out, `[n]` in nats, summed over labels.
+    pub fn losses(&self, sets: &LabelSets<'_>) -> Vec<f64> {
+        losses(&self.out_of_fold, &Targets::from(sets))
+    }
+}
+
+/// Of log odds `[n, C]`.
+fn losses(odds: &[f64], targets: &Targets<'_>) -> Vec<f64> {
+    let loss = |(i, row): (usize, &[f64])| {
+        let all: f64 = row.iter().map(|z| softplus(*z)).sum();
+        all - targets.of(i).iter().map(|label| row[*label]).sum::<f64>()
+    };
+    odds.chunks_exact(targets.classes()).enumerate().map(loss).collect()
+}
+
 /// A kind of head with its best penalty.
 struct Candidate {
     index: usize,
@@ -75,14 +91,10 @@ fn judge(scores: &[f64], targets: &Targets<'_>) -> Judged {
     let odds: Vec<f64> =
         scores.iter().enumerate().map(|(k, score)| lines[k % labels].of(*score)).collect();
     let rows = || odds.chunks_exact(labels).enumerate();
-    let loss = |(i, row): (usize, &[f64])| {
-        let all: f64 = row.iter().map(|z| softplus(*z)).sum();
-        all - targets.of(i).iter().map(|label| row[*label]).sum::<f64>()
-    };
     let right = |(i, row): &(usize, &[f64])| {
         row.iter().enumerate().all(|(label, z)| (*z >= 0.0) == targets.of(*i).contains(&label))
     };
-    let losses = rows().map(loss).collect();
+    let losses = losses(&odds, targets);
     let exact = rows().filter(right).count() as f64 / n as f64;
     Judged { lines, odds, losses, exact }
 }

@@ -8,6 +8,7 @@ use regraft_data::{Dataset, OpenOptions, Split};
 use regraft_train::LookStore;
 use serde::Serialize;
 
+use crate::reading::Classes;
 use crate::zoo::Overlap;
 use crate::{Error, LoadOptions, Observer};
 
@@ -222,6 +223,7 @@ pub struct ClassCount {
 /// Everything of an audit before it is put in words.
 struct Found<'a> {
     dataset: &'a Dataset,
+    are: Classes,
     looked: &'a Looked,
     measured: Option<Measured>,
     notes: Vec<String>,
@@ -268,7 +270,8 @@ pub fn audit(options: &AuditOptions, observer: &dyn Observer) -> Result<Audit, E
         Some(seen) => Some(features::measured(options, &dataset, &seen, &looked, &mut notes)?),
         None => None,
     };
-    let found = Found { dataset: &dataset, looked: &looked, measured, notes };
+    let found =
+        Found { dataset: &dataset, are: Classes::Classes, looked: &looked, measured, notes };
     let audit = tell::audit(&found)?;
     if let Some(path) = &options.report {
         page::write(path, &audit, &dataset)?;

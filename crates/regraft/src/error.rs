@@ -113,8 +113,8 @@ pub enum Error {
     },
     /// Classes of a data set that a run does not know.
     #[error(
-        "class `{class}` of {data} is not one of the {known} classes of this run{}; rename the \
-         folder or evaluate on images of the same classes",
+        "class `{class}` of {data} is not one of the {known} classes of this run{}; rename it \
+         there, or evaluate on images of the same classes",
         near.first().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default()
     )]
     UnknownClass {

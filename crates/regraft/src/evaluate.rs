@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use regraft_data::{Dataset, OpenOptions, Split, SplitOrigin};
 use regraft_net::nearest;
 use regraft_run::{Metrics, Prediction, Predictions, RunFolder, Skipped, UnknownFacts};
+use regraft_train::Failed;
 use serde::Serialize;
 
-use crate::fit::reason;
 use crate::head;
-use crate::predict::{Teller, told};
+use crate::predict::{Link, Teller, told};
 use crate::prior::Shares;
+use crate::reading::reason;
 use crate::unknown::counted;
 use crate::{Error, Observer, Prior, PriorFacts, Progress};
 
@@ -80,23 +81,11 @@ pub fn evaluate_with(
     let files: Vec<PathBuf> = examples.iter().map(|e| e.path.clone()).collect();
     let unknown = told(&folder, &plan, observer)?;
     let network = head::open(&folder, &plan)?;
-    let teller = Teller::new(&network, &plan.engine, unknown.as_ref())?;
+    let teller = Teller::new(&network, &plan.engine, Link::Classes, unknown.as_ref())?;
     let mut scores = teller.scores(&files, observer)?;
     let prior = shares.map(|shares| scores.turn(&shares, &classes)).transpose()?;
-    let mut skipped = Vec::new();
-    for failed in &scores.failed {
-        let file = examples[failed.index].name.clone();
-        let reason = format!("left out: {}", reason(&failed.error));
-        observer.tell(&Progress::File { file: &file, reason: &reason });
-        skipped.push(Skipped { file, reason });
-    }
-    if let (Some(first), true) = (skipped.first(), skipped.len() == files.len()) {
-        return Err(Error::NoTestImages {
-            images: files.len(),
-            file: first.file.clone(),
-            reason: first.reason.clone(),
-        });
-    }
+    let names: Vec<&str> = examples.iter().map(|e| e.name.as_str()).collect();
+    let skipped = told_skipped(&scores.failed, &names, observer)?;
     let rows = scores
         .rows
         .chunks_exact(classes.len())
@@ -117,4 +106,27 @@ pub fn evaluate_with(
         unknown,
         skipped,
     })
+}
+
+/// Files that could not be read, told by name; an error where that is all of them.
+pub(crate) fn told_skipped(
+    failed: &[Failed],
+    names: &[&str],
+    observer: &dyn Observer,
+) -> Result<Vec<Skipped>, Error> {
+    let mut skipped = Vec::new();
+    for failed in failed {
+        let file = names[failed.index].to_owned();
+        let reason = format!("left out: {}", reason(&failed.error));
+        observer.tell(&Progress::File { file: &file, reason: &reason });
+        skipped.push(Skipped { file, reason });
+    }
+    match skipped.first() {
+        Some(first) if skipped.len() == names.len() => Err(Error::NoTestImages {
+            images: names.len(),
+            file: first.file.clone(),
+            reason: first.reason.clone(),
+        }),
+        Some(_) | None => Ok(skipped),
+    }
 }

@@ -7,7 +7,9 @@ use std::sync::OnceLock;
 
 use regraft_data::Dataset;
 use regraft_net::{NetError, Network, notation, surgery};
-use regraft_probe::{Features, HeadEvent, HeadFit, HeadKind, HeadOptions, Labels, fit_head};
+use regraft_probe::{
+    Features, HeadEvent, HeadFit, HeadKind, HeadOptions, Labels, LinearHead, ProbeError, fit_head,
+};
 use regraft_run::Event;
 use regraft_train::{Extracted, TrainError};
 
@@ -19,7 +21,7 @@ use crate::{Error, FeatureKind, FitOptions, Strategy};
 /// Lower layers that join the cut's output in [`FeatureKind::Depths`].
 const DEPTHS: usize = 3;
 /// Standard errors of the paired difference by which the longer features must win.
-const ERRORS_TO_WIN: f64 = 1.0;
+pub(crate) const ERRORS_TO_WIN: f64 = 1.0;
 /// Rows in memory at a time, where the head does not ask for a number of its own.
 const BLOCK: usize = 256;
 
@@ -44,6 +46,27 @@ impl Source {
     /// Names and lengths of the vector's parts; the cut's own comes first.
     pub(crate) fn part_list(&self) -> &[(String, usize)] {
         &self.parts
+    }
+
+    /// Why the vector is taken as it is; none where shorter features may do.
+    pub(crate) fn no_choice(&self, options: &FitOptions) -> Option<&'static str> {
+        match self.kind {
+            FeatureKind::Auto => None,
+            FeatureKind::Logits => Some(
+                "you asked for the source's class probabilities: few, dense and hard to overfit when its classes \
+                 are near yours",
+            ),
+            FeatureKind::Depths => Some("you asked for several depths"),
+            FeatureKind::Trunk if options.cut.is_some() => Some("you asked for this layer"),
+            FeatureKind::Trunk => {
+                Some("you asked for the output of the cut, or no lower stages are known to join it")
+            }
+        }
+    }
+
+    /// What it was made for.
+    pub(crate) fn kind(&self) -> FeatureKind {
+        self.kind
     }
 
     /// How many of the vector's values are the cut's own; they come first.
@@ -217,34 +240,15 @@ fn unweighed(
         share_bias: Vec::new(),
     };
     let all = source.parts.len();
-    match source.kind {
-        FeatureKind::Auto => {}
-        FeatureKind::Trunk | FeatureKind::Depths | FeatureKind::Logits => {
-            let because = match source.kind {
-                FeatureKind::Logits => {
-                    "you asked for the source's class probabilities: few, dense \
-                                        and hard to overfit when its classes are near yours"
-                }
-                FeatureKind::Depths => "you asked for several depths",
-                FeatureKind::Trunk | FeatureKind::Auto if options.cut.is_some() => {
-                    "you asked for this layer"
-                }
-                FeatureKind::Trunk | FeatureKind::Auto => {
-                    "you asked for the output of the cut, or no lower stages are known to join it"
-                }
-            };
-            return Ok(chosen(source.kind, all, fit(all, options.head)?, because.to_owned()));
-        }
+    if let Some(because) = source.no_choice(options) {
+        return Ok(chosen(source.kind, all, fit(all, options.head)?, because.to_owned()));
     }
     // Ridge judges: its held-out scores are exact and cost one decomposition.
     let (short, long) = (fit(1, HeadKind::Ridge)?, fit(all, HeadKind::Ridge)?);
     let labels: Vec<usize> = rows.train.iter().map(|i| dataset.examples[*i].label).collect();
     let gains: Vec<f64> =
         losses(&short, &labels).zip(losses(&long, &labels)).map(|(s, l)| s - l).collect();
-    let n = gains.len() as f64;
-    let mean = gains.iter().sum::<f64>() / n;
-    let spread = gains.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
-    let error = (spread / n).sqrt();
+    let (mean, error) = mean_and_error(&gains);
     let figures = |word: &str| {
         format!(
             "leave-one-out log loss of a ridge head {:.3} with `{}` alone, {:.3} with {} joined ({:.1} % and {:.1} % \
@@ -262,6 +266,14 @@ fn unweighed(
     } else {
         Ok(chosen(FeatureKind::Trunk, 1, fit(1, options.head)?, figures("not more")))
     }
+}
+
+/// Mean, and the standard error of the mean.
+pub(crate) fn mean_and_error(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let spread = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+    (mean, (spread / n).sqrt())
 }
 
 /// Negative log likelihood of each training image when it was held out.
@@ -339,37 +351,54 @@ fn head(
     log: &Log<'_>,
 ) -> Result<HeadFit, Error> {
     let parts = &source.parts[..parts];
-    let width = parts.iter().map(|(_, len)| len).sum();
     let y: Vec<usize> = rows.train.iter().map(|i| dataset.examples[*i].label).collect();
-    let scales = scales(extracted, &rows.train, width, parts)?;
-    let (rows, broken) = (&rows.train, OnceLock::new());
-    let training = Training { extracted, rows, scales: &scales, broken };
     let labels = Labels::new(&y, dataset.classes.len())?;
-    let groups = Some(together(options, dataset, extracted, rows)?);
+    let groups = Some(together(options, dataset, extracted, &rows.train)?);
     let head_options = HeadOptions { kind, seed: options.seed, groups, ..HeadOptions::default() };
-    let mut hear = |event: HeadEvent| {
-        if let HeadEvent::Tried(row) = event {
-            log.event(Event::HeadPenalty {
-                kind: row.method.name().to_owned(),
-                penalty: row.penalty,
-                top1: row.top1,
-                nll: row.nll,
-            });
-        }
-    };
-    let fitted = Features::from_rows(&training)
-        .and_then(|features| fit_head(features, &labels, &head_options, &mut hear));
-    let mut fitted = match (fitted, training.broken.into_inner()) {
-        (Ok(fitted), _) => fitted,
-        // The cause, not the head's word that rows are missing.
-        (Err(_), Some(cause)) => return Err(cause.into()),
-        (Err(error), None) => return Err(error.into()),
-    };
-    // Into the weights, so that the head reads features as they come.
-    for row in fitted.head.weight.chunks_exact_mut(width) {
-        row.iter_mut().zip(&scales).for_each(|(w, s)| *w *= s);
-    }
+    let (mut fitted, scales) = on_parts(extracted, &rows.train, parts, |features| {
+        fit_head(features, &labels, &head_options, &mut |event| heard(log, &event))
+    })?;
+    unscale(&mut fitted.head, &scales);
     Ok(fitted)
+}
+
+/// Tells of a penalty that was tried.
+pub(crate) fn heard(log: &Log<'_>, event: &HeadEvent) {
+    if let HeadEvent::Tried(row) = event {
+        log.event(Event::HeadPenalty {
+            kind: row.method.name().to_owned(),
+            penalty: row.penalty,
+            top1: row.top1,
+            nll: row.nll,
+        });
+    }
+}
+
+/// What `fit` makes of some `parts` of the vector of `rows`, the first ones, each column times its scale; those come
+/// with it.
+pub(crate) fn on_parts<T>(
+    extracted: &Extracted,
+    rows: &[usize],
+    parts: &[(String, usize)],
+    fit: impl FnOnce(Features<'_>) -> Result<T, ProbeError>,
+) -> Result<(T, Vec<f32>), Error> {
+    let width = parts.iter().map(|(_, len)| len).sum();
+    let scales = scales(extracted, rows, width, parts)?;
+    let training = Training { extracted, rows, scales: &scales, broken: OnceLock::new() };
+    let fitted = Features::from_rows(&training).and_then(fit);
+    match (fitted, training.broken.into_inner()) {
+        (Ok(fitted), _) => Ok((fitted, scales)),
+        // The cause, not the head's word that rows are missing.
+        (Err(_), Some(cause)) => Err(cause.into()),
+        (Err(error), None) => Err(error.into()),
+    }
+}
+
+/// Scales go into the weights, so that the head reads features as they come.
+pub(crate) fn unscale(head: &mut LinearHead, scales: &[f32]) {
+    for row in head.weight.chunks_exact_mut(scales.len()) {
+        row.iter_mut().zip(scales).for_each(|(w, s)| *w *= s);
+    }
 }
 
 /// One factor for each column: with several parts, each part gets the same mean square distance

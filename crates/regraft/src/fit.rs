@@ -1,27 +1,21 @@
 //! The main job: a folder of images becomes a tested classifier.
 
-use std::path::PathBuf;
+use regraft_data::{Dataset, OpenOptions};
+use regraft_run::{EnginePlan, Event, Reason, RunFolder, Skipped, Summary};
+use regraft_train::{Extracted, LayerRate, Table};
 
-use regraft_data::{Dataset, Note, OpenOptions, Split};
-use regraft_run::{EnginePlan, Event, FORMAT, Reason, RunFile, RunFolder, Skipped, Summary};
-use regraft_train::{
-    Extracted, FeatureStore, Flow, LayerRate, LookStore, Table, Trunk, extract, extract_seen,
-};
-use regraft_zoo::DEFAULT;
-
-use crate::audit::{Audited, Fresh};
+use crate::audit::Audited;
 use crate::auto::auto;
 use crate::balance::uneven;
-use crate::features::{Chosen, Source, choose, source};
+use crate::features::{Chosen, Source, choose};
 use crate::grouping::regrouped;
 use crate::journal::{Log, Rows};
 use crate::options::default_run;
-use crate::plan::{images, split_origin};
-use crate::precision::{Ready, ready};
+use crate::reading::{Classes, Read, begin, check_folder, read, tell_data, usable};
 use crate::tuning::Tuning;
 use crate::unknown::{UnknownRun, of_probe};
 use crate::write::{Finished, write};
-use crate::{Error, FeatureKind, FitOptions, Loaded, Observer, Progress, Strategy, VERSION, load};
+use crate::{Error, FeatureKind, FitOptions, Loaded, Observer, Progress, Strategy};
 
 /// Everything up to a fitted head.
 pub(crate) struct Prepared {
@@ -55,35 +49,16 @@ pub(crate) fn prepare(
         Some(pattern) => Some(regrouped(&mut dataset, pattern)?),
         None => None,
     };
-    check_folder(options, folder)?;
-    log.event(Event::Started {
-        format: FORMAT,
-        regraft_version: VERSION.to_owned(),
-        strategy: options.strategy.name().to_owned(),
-        seed: options.seed,
-    });
-    tell_data(options, &dataset, log);
+    begin(options, folder, log)?;
+    tell_data(options, &dataset, Classes::Classes, &dataset.classes, log);
     if let Some(words) = &grouped {
         observer.tell(&Progress::Note(words));
     }
-    let name = options.network.as_deref().unwrap_or(DEFAULT);
-    let loaded = load(name, &options.load, observer)?;
-    let source = source(&loaded.network, options)?;
-    let files: Vec<PathBuf> = dataset.examples.iter().map(|e| e.path.clone()).collect();
-    let Ready { trunk, plan: engine, reason: precision } = {
-        let whole = (&loaded.network, source.cut.as_str());
-        ready(&source.network, source.output()?, whole, options.precision, &files)?
-    };
-    // Only what makes a run looks its data over.
-    let looks = match folder {
-        Some(_) => Audited::looks(options, &dataset, log)?,
-        None => None,
-    };
-    let (extracted, features_seconds) = extracted(options, &dataset, &trunk, looks.as_ref(), log)?;
-    let skipped = skipped(&dataset, &extracted, log);
-    let fresh = Fresh { extracted: &extracted, key: trunk.key(), width: source.cut_len() };
-    let audited = looked_over(options, &mut dataset, looks.as_ref(), &fresh, log)?;
-    let rows = usable(&dataset, &extracted, &skipped)?;
+    let read = read(options, dataset, Classes::Classes, folder, log)?;
+    let Read { dataset, loaded, source, engine, precision, extracted, skipped, audited, seconds } =
+        read;
+    let of_class = |example: usize, class: usize| dataset.examples[example].label == class;
+    let rows = usable(&dataset, &dataset.classes, &of_class, &extracted, &skipped)?;
     if let Some(Reason { because, rule, .. }) = uneven(options, &dataset, &rows) {
         observer.tell(&Progress::Note(&format!("{because}; {rule}")));
     }
@@ -117,7 +92,7 @@ pub(crate) fn prepare(
         rule: "held-out likelihood decides; the simpler head wins a tie".to_owned(),
         source: "leave-one-out and cross-validation on the training images".to_owned(),
     }));
-    let seconds = [features_seconds, head_seconds];
+    let seconds = [seconds, head_seconds];
     Ok(Prepared {
         dataset,
         loaded,
@@ -295,163 +270,4 @@ pub fn fit(options: &FitOptions, observer: &dyn Observer) -> Result<Summary, Err
         seconds: prepared.seconds,
         log,
     })
-}
-
-/// Makes the run folder, and refuses one that holds a run on other data.
-fn check_folder(options: &FitOptions, folder: Option<&RunFolder>) -> Result<(), Error> {
-    let Some(folder) = folder else { return Ok(()) };
-    folder.make()?;
-    if folder.file(RunFile::Plan).is_file() {
-        let (there, asked) = (folder.plan()?.data.root, options.data.display().to_string());
-        let full = |p: &str| std::path::absolute(p).unwrap_or_else(|_| p.into());
-        if full(&there) != full(&asked) {
-            return Err(Error::OtherRun { path: folder.path().to_owned(), there, asked });
-        }
-    }
-    Ok(())
-}
-
-fn tell_data(options: &FitOptions, dataset: &Dataset, log: &Log<'_>) {
-    let root = options.data.display().to_string();
-    let images = images(dataset);
-    log.observer.tell(&Progress::Data {
-        root: &root,
-        classes: &dataset.classes,
-        images: &images,
-        split_origin: &split_origin(dataset),
-    });
-    for note in &dataset.notes {
-        log.observer.tell(&Progress::Note(&note.to_string()));
-    }
-    log.event(Event::DataFound { root, classes: dataset.classes.len(), images });
-}
-
-/// The features of all images, and the seconds they took; with a store for them, looks at the pictures too.
-pub(crate) fn extracted(
-    options: &FitOptions,
-    dataset: &Dataset,
-    trunk: &Trunk,
-    looks: Option<&LookStore>,
-    log: &Log<'_>,
-) -> Result<(Extracted, f64), Error> {
-    let before = log.seconds();
-    let folder = options.load.cache()?.root().join("features");
-    let mut store = FeatureStore::open(&folder, trunk.key(), trunk.feature_len())?;
-    let files: Vec<PathBuf> = dataset.examples.iter().map(|e| e.path.clone()).collect();
-    let total = files.len();
-    let progress = |done| {
-        log.observer.tell(&Progress::Features { done, total });
-        if log.observer.stop() { Flow::Stop } else { Flow::Continue }
-    };
-    let extracted = match looks {
-        Some(looks) => extract_seen(trunk, &files, &mut store, looks, &progress)?,
-        None => extract(trunk, &files, Some(&mut store), &progress)?,
-    };
-    let seconds = log.seconds() - before;
-    let (computed, cached) = (extracted.computed, extracted.cached);
-    log.event(Event::FeaturesDone { computed, cached, seconds });
-    log.observer.tell(&Progress::FeaturesDone { computed, cached, seconds });
-    Ok((extracted, seconds))
-}
-
-/// The audit; without one, exact copies are told.
-fn looked_over(
-    options: &FitOptions,
-    dataset: &mut Dataset,
-    looks: Option<&LookStore>,
-    fresh: &Fresh<'_>,
-    log: &Log<'_>,
-) -> Result<Option<Audited>, Error> {
-    if let Some(looks) = looks {
-        return Ok(Some(Audited::new(options, dataset, looks, fresh, log)?));
-    }
-    for note in copies(dataset, fresh.extracted) {
-        log.observer.tell(&Progress::Note(&note.to_string()));
-        dataset.notes.push(note);
-    }
-    Ok(None)
-}
-
-/// Exact copies that spoil what is measured, which the feature store shows for nothing.
-fn copies(dataset: &Dataset, extracted: &Extracted) -> Vec<Note> {
-    let (mut tested, mut labels) = (Vec::new(), Vec::new());
-    for (i, first) in extracted.firsts().into_iter().enumerate().filter(|(i, first)| i != first) {
-        let (one, other) = (&dataset.examples[first], &dataset.examples[i]);
-        let words = format!("{} = {}", other.name, one.name);
-        if one.label != other.label {
-            labels.push(words);
-        } else if (one.split == Split::Test) != (other.split == Split::Test) {
-            tested.push(words);
-        }
-    }
-    let mut notes = Vec::new();
-    if !tested.is_empty() {
-        notes.push(Note::TestedCopies { copies: tested, audited: false });
-    }
-    if !labels.is_empty() {
-        notes.push(Note::TwoLabels { copies: labels, audited: false });
-    }
-    notes
-}
-
-/// Files that could not be used, by name, and told.
-fn skipped(dataset: &Dataset, extracted: &Extracted, log: &Log<'_>) -> Vec<Skipped> {
-    let mut skipped = Vec::new();
-    for failed in &extracted.failed {
-        let file = dataset.examples[failed.index].name.clone();
-        let reason = format!("left out: {}", reason(&failed.error));
-        log.observer.tell(&Progress::File { file: &file, reason: &reason });
-        log.event(Event::SkippedFile { file: file.clone(), reason: reason.clone() });
-        skipped.push(Skipped { file, reason });
-    }
-    skipped
-}
-
-/// The innermost cause, which says what is wrong without the path in front.
-pub(crate) fn reason(error: &dyn std::error::Error) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
-}
-
-/// The examples with features, train (with validation) and test.
-fn usable(dataset: &Dataset, extracted: &Extracted, skipped: &[Skipped]) -> Result<Rows, Error> {
-    let failed: Vec<usize> = extracted.failed.iter().map(|f| f.index).collect();
-    let of = |test: bool| -> Vec<usize> {
-        (0..dataset.examples.len())
-            .filter(|i| (dataset.examples[*i].split == Split::Test) == test)
-            .collect()
-    };
-    let good = |rows: &[usize]| -> Vec<usize> {
-        rows.iter().copied().filter(|i| failed.binary_search(i).is_err()).collect()
-    };
-    let (all_train, all_test) = (of(false), of(true));
-    let rows = Rows { train: good(&all_train), test: good(&all_test) };
-    for (label, class) in dataset.classes.iter().enumerate() {
-        let of_class = |i: &&usize| dataset.examples[**i].label == label;
-        if rows.train.iter().any(|i| of_class(&i)) {
-            continue;
-        }
-        let first = all_train.iter().find(of_class);
-        let first = first.map_or("", |i| dataset.examples[*i].name.as_str());
-        return Err(Error::ClassUnreadable {
-            class: class.clone(),
-            images: all_train.iter().filter(of_class).count(),
-            file: first.to_owned(),
-            reason: reason_of(skipped, first),
-        });
-    }
-    if rows.test.is_empty() {
-        let Some(first) = all_test.first() else { return Err(Error::NothingToTest) };
-        let file = dataset.examples[*first].name.clone();
-        let reason = reason_of(skipped, &file);
-        return Err(Error::NoTestImages { images: all_test.len(), file, reason });
-    }
-    Ok(rows)
-}
-
-fn reason_of(skipped: &[Skipped], file: &str) -> String {
-    skipped.iter().find(|s| s.file == file).map_or_else(String::new, |s| s.reason.clone())
 }

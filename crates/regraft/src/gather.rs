@@ -10,10 +10,10 @@ use regraft_tensor::Tensor;
 use regraft_train::{Extracted, LookStore, TrunkKey};
 
 use crate::features::{Source, blocks, source};
-use crate::fit::extracted;
 use crate::head::softmax;
 use crate::journal::Log;
 use crate::precision::ready;
+use crate::reading::extracted;
 use crate::{Error, FitOptions, Loaded, Observer, load};
 
 /// A network and what it made of each file.

@@ -30,6 +30,7 @@ mod gather;
 mod grouping;
 mod head;
 mod journal;
+mod labels;
 mod lint;
 mod network;
 mod observer;
@@ -38,6 +39,7 @@ mod plan;
 mod precision;
 mod predict;
 mod prior;
+mod reading;
 mod sampling;
 mod show;
 mod tuning;
@@ -64,6 +66,7 @@ pub use demo::{DEMO, Demo, demo_data};
 pub use error::{Error, ErrorKind};
 pub use evaluate::{Evaluation, evaluate, evaluate_with};
 pub use fit::{RateTable, fit, rate_table};
+pub use labels::{Evaluated, Fitted, LabelEvaluation, evaluate_any, fit_any};
 pub use lint::{LayerScale, Lint, LintFinding, PreprocessingRow, lint, lint_network};
 pub use network::{LoadOptions, Loaded, load};
 pub use observer::{Observer, Progress, Quiet};
@@ -78,7 +81,8 @@ pub use regraft_net::lint::{CHECKS, Check};
 pub use regraft_net::{Card, Graph, NetError, Network, notation};
 pub use regraft_probe::HeadKind;
 pub use regraft_run::{
-    ClassMetrics, Metrics, MetricsFile, Plan, Reason, Skipped, Summary, UnknownFacts, atomic_write,
+    ClassMetrics, LabelFigures, LabelMetrics, LabelMetricsFile, LabelSummary, Metrics, MetricsFile,
+    Plan, Reason, Skipped, Summary, Timings, UnknownFacts, atomic_write,
 };
 pub use regraft_train::{LayerRate, Optimiser, Rates, Schedule, Unfreeze};
 pub use show::{LayerRow, Shown, show};

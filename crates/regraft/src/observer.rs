@@ -10,8 +10,10 @@ pub enum Progress<'a> {
     Data {
         /// The folder or table.
         root: &'a str,
-        /// Class names.
+        /// Names of classes, or of labels.
         classes: &'a [String],
+        /// Whether they are labels, of which an image may have any number.
+        labels: bool,
         /// Images in each split.
         images: &'a BTreeMap<String, usize>,
         /// Where the split comes from.

@@ -13,6 +13,7 @@ use regraft_run::{
 use crate::balance::uneven;
 use crate::features::Chosen;
 use crate::journal::Rows;
+use crate::reading::Classes;
 use crate::tuning::TunedRun;
 use crate::{Error, FeatureKind, FitOptions, Loaded, Strategy, VERSION};
 
@@ -30,34 +31,50 @@ pub(crate) struct Decided<'a> {
 
 /// The plan, nothing blank.
 pub(crate) fn plan(d: Decided<'_>) -> Plan {
-    let card = d.loaded.network.card();
-    let head = head_plan(&d);
+    let kept = Kept {
+        cut: &d.chosen.cut,
+        features: d.tuned.map_or(d.chosen.kind, |_| FeatureKind::Trunk),
+        feature_len: d.tuned.map_or(d.chosen.columns.len(), |t| t.feature_len),
+    };
+    let data = data_plan(d.options, d.dataset, Classes::Classes, &d.dataset.classes);
+    Plan {
+        strategy: d.tuned.map_or(Strategy::Probe, |t| t.strategy).name().to_owned(),
+        tuning: d.tuned.map(|t| t.plan.clone()),
+        unknown: d.unknown.clone(),
+        ..probe_plan(d.options, data, d.loaded, &kept, (d.engine.clone(), head_plan(&d), d.reasons))
+    }
+}
+
+/// What is kept of a network.
+pub(crate) struct Kept<'a> {
+    pub(crate) cut: &'a str,
+    pub(crate) features: FeatureKind,
+    pub(crate) feature_len: usize,
+}
+
+/// The plan of a head on frozen features.
+pub(crate) fn probe_plan(
+    options: &FitOptions,
+    data: DataPlan,
+    loaded: &Loaded,
+    kept: &Kept<'_>,
+    (engine, head, reasons): (EnginePlan, HeadPlan, Vec<Reason>),
+) -> Plan {
+    let card = loaded.network.card();
     Plan {
         format: FORMAT,
         regraft_version: VERSION.to_owned(),
-        strategy: d.tuned.map_or(Strategy::Probe, |t| t.strategy).name().to_owned(),
-        seed: d.options.seed,
-        data: DataPlan {
-            root: d.options.data.display().to_string(),
-            layout: match d.dataset.layout {
-                Layout::ClassFolders => "folders",
-                Layout::SplitFolders => "splits",
-                Layout::Table { .. } => "csv",
-            }
-            .to_owned(),
-            classes: d.dataset.classes.clone(),
-            split_origin: split_origin(d.dataset),
-            notes: d.dataset.notes.iter().map(ToString::to_string).collect(),
-            images: images(d.dataset),
-        },
+        strategy: Strategy::Probe.name().to_owned(),
+        seed: options.seed,
+        data,
         network: NetworkPlan {
             name: card.name.clone(),
-            source: d.loaded.source.clone(),
-            weights_sha256: d.loaded.sha256.clone(),
+            source: loaded.source.clone(),
+            weights_sha256: loaded.sha256.clone(),
             notation: regraft_run::RunFile::Network.name().to_owned(),
-            cut: d.chosen.cut.clone(),
-            features: d.tuned.map_or(d.chosen.kind, |_| FeatureKind::Trunk).name().to_owned(),
-            feature_len: d.tuned.map_or(d.chosen.columns.len(), |t| t.feature_len),
+            cut: kept.cut.to_owned(),
+            features: kept.features.name().to_owned(),
+            feature_len: kept.feature_len,
             provenance: Provenance {
                 framework: card.framework.clone(),
                 dataset: card.dataset.clone(),
@@ -65,12 +82,34 @@ pub(crate) fn plan(d: Decided<'_>) -> Plan {
                 origin: card.origin.clone(),
             },
         },
-        engine: d.engine,
+        engine,
         preprocess: preprocess_plan(&card.preprocess),
         head,
-        tuning: d.tuned.map(|t| t.plan.clone()),
-        unknown: d.unknown,
-        reasons: d.reasons,
+        tuning: None,
+        unknown: None,
+        reasons,
+    }
+}
+
+/// The data of a plan, with the names of what its images are.
+pub(crate) fn data_plan(
+    options: &FitOptions,
+    dataset: &Dataset,
+    are: Classes,
+    names: &[String],
+) -> DataPlan {
+    DataPlan {
+        root: options.data.display().to_string(),
+        layout: match dataset.layout {
+            Layout::ClassFolders => "folders",
+            Layout::SplitFolders => "splits",
+            Layout::Table { .. } => "csv",
+        }
+        .to_owned(),
+        classes: names.to_vec(),
+        split_origin: split_origin(dataset, are),
+        notes: dataset.notes.iter().map(ToString::to_string).collect(),
+        images: images(dataset),
     }
 }
 
@@ -118,11 +157,12 @@ pub(crate) fn images(dataset: &Dataset) -> BTreeMap<String, usize> {
 }
 
 /// Who decided what is tested, in words.
-pub(crate) fn split_origin(dataset: &Dataset) -> String {
+pub(crate) fn split_origin(dataset: &Dataset, are: Classes) -> String {
     match &dataset.split_origin {
         SplitOrigin::Given { names } => format!("given: {}", names.join(", ")),
         SplitOrigin::Drawn { share, seed } => {
-            format!("drawn: {:.0} % of each class, seed {seed}", 100.0 * share)
+            let word = are.word();
+            format!("drawn: {:.0} % of each {word}, seed {seed}", 100.0 * share)
         }
     }
 }
@@ -136,39 +176,7 @@ pub(crate) fn reasons(
     chosen: &Chosen,
 ) -> Vec<Reason> {
     let per_class = rows.train.len() / d.classes.len().max(1);
-    let facts = loaded.network.facts().ok();
-    let cost = facts.map_or_else(String::new, |f| {
-        format!(
-            "{:.1} million parameters, {:.2} billion multiply-adds an image, ",
-            f.learned() as f64 / 1e6,
-            f.macs() as f64 / 1e9
-        )
-    });
-    let card = loaded.network.card();
-    let mut reasons = vec![
-        Reason {
-            choice: format!("network {}", card.name),
-            because: format!("{cost}trained on {}, licence {}", card.dataset, card.licence),
-            rule: if options.network.is_some() {
-                "you asked for it".to_owned()
-            } else {
-                "the default: small, fast on any processor, free to use".to_owned()
-            },
-            source: if options.network.is_some() {
-                "`--network`".to_owned()
-            } else {
-                "the catalogue; Tan and Le 2019".to_owned()
-            },
-        },
-        Reason {
-            choice: format!("the probe's features: {} `{}`", chosen.kind.phrase(), chosen.cut),
-            because: chosen.because.clone(),
-            rule: "the shorter features, unless the longer ones predict held-out images clearly \
-                   better: far from the source, parts seen halfway up help"
-                .to_owned(),
-            source: "Razavian et al. 2014; Yosinski et al. 2014".to_owned(),
-        },
-    ];
+    let mut reasons = network_reasons(options, loaded, (chosen.kind, &chosen.cut, &chosen.because));
     let per_class = format!(
         "{} training images in {} classes, about {per_class} a class",
         rows.train.len(),
@@ -197,17 +205,61 @@ pub(crate) fn reasons(
     }
     reasons.extend(chosen.counted.reasons.iter().cloned());
     reasons.extend(uneven(options, d, rows));
-    if d.split(Split::Val).next().is_some() {
-        reasons.push(Reason {
-            choice: "validation images join the training images".to_owned(),
-            because: "the probe chooses its penalty on held-out training images and needs no \
-                      separate validation set; the test images stay untouched"
-                .to_owned(),
-            rule: "use every label that the choice of settings does not need".to_owned(),
-            source: "Kornblith et al. 2019, appendix".to_owned(),
-        });
-    }
+    reasons.extend(validation_reason(d));
     reasons
+}
+
+/// Why this network, and these features of it: their kind, the cut, and why.
+pub(crate) fn network_reasons(
+    options: &FitOptions,
+    loaded: &Loaded,
+    (kind, cut, because): (FeatureKind, &str, &str),
+) -> Vec<Reason> {
+    let facts = loaded.network.facts().ok();
+    let cost = facts.map_or_else(String::new, |f| {
+        format!(
+            "{:.1} million parameters, {:.2} billion multiply-adds an image, ",
+            f.learned() as f64 / 1e6,
+            f.macs() as f64 / 1e9
+        )
+    });
+    let card = loaded.network.card();
+    vec![
+        Reason {
+            choice: format!("network {}", card.name),
+            because: format!("{cost}trained on {}, licence {}", card.dataset, card.licence),
+            rule: if options.network.is_some() {
+                "you asked for it".to_owned()
+            } else {
+                "the default: small, fast on any processor, free to use".to_owned()
+            },
+            source: if options.network.is_some() {
+                "`--network`".to_owned()
+            } else {
+                "the catalogue; Tan and Le 2019".to_owned()
+            },
+        },
+        Reason {
+            choice: format!("the probe's features: {} `{cut}`", kind.phrase()),
+            because: because.to_owned(),
+            rule: "the shorter features, unless the longer ones predict held-out images clearly \
+                   better: far from the source, parts seen halfway up help"
+                .to_owned(),
+            source: "Razavian et al. 2014; Yosinski et al. 2014".to_owned(),
+        },
+    ]
+}
+
+/// What becomes of validation images, where there are some.
+pub(crate) fn validation_reason(d: &Dataset) -> Option<Reason> {
+    d.split(Split::Val).next().map(|_| Reason {
+        choice: "validation images join the training images".to_owned(),
+        because: "the probe chooses its penalty on held-out training images and needs no separate \
+                  validation set; the test images stay untouched"
+            .to_owned(),
+        rule: "use every label that the choice of settings does not need".to_owned(),
+        source: "Kornblith et al. 2019, appendix".to_owned(),
+    })
 }
 
 impl FeatureKind {

@@ -10,10 +10,11 @@ use regraft_run::{EnginePlan, Plan, RunFolder};
 use regraft_train::{Failed, Flow, Trunk, extract};
 use serde::Serialize;
 
-use crate::fit::reason;
 use crate::head::{HEAD, open, softmax};
+use crate::labels;
 use crate::precision::of_run;
 use crate::prior::Shares;
+use crate::reading::reason;
 use crate::unknown::{Unknown, below_head};
 use crate::{Error, Novelty, Observer, Prior, PriorFacts, Progress};
 
@@ -48,6 +49,15 @@ pub enum Answer {
         /// Whether it is like any class; none where the run cannot tell, or was not asked.
         #[serde(flatten)]
         novelty: Option<Novelty>,
+    },
+    /// A picture that was read, by a run on images with several labels.
+    Labels {
+        /// The file.
+        file: String,
+        /// Labels it is said to have, most probable first; none is an answer too.
+        labels: Vec<Candidate>,
+        /// The most probable labels, said or not, best first, at most 5.
+        top: Vec<Candidate>,
     },
     /// A file that could not be read as a picture.
     Unreadable {
@@ -113,6 +123,11 @@ pub fn predict_with(
 ) -> Result<Predicted, Error> {
     let folder = RunFolder::open(run)?;
     let plan = folder.plan()?;
+    let several = plan.has_label_sets();
+    if several && options.prior != Prior::Training {
+        let why = "labels are told one by one, not shared out among images";
+        return Err(Error::Options { what: "`--prior` for a run on several labels", why });
+    }
     let shares = Shares::of(&options.prior, &folder, &plan)?;
     let mut files = Vec::new();
     for path in images {
@@ -127,9 +142,9 @@ pub fn predict_with(
             files.push(path.clone());
         }
     }
-    let unknown = if options.unknown { told(&folder, &plan, observer)? } else { None };
+    let unknown = if options.unknown && !several { told(&folder, &plan, observer)? } else { None };
     let network = open(&folder, &plan)?;
-    let teller = Teller::new(&network, &plan.engine, unknown.as_ref())?;
+    let teller = Teller::new(&network, &plan.engine, Link::of(&plan), unknown.as_ref())?;
     let mut scores = teller.scores(&files, observer)?;
     let classes = &plan.data.classes;
     let prior = shares.map(|shares| scores.turn(&shares, classes)).transpose()?;
@@ -141,6 +156,7 @@ pub fn predict_with(
             let novelty = told.map(|(unknown, judged)| unknown.tell(judged, classes));
             match failed(i) {
                 Some(f) => Answer::Unreadable { file, error: reason(&f.error) },
+                None if several => labels::answer(file, row, classes, &plan.head.thresholds),
                 None => answer(file, row, classes, novelty),
             }
         },
@@ -188,25 +204,42 @@ impl Scores {
     }
 }
 
+/// What becomes of the head's outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// One choice: the softmax of all.
+    Classes,
+    /// Questions of their own: a sigmoid each.
+    Labels,
+}
+
+impl Link {
+    pub(crate) fn of(plan: &Plan) -> Self {
+        if plan.has_label_sets() { Self::Labels } else { Self::Classes }
+    }
+}
+
 /// A network that ends with a run's head, ready to run.
 pub(crate) struct Teller<'a> {
     trunk: Trunk,
     unknown: Option<&'a Unknown>,
-    /// Classes.
+    /// Classes, or labels.
     classes: usize,
+    link: Link,
 }
 
 impl<'a> Teller<'a> {
     pub(crate) fn new(
         network: &Network,
-        plan: &EnginePlan,
+        engine: &EnginePlan,
+        link: Link,
         unknown: Option<&'a Unknown>,
     ) -> Result<Self, Error> {
         let below = unknown.and_then(|_| below_head(network.graph()));
         let outputs: Vec<&str> = std::iter::once(HEAD).chain(below).collect();
-        let engine = Engine::compile_in(network, &outputs, of_run(plan))?;
+        let engine = Engine::compile_in(network, &outputs, of_run(engine))?;
         let classes = engine.outputs().first().map_or(0, |(_, shape)| shape.count());
-        Ok(Self { trunk: Trunk::new(network, engine)?, unknown, classes })
+        Ok(Self { trunk: Trunk::new(network, engine)?, unknown, classes, link })
     }
 
     /// Runs files through it.
@@ -234,7 +267,10 @@ impl<'a> Teller<'a> {
             if let Some(unknown) = self.unknown {
                 all.judged.extend(unknown.model.judge_all(&features, Some(&logits))?);
             }
-            logits.chunks_exact_mut(self.classes.max(1)).for_each(softmax);
+            match self.link {
+                Link::Classes => logits.chunks_exact_mut(self.classes.max(1)).for_each(softmax),
+                Link::Labels => logits.iter_mut().for_each(|x| *x = labels::sigmoid(*x)),
+            }
             all.rows.extend(logits);
             let failed = extracted.failed.into_iter();
             all.failed.extend(failed.map(|f| Failed { index: first + f.index, ..f }));

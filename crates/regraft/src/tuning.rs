@@ -25,8 +25,8 @@ pub(crate) use self::plan::Planned;
 use self::start::cooled;
 pub(crate) use self::start::crown;
 use crate::features::{Chosen, Source};
-use crate::fit::reason;
 use crate::journal::{Log, Rows};
+use crate::reading::reason;
 use crate::unknown::UnknownRun;
 use crate::{Error, FitOptions, Progress, Strategy};
 

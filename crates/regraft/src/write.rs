@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use regraft_advise::unknown::Judgement;
 use regraft_data::{Dataset, decode_file, thumbnail};
 use regraft_net::Network;
-use regraft_probe::HeadFit;
-use regraft_report::{NetworkFacts, PenaltyPoint, ReportInput};
+use regraft_probe::PenaltyRow;
+use regraft_report::{About, LabelReportInput, NetworkFacts, PenaltyPoint, ReportInput};
 use regraft_run::{
-    EnginePlan, Event, FORMAT, Loo, MetricsFile, Prediction, Predictions, Reason, RunFile,
-    RunFolder, Seconds, Skipped, Summary, Timings, TrainFacts,
+    EnginePlan, Event, FORMAT, LabelMetricsFile, LabelPredictions, Loo, MetricsFile, Plan,
+    Prediction, Predictions, Reason, RunFile, RunFolder, Seconds, Skipped, Summary, Timings,
+    TrainFacts,
 };
 use regraft_train::Extracted;
 
@@ -19,7 +20,7 @@ use crate::features::{Chosen, Source, blocks};
 use crate::head::{grafted, save};
 use crate::journal::{Log, Rows};
 use crate::plan::{Decided, plan};
-use crate::predict::Teller;
+use crate::predict::{Link, Teller};
 use crate::tuning::TunedRun;
 use crate::unknown::UnknownRun;
 use crate::{Audit, Error, FitOptions, Loaded, Progress};
@@ -98,15 +99,19 @@ pub(crate) fn write(done: Finished<'_>) -> Result<Summary, Error> {
     if let Some(audit) = &audit {
         folder.write(RunFile::Audit, audit.to_json()?.as_bytes())?;
     }
-    let timings = timings(&done.log, done.seconds, done.extracted.computed);
-    done.log.event(Event::Finished(timings));
-    let mut log = folder.event_log()?;
-    for (at, event) in done.log.take() {
-        log.append(at, &event)?;
-    }
+    let timings = finish(folder, &done.log, done.seconds, done.extracted.computed)?;
     let run = folder.path().display().to_string();
-    let pictures = (dataset, audit.as_ref());
-    report(folder, &run, &plan, &metrics, timings, &predictions, pictures, loaded, fitted)?;
+    let told = Told {
+        folder,
+        run: &run,
+        plan: &plan,
+        timings,
+        dataset,
+        audit: audit.as_ref(),
+        loaded,
+        table: &fitted.table,
+    };
+    report(&told, &Outcome::Classes(&metrics, &predictions))?;
     folder.write_plan(&plan)?;
     folder.remove_checkpoints()?;
     Ok(Summary { run, metrics, timings })
@@ -120,6 +125,22 @@ fn audit(done: &Finished<'_>, predictions: &Predictions) -> Result<Option<Audit>
     let network = &done.loaded.network.card().name;
     let judged = Judged { options, dataset, rows, fitted, predictions, network };
     Ok(Some(audited.audit(&judged)?))
+}
+
+/// Writes what happened, and how long it took.
+pub(crate) fn finish(
+    folder: &RunFolder,
+    log: &Log<'_>,
+    seconds: [f64; 2],
+    computed: usize,
+) -> Result<Timings, Error> {
+    let timings = timings(log, seconds, computed);
+    log.event(Event::Finished(timings));
+    let mut events = folder.event_log()?;
+    for (at, event) in log.take() {
+        events.append(at, &event)?;
+    }
+    Ok(timings)
 }
 
 fn timings(log: &Log<'_>, [features, head]: [f64; 2], computed: usize) -> Timings {
@@ -168,7 +189,7 @@ fn tuned_predictions(
     let examples = done.rows.test.iter().map(|i| done.dataset.examples[*i].path.clone());
     let files: Vec<PathBuf> = examples.collect();
     let unknown = done.unknown.as_ref().map(|run| &run.unknown);
-    let teller = Teller::new(network, &done.engine, unknown)?;
+    let teller = Teller::new(network, &done.engine, Link::Classes, unknown)?;
     let mut scores = teller.scores(&files, done.log.observer)?;
     match scores.failed.pop() {
         Some(failed) => Err(failed.error.into()),
@@ -176,17 +197,30 @@ fn tuned_predictions(
     }
 }
 
-fn report(
-    folder: &RunFolder,
-    run: &str,
-    plan: &regraft_run::Plan,
-    metrics: &MetricsFile,
-    timings: Timings,
-    predictions: &Predictions,
-    (dataset, audit): (&Dataset, Option<&Audit>),
-    loaded: &Loaded,
-    fitted: &HeadFit,
-) -> Result<(), Error> {
+/// What a run measured and said.
+pub(crate) enum Outcome<'a> {
+    /// Of classes.
+    Classes(&'a MetricsFile, &'a Predictions),
+    /// Of labels.
+    Labels(&'a LabelMetricsFile, &'a LabelPredictions),
+}
+
+/// What a report is made of beside what was measured.
+pub(crate) struct Told<'a> {
+    pub(crate) folder: &'a RunFolder,
+    pub(crate) run: &'a str,
+    pub(crate) plan: &'a Plan,
+    pub(crate) timings: Timings,
+    pub(crate) dataset: &'a Dataset,
+    pub(crate) audit: Option<&'a Audit>,
+    pub(crate) loaded: &'a Loaded,
+    /// Penalties that were tried.
+    pub(crate) table: &'a [PenaltyRow],
+}
+
+/// Writes the page.
+pub(crate) fn report(told: &Told<'_>, outcome: &Outcome<'_>) -> Result<(), Error> {
+    let Told { folder, run, plan, timings, dataset, audit, loaded, table } = *told;
     let card = loaded.network.card();
     let files: BTreeMap<&str, &std::path::Path> =
         dataset.examples.iter().map(|e| (e.name.as_str(), e.path.as_path())).collect();
@@ -194,8 +228,7 @@ fn report(
         let picture = decode_file(files.get(name)?).ok()?;
         thumbnail(&picture, THUMBNAIL).ok()
     };
-    let penalties: Vec<PenaltyPoint<'_>> = fitted
-        .table
+    let penalties: Vec<PenaltyPoint<'_>> = table
         .iter()
         .map(|row| PenaltyPoint {
             kind: row.method.name(),
@@ -204,15 +237,19 @@ fn report(
             nll: row.nll,
         })
         .collect();
+    let (notes, skipped) = match outcome {
+        Outcome::Classes(metrics, _) => (&metrics.notes, &metrics.skipped),
+        Outcome::Labels(metrics, _) => (&metrics.notes, &metrics.skipped),
+    };
     let path = folder.file(RunFile::Report);
-    let input = ReportInput {
+    let about = About {
         path: &path,
         name: &folder.name(),
         run,
         plan,
-        metrics,
         timings: Some(timings),
-        predictions,
+        notes,
+        skipped,
         network: NetworkFacts {
             name: &card.name,
             licence: &card.licence,
@@ -223,5 +260,13 @@ fn report(
         audit: &audit.map(of_run).unwrap_or_default(),
         thumbnail: &picture,
     };
-    Ok(regraft_report::write(&input)?)
+    match *outcome {
+        Outcome::Classes(metrics, predictions) => {
+            regraft_report::write(&ReportInput { about, metrics, predictions })?;
+        }
+        Outcome::Labels(metrics, predictions) => {
+            regraft_report::write_labels(&LabelReportInput { about, metrics, predictions })?;
+        }
+    }
+    Ok(())
 }

@@ -4,7 +4,7 @@ use regraft_run::{Metrics, ReliabilityBin, wilson};
 
 use crate::html::{Html, Name};
 use crate::number::{distance, percent, range, significant};
-use crate::{PenaltyPoint, ReportInput, plot};
+use crate::{About, PenaltyPoint, ReportInput, plot};
 
 /// Calibration error up to which probabilities can be taken as they are.
 const GOOD: f64 = 0.05;
@@ -17,20 +17,32 @@ pub(crate) fn reliability(input: &ReportInput<'_>) -> Html {
     let test = &input.metrics.test;
     let mut out = Html::new();
     out.put("<p>{}</p>\n", &[&sentence(test)]);
+    let caption = "Each bar holds the test images whose answer came with that probability; its height is the share \
+                   that is right, the line across it the range in which the true share likely lies. On the dashed \
+                   diagonal, probabilities are exact. Below: how many images.";
+    figure(&test.reliability, caption, ["Images", "Right"], &mut out);
+    out
+}
+
+/// The diagram with its numbers; `words` are what is counted and what its share is.
+pub(crate) fn figure(
+    bins: &[ReliabilityBin],
+    caption: &'static str,
+    words: [&'static str; 2],
+    out: &mut Html,
+) {
     out.put(
-        "<figure class=\"side\">{}<figcaption><p>Each bar holds the test images whose answer came \
-         with that probability; its height is the share that is right, the line across it the range \
-         in which the true share likely lies. On the dashed diagonal, probabilities are exact. \
-         Below: how many images.</p>\n",
-        &[&plot::reliability(&test.reliability)],
+        "<figure class=\"side\">{}<figcaption><p>{}</p>\n",
+        &[&plot::reliability(bins, words), &caption],
     );
-    out.raw(
+    out.put(
         "<details><summary>The numbers</summary>\n<div class=\"scroll\">\n<table class=\"pairs\">\n\
-         <thead><tr><th scope=\"col\">Probability</th><th scope=\"col\">Images</th>\
-         <th scope=\"col\">Mean probability</th><th scope=\"col\">Right</th>\
+         <thead><tr><th scope=\"col\">Probability</th><th scope=\"col\">{}</th>\
+         <th scope=\"col\">Mean probability</th><th scope=\"col\">{}</th>\
          <th scope=\"col\">Likely</th></tr></thead>\n<tbody>\n",
+        &[&words[0], &words[1]],
     );
-    for bin in &test.reliability {
+    for bin in bins {
         if let (Some(confidence), Some(accuracy)) = (bin.confidence, bin.accuracy) {
             out.put(
                 "<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td><td class=\"n\">{}</td>\
@@ -46,7 +58,6 @@ pub(crate) fn reliability(input: &ReportInput<'_>) -> Html {
         }
     }
     out.raw("</tbody>\n</table>\n</div>\n</details></figcaption></figure>\n");
-    out
 }
 
 /// The interval of a bin's share of right answers.
@@ -81,16 +92,25 @@ fn sentence(test: &Metrics) -> String {
     )
 }
 
-pub(crate) fn penalties(input: &ReportInput<'_>) -> Html {
+pub(crate) fn penalties(about: &About<'_>) -> Html {
     let mut out = Html::new();
-    let head = &input.plan.head;
-    out.put(
-        "<p>A <b>{}</b> head with penalty <b>{}</b>; its scores are divided by the temperature \
-         <b>{}</b> before they become probabilities. Both were chosen on training images that were \
-         held out; the test images had no part in it.</p>\n",
-        &[&Name(&head.kind), &significant(head.penalty), &significant(head.temperature)],
-    );
-    let drawn: Vec<PenaltyPoint<'_>> = input
+    let head = &about.plan.head;
+    if about.plan.has_label_sets() {
+        out.put(
+            "<p>A <b>{}</b> head with penalty <b>{}</b> for all labels; the scores of each label become \
+             probabilities by a line of its own. All were chosen on training images that were held out; the test \
+             images had no part in it.</p>\n",
+            &[&Name(&head.kind), &significant(head.penalty)],
+        );
+    } else {
+        out.put(
+            "<p>A <b>{}</b> head with penalty <b>{}</b>; its scores are divided by the temperature \
+             <b>{}</b> before they become probabilities. Both were chosen on training images that were \
+             held out; the test images had no part in it.</p>\n",
+            &[&Name(&head.kind), &significant(head.penalty), &significant(head.temperature)],
+        );
+    }
+    let drawn: Vec<PenaltyPoint<'_>> = about
         .penalties
         .iter()
         .filter(|p| p.penalty > 0.0 && p.penalty.is_finite() && p.top1.is_finite())
@@ -100,8 +120,12 @@ pub(crate) fn penalties(input: &ReportInput<'_>) -> Html {
         return out;
     }
     let chosen = (head.kind.as_str(), head.penalty);
-    let right =
-        plot::Curve { title: "Held-out top-1 against penalty", percent: true, value: |p| p.top1 };
+    let title = if about.plan.has_label_sets() {
+        "Held-out images with all labels right against penalty"
+    } else {
+        "Held-out top-1 against penalty"
+    };
+    let right = plot::Curve { title, percent: true, value: |p| p.top1 };
     let loss = plot::Curve {
         title: "Held-out log loss against penalty",
         percent: false,

@@ -1,6 +1,6 @@
 //! Input that contradicts itself is refused before anything is drawn.
 
-use crate::{ReportError, ReportInput};
+use crate::{LabelReportInput, ReportError, ReportInput};
 
 pub(crate) fn check(input: &ReportInput<'_>) -> Result<(), ReportError> {
     let test = &input.metrics.test;
@@ -14,6 +14,18 @@ pub(crate) fn check(input: &ReportInput<'_>) -> Result<(), ReportError> {
     for row in &input.predictions.rows {
         let class = row.truth.max(row.predicted);
         if class >= classes {
+            return Err(ReportError::Class { file: row.file.clone(), class, classes });
+        }
+    }
+    Ok(())
+}
+
+/// The same of a run on images with several labels.
+pub(crate) fn check_labels(input: &LabelReportInput<'_>) -> Result<(), ReportError> {
+    let classes = input.predictions.labels.len();
+    for row in &input.predictions.rows {
+        let labels = row.truth.iter().chain(&row.predicted);
+        if let Some(&class) = labels.max().filter(|label| **label >= classes) {
             return Err(ReportError::Class { file: row.file.clone(), class, classes });
         }
     }

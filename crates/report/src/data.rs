@@ -2,26 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use regraft_run::Plan;
+
 use crate::html::{Html, Name, Prose};
 use crate::number::count;
 use crate::picture::thumbnail;
-use crate::{ReportInput, audit};
+use crate::{About, audit};
 
 /// Files shown one by one; the rest is in `metrics.json`.
 const SHOWN: usize = 60;
 
-pub(crate) fn body(input: &ReportInput<'_>) -> Html {
+pub(crate) fn body(about: &About<'_>) -> Html {
     let mut out = Html::new();
-    let data = &input.plan.data;
-    let classes = match data.classes.len() {
-        1 => "1 class".to_owned(),
-        n => format!("{n} classes"),
-    };
+    let data = &about.plan.data;
+    let classes = of_classes(about.plan);
     let images = splits(&data.images);
     out.put("<p>{}{}. Split: {}.</p>\n", &[&images, &classes, &Prose(&data.split_origin)]);
     // The plan's notes and the fit's notes may say the same thing.
     let mut seen = BTreeSet::new();
-    let notes = data.notes.iter().chain(&input.metrics.notes);
+    let notes = data.notes.iter().chain(about.notes);
     let notes: Vec<_> = notes.filter(|note| seen.insert(note.as_str())).collect();
     if !notes.is_empty() {
         out.raw("<ul class=\"notes\">\n");
@@ -30,12 +29,22 @@ pub(crate) fn body(input: &ReportInput<'_>) -> Html {
         }
         out.raw("</ul>\n");
     }
-    files(input, &mut out);
-    for section in input.audit.iter().filter(|s| s.id != "unreadable") {
+    files(about, &mut out);
+    for section in about.audit.iter().filter(|s| s.id != "unreadable") {
         out.put("<h3 id=\"audit-{}\">{}</h3>\n", &[&section.id, &section.title]);
-        audit::section(input.thumbnail, section, "<code>audit.json</code>", &mut out);
+        audit::section(about.thumbnail, section, "<code>audit.json</code>", &mut out);
     }
     out
+}
+
+/// How many classes or labels there are.
+pub(crate) fn of_classes(plan: &Plan) -> String {
+    let (one, many) =
+        if plan.has_label_sets() { ("label", "labels") } else { ("class", "classes") };
+    match plan.data.classes.len() {
+        1 => format!("1 {one}"),
+        n => format!("{n} {many}"),
+    }
 }
 
 /// `2 train, 1 test images of `, in the order of a person's thought.
@@ -47,8 +56,8 @@ fn splits(images: &BTreeMap<String, usize>) -> String {
     if splits.is_empty() { String::new() } else { format!("{} images of ", splits.join(" and ")) }
 }
 
-fn files(input: &ReportInput<'_>, out: &mut Html) {
-    let files = &input.metrics.skipped;
+fn files(about: &About<'_>, out: &mut Html) {
+    let files = about.skipped;
     if files.is_empty() {
         out.raw("<p>Every picture could be read and used as it is.</p>\n");
         return;
@@ -60,7 +69,7 @@ fn files(input: &ReportInput<'_>, out: &mut Html) {
         out.put(
             "<li>{}<div><code>{}</code><p>{}</p></div></li>\n",
             &[
-                &thumbnail(input.thumbnail, &file.file, &alt),
+                &thumbnail(about.thumbnail, &file.file, &alt),
                 &Name(&file.file),
                 &Prose(&file.reason),
             ],

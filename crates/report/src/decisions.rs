@@ -1,11 +1,11 @@
 //! What the plan decided, each choice with its reason.
 
-use crate::ReportInput;
+use crate::About;
 use crate::html::{Html, Prose};
 
-pub(crate) fn body(input: &ReportInput<'_>) -> Html {
+pub(crate) fn body(about: &About<'_>) -> Html {
     let mut out = Html::new();
-    if input.plan.reasons.is_empty() {
+    if about.plan.reasons.is_empty() {
         return out;
     }
     // Roles are written out because the narrow layout takes the table's display away. A cell's value
@@ -18,7 +18,7 @@ pub(crate) fn body(input: &ReportInput<'_>) -> Html {
          <th role=\"columnheader\" scope=\"col\">Source</th></tr></thead>\n\
          <tbody role=\"rowgroup\">\n",
     );
-    for reason in &input.plan.reasons {
+    for reason in &about.plan.reasons {
         out.put(
             "<tr role=\"row\"><th role=\"rowheader\" scope=\"row\">{}</th>\
              <td role=\"cell\" data-label=\"because\"><div>{}</div></td>\

@@ -13,6 +13,7 @@ mod confusion;
 mod data;
 mod decisions;
 mod html;
+mod labels;
 mod mistakes;
 mod number;
 mod page;
@@ -24,10 +25,14 @@ mod verdict;
 
 use std::path::Path;
 
-use regraft_run::{MetricsFile, Plan, Predictions, RunError, Timings, atomic_write};
+use regraft_run::{
+    LabelMetricsFile, LabelPredictions, MetricsFile, Plan, Predictions, RunError, Skipped, Timings,
+    atomic_write,
+};
 
 pub use audit::{AuditCard, AuditInput, AuditSection, write_audit};
 pub use comparison::{ComparisonInput, Curve, Ends, write_comparison};
+pub use labels::label_verdict;
 pub use picture::Thumbnail;
 pub use verdict::verdict;
 
@@ -57,8 +62,8 @@ pub struct PenaltyPoint<'a> {
     pub nll: f64,
 }
 
-/// Everything the page tells.
-pub struct ReportInput<'a> {
+/// What a page tells of a run whatever its images are.
+pub struct About<'a> {
     /// The file to write.
     pub path: &'a Path,
     /// Name of the run, for the title.
@@ -67,12 +72,12 @@ pub struct ReportInput<'a> {
     pub run: &'a str,
     /// What was decided.
     pub plan: &'a Plan,
-    /// What was measured.
-    pub metrics: &'a MetricsFile,
     /// How long it took.
     pub timings: Option<Timings>,
-    /// What was predicted; rows of split `test` are looked at.
-    pub predictions: &'a Predictions,
+    /// What a person should know of the data, beside the plan's notes.
+    pub notes: &'a [String],
+    /// Files that were not used, or not as they are.
+    pub skipped: &'a [Skipped],
     /// The network.
     pub network: NetworkFacts<'a>,
     /// The penalties tried, in any order.
@@ -82,6 +87,26 @@ pub struct ReportInput<'a> {
     /// A small JPEG or PNG of a picture by the name it has in predictions and skipped files; none
     /// when it cannot be decoded. Anything else, and anything over 256 KiB, is left out.
     pub thumbnail: Thumbnail<'a>,
+}
+
+/// Everything the page of a run on classes tells.
+pub struct ReportInput<'a> {
+    /// The run.
+    pub about: About<'a>,
+    /// What was measured.
+    pub metrics: &'a MetricsFile,
+    /// What was predicted; rows of split `test` are looked at.
+    pub predictions: &'a Predictions,
+}
+
+/// Everything the page of a run on images with several labels tells.
+pub struct LabelReportInput<'a> {
+    /// The run.
+    pub about: About<'a>,
+    /// What was measured.
+    pub metrics: &'a LabelMetricsFile,
+    /// What was predicted; rows of split `test` are looked at.
+    pub predictions: &'a LabelPredictions,
 }
 
 /// Why a page could not be made.
@@ -115,12 +140,29 @@ pub enum ReportError {
     },
 }
 
-/// Makes the page and writes it to [`ReportInput::path`], whole or not at all.
+/// Makes the page and writes it to [`About::path`], whole or not at all.
 ///
 /// # Errors
 /// When the input contradicts itself, or the file cannot be written.
 pub fn write(input: &ReportInput<'_>) -> Result<(), ReportError> {
-    Ok(atomic_write(input.path, render(input)?.as_bytes())?)
+    Ok(atomic_write(input.about.path, render(input)?.as_bytes())?)
+}
+
+/// The same of a run on images with several labels.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_labels(input: &LabelReportInput<'_>) -> Result<(), ReportError> {
+    Ok(atomic_write(input.about.path, render_labels(input)?.as_bytes())?)
+}
+
+/// That page as text. The same input gives the same text.
+///
+/// # Errors
+/// When the input contradicts itself.
+pub fn render_labels(input: &LabelReportInput<'_>) -> Result<String, ReportError> {
+    check::check_labels(input)?;
+    Ok(labels::page(input))
 }
 
 /// The page as text. The same input gives the same text.

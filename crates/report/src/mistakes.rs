@@ -50,7 +50,7 @@ fn card(input: &ReportInput<'_>, row: &Prediction, out: &mut Html) {
          <span class=\"arrow\">taken for</span> <span class=\"wrong\">{}</span></p>\
          <p class=\"sure\">{} sure; {} for the truth</p><p class=\"file\"><code>{}</code></p></li>\n",
         &[
-            &thumbnail(input.thumbnail, &row.file, &alt),
+            &thumbnail(input.about.thumbnail, &row.file, &alt),
             &Name(truth),
             &Name(predicted),
             &percent(f64::from(row.probability())),

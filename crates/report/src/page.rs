@@ -6,94 +6,98 @@ use crate::html::{Html, Name};
 use crate::number::{distance, duration, percent, range, significant};
 use crate::verdict::{baseline, verdict};
 use crate::{
-    ReportInput, calibration, classes, confusion, data, decisions, mistakes, provenance, unknown,
+    About, ReportInput, calibration, classes, confusion, data, decisions, mistakes, provenance,
+    unknown,
 };
 
-/// A section of the page; empty when it has nothing to tell.
-struct Section {
-    id: &'static str,
-    short: &'static str,
-    title: &'static str,
-    body: fn(&ReportInput<'_>) -> Html,
+/// A section of a page: its id, a short title, the whole one, and the body; left out when that is empty.
+pub(crate) type Section = (&'static str, &'static str, &'static str, Html);
+
+/// A tile: label, value and what it means.
+pub(crate) type Tile = (&'static str, String, String);
+
+/// What stands at the head of a page.
+pub(crate) struct Top {
+    /// The figure that counts.
+    pub(crate) figure: String,
+    /// The result in a sentence.
+    pub(crate) verdict: String,
+    /// What to hold it against.
+    pub(crate) baseline: String,
 }
 
-/// In the order a practitioner asks.
-const SECTIONS: [Section; 10] = [
-    Section {
-        id: "decisions",
-        short: "Decisions",
-        title: "What was decided, and why",
-        body: decisions::body,
-    },
-    Section { id: "data", short: "Data", title: "Things to know about the data", body: data::body },
-    Section {
-        id: "confusion",
-        short: "Confusion",
-        title: "What was taken for what",
-        body: confusion::body,
-    },
-    Section {
-        id: "classes",
-        short: "Classes",
-        title: "How often each class is found",
-        body: classes::body,
-    },
-    Section {
-        id: "calibration",
-        short: "Probabilities",
-        title: "Can the probabilities be trusted?",
-        body: calibration::reliability,
-    },
-    Section {
-        id: "penalty",
-        short: "Head",
-        title: "How the head was chosen",
-        body: calibration::penalties,
-    },
-    Section {
-        id: "unknown",
-        short: "Unknown",
-        title: "Images of none of these classes",
-        body: unknown::body,
-    },
-    Section { id: "mistakes", short: "Mistakes", title: "Worst mistakes", body: mistakes::body },
-    Section { id: "use", short: "Use", title: "How to use it", body: provenance::usage },
-    Section {
-        id: "provenance",
-        short: "Provenance",
-        title: "Where everything comes from",
-        body: provenance::body,
-    },
-];
-
 pub(crate) fn page(input: &ReportInput<'_>) -> String {
-    let bodies: Vec<(&Section, Html)> =
-        SECTIONS.iter().map(|s| (s, (s.body)(input))).filter(|(_, b)| !b.is_empty()).collect();
+    let (about, test) = (&input.about, &input.metrics.test);
+    // In the order a practitioner asks.
+    let sections = vec![
+        decided(about),
+        data(about),
+        ("confusion", "Confusion", "What was taken for what", confusion::body(input)),
+        ("classes", "Classes", "How often each class is found", classes::body(input)),
+        trusted(calibration::reliability(input)),
+        head(about),
+        ("unknown", "Unknown", "Images of none of these classes", unknown::body(input)),
+        ("mistakes", "Mistakes", "Worst mistakes", mistakes::body(input)),
+        used(about),
+        from(about),
+    ];
+    let top = Top { figure: percent(test.top1), verdict: verdict(test), baseline: baseline(test) };
+    whole(about, &top, tiles(input), sections)
+}
+
+pub(crate) fn decided(about: &About<'_>) -> Section {
+    ("decisions", "Decisions", "What was decided, and why", decisions::body(about))
+}
+
+pub(crate) fn data(about: &About<'_>) -> Section {
+    ("data", "Data", "Things to know about the data", data::body(about))
+}
+
+pub(crate) fn trusted(body: Html) -> Section {
+    ("calibration", "Probabilities", "Can the probabilities be trusted?", body)
+}
+
+pub(crate) fn head(about: &About<'_>) -> Section {
+    ("penalty", "Head", "How the head was chosen", calibration::penalties(about))
+}
+
+pub(crate) fn used(about: &About<'_>) -> Section {
+    ("use", "Use", "How to use it", provenance::usage(about))
+}
+
+pub(crate) fn from(about: &About<'_>) -> Section {
+    ("provenance", "Provenance", "Where everything comes from", provenance::body(about))
+}
+
+/// The page.
+pub(crate) fn whole(
+    about: &About<'_>,
+    top: &Top,
+    tiles: Vec<Tile>,
+    mut sections: Vec<Section>,
+) -> String {
+    sections.retain(|(.., body)| !body.is_empty());
     let mut out = Html::new();
-    head(input, &mut out);
+    opening(&format!("{}: {}", about.name, top.figure), &mut out);
     out.raw("<body>\n<header class=\"top\"><div class=\"wrap\">\n");
-    title(input, &mut out);
+    title(about, top, &mut out);
     out.raw("<nav aria-label=\"Sections\"><ul>");
-    for (s, _) in &bodies {
-        out.put("<li><a href=\"#{}\">{}</a></li>", &[&s.id, &s.short]);
+    for (id, short, ..) in &sections {
+        out.put("<li><a href=\"#{}\">{}</a></li>", &[id, short]);
     }
     out.raw("</ul></nav>\n</div></header>\n<main class=\"wrap\">\n");
-    tiles(input, &mut out);
-    for (s, body) in &bodies {
+    out.put("<dl class=\"tiles\">\n{}</dl>\n", &[&cards(tiles)]);
+    for (id, _, title, body) in &sections {
         out.put(
             "<section id=\"{}\" aria-labelledby=\"{}-title\">\n<h2 id=\"{}-title\">{}</h2>\n\
              {}</section>\n",
-            &[&s.id, &s.id, &s.id, &s.title, body],
+            &[id, id, id, title, body],
         );
     }
-    let version = &input.plan.regraft_version;
+    let version = &about.plan.regraft_version;
     out.put("</main>\n<footer class=\"wrap\"><p>Made by regraft {}.</p></footer>\n", &[version]);
     out.raw("</body>\n</html>\n");
     out.into_string()
-}
-
-fn head(input: &ReportInput<'_>, out: &mut Html) {
-    opening(&format!("{}: {}", input.name, percent(input.metrics.test.top1)), out);
 }
 
 /// Everything of a page before its body.
@@ -111,22 +115,20 @@ pub(crate) fn opening(title: &str, out: &mut Html) {
     out.raw("</style>\n</head>\n");
 }
 
-fn title(input: &ReportInput<'_>, out: &mut Html) {
-    let classes = input.plan.data.classes.len();
+fn title(about: &About<'_>, top: &Top, out: &mut Html) {
     out.put(
         "<p class=\"eyebrow\">regraft run</p>\n<h1>{}</h1>\n\
          <p class=\"sub\">{} with a new head for <b>{}</b>, {}</p>\n",
         &[
-            &Name(input.name),
-            &Name(input.network.name),
-            &Name(last_part(&input.plan.data.root)),
-            &if classes == 1 { "1 class".to_owned() } else { format!("{classes} classes") },
+            &Name(about.name),
+            &Name(about.network.name),
+            &Name(last_part(&about.plan.data.root)),
+            &data::of_classes(about.plan),
         ],
     );
-    let test = &input.metrics.test;
     out.put(
         "<p class=\"verdict\">{}</p>\n<p class=\"baseline\">{}</p>\n",
-        &[&verdict(test), &baseline(test)],
+        &[&top.verdict, &top.baseline],
     );
 }
 
@@ -137,19 +139,18 @@ fn last_part(root: &str) -> &str {
     if last.is_empty() || last == "." || last == ".." { root } else { last }
 }
 
-fn tiles(input: &ReportInput<'_>, out: &mut Html) {
+fn cards(tiles: Vec<Tile>) -> Html {
     let mut cards = Html::new();
-    for (label, value, more) in facts(input) {
+    for (label, value, more) in tiles {
         cards.put(
             "<div class=\"tile\"><dt>{}</dt><dd><b>{}</b><span>{}</span></dd></div>\n",
             &[&label, &value, &more],
         );
     }
-    out.put("<dl class=\"tiles\">\n{}</dl>\n", &[&cards]);
+    cards
 }
 
-/// Label, value and what it means, of each tile.
-fn facts(input: &ReportInput<'_>) -> Vec<(&'static str, String, String)> {
+fn tiles(input: &ReportInput<'_>) -> Vec<Tile> {
     let test = &input.metrics.test;
     let likely = format!("{} of {}, likely {}", test.correct, test.images, range(test.interval));
     let likely = match input.metrics.without_leaks {
@@ -186,10 +187,15 @@ fn facts(input: &ReportInput<'_>) -> Vec<(&'static str, String, String)> {
     }
     let meaning = "mean distance of stated and true share (ECE)".to_owned();
     facts.push(("Calibration error", distance(test.ece), meaning));
-    let (train, tested) = (input.metrics.train.images, test.images);
+    facts.extend(common(&input.about, input.metrics.train.images, test.images));
+    facts
+}
+
+/// Tiles of every run: images and time.
+pub(crate) fn common(about: &About<'_>, train: usize, tested: usize) -> Vec<Tile> {
     let images = format!("{train} to train on, {tested} to test on");
-    facts.push(("Images", (train + tested).to_string(), images));
-    if let Some(t) = input.timings {
+    let mut facts = vec![("Images", (train + tested).to_string(), images)];
+    if let Some(t) = about.timings {
         let speed = if t.images_per_second > 0.0 {
             format!("{} images a second", significant(t.images_per_second))
         } else {

@@ -2,19 +2,24 @@
 
 use regraft_run::{PreprocessPlan, ResizePlan, TuningPlan};
 
-use crate::ReportInput;
+use crate::About;
 use crate::html::{Html, Name, Show};
 
-pub(crate) fn usage(input: &ReportInput<'_>) -> Html {
+pub(crate) fn usage(about: &About<'_>) -> Html {
     let mut out = Html::new();
-    let run = quoted(input.run);
+    let run = quoted(about.run);
+    let (what, data) = if about.plan.has_label_sets() {
+        ("Name the labels of a picture", "listed in a table")
+    } else {
+        ("Name the class of a picture", "in a folder of class folders")
+    };
     out.put(
-        "<p>Name the class of a picture:</p>\n<pre><code>regraft predict {} picture.jpg</code></pre>\n\
-         <p>Test on other labelled pictures, in a folder of class folders:</p>\n\
+        "<p>{}:</p>\n<pre><code>regraft predict {} picture.jpg</code></pre>\n\
+         <p>Test on other labelled pictures, {}:</p>\n\
          <pre><code>regraft evaluate {} folder</code></pre>\n\
          <p>Every prediction of this run is in <code>predictions.csv</code>, every number in \
          <code>metrics.json</code>, every choice in <code>plan.toml</code>.</p>\n",
-        &[&run, &run],
+        &[&what, &run, &data, &run],
     );
     out
 }
@@ -29,10 +34,10 @@ fn quoted(path: &str) -> String {
     format!("'{}'", path.replace('\'', "'\\''"))
 }
 
-pub(crate) fn body(input: &ReportInput<'_>) -> Html {
+pub(crate) fn body(about: &About<'_>) -> Html {
     let mut out = Html::new();
-    let plan = input.plan;
-    let (network, facts) = (&plan.network, &input.network);
+    let plan = about.plan;
+    let (network, facts) = (&plan.network, &about.network);
     out.raw("<dl class=\"facts\">\n");
     let mut fact = |label: &'static str, value: &dyn Show| {
         out.put("<div><dt>{}</dt><dd>{}</dd></div>\n", &[&label, value]);

@@ -6,7 +6,7 @@ use crate::number::{count, percent, range, significant};
 
 pub(crate) fn body(input: &ReportInput<'_>) -> Html {
     let mut out = Html::new();
-    let (Some(plan), Some(facts)) = (&input.plan.unknown, &input.metrics.unknown) else {
+    let (Some(plan), Some(facts)) = (&input.about.plan.unknown, &input.metrics.unknown) else {
         return out;
     };
     out.put(

@@ -1,24 +1,46 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
-use regraft::{Error, Evaluation, Prior};
+use regraft::{Error, Evaluated, Evaluation, LabelEvaluation, LabelFigures, Prior};
 
 use super::prior::shares_text;
 use crate::args::EvaluateArgs;
 use crate::observer::Terminal;
 use crate::printer::{Printer, table};
-use crate::units::{alarms, percent, plural};
+use crate::units::{alarms, label_figures, percent, plural};
 
 pub(crate) fn run(
     args: &EvaluateArgs,
     printer: &Printer,
     terminal: &Terminal,
 ) -> Result<ExitCode, Error> {
-    let evaluation =
-        regraft::evaluate_with(&args.run, &args.data, &Prior::parse(&args.prior), terminal)?;
+    let evaluated =
+        regraft::evaluate_any(&args.run, &args.data, &Prior::parse(&args.prior), terminal)?;
     terminal.finish();
-    printer.result(&evaluation, || text(&evaluation));
+    printer.result(&evaluated, || match &evaluated {
+        Evaluated::Classes(evaluation) => text(evaluation),
+        Evaluated::Labels(evaluation) => label_text(evaluation),
+    });
     Ok(ExitCode::SUCCESS)
+}
+
+fn label_text(e: &LabelEvaluation) -> String {
+    let share = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), percent);
+    let row = |l: &LabelFigures| {
+        let mut row = vec![l.label.clone(), l.images.to_string()];
+        row.extend([l.average_precision, l.auroc, l.precision, l.recall, l.f1].map(share));
+        row.push(percent(l.threshold));
+        row
+    };
+    let columns =
+        ["label", "images", "average precision", "AUROC", "precision", "recall", "F1", "from"];
+    let rows = e.metrics.per_label.iter().map(row).collect();
+    let figures = label_figures(&e.metrics, "image");
+    let mut text = figures + "\n" + &table(&columns, &[1, 2, 3, 4, 5, 6, 7], rows);
+    if !e.skipped.is_empty() {
+        let _ = writeln!(text, "\n{} left out", plural(e.skipped.len(), "file"));
+    }
+    text
 }
 
 fn text(e: &Evaluation) -> String {

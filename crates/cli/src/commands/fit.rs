@@ -3,15 +3,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use regraft::{
-    Error, FeatureKind, FitOptions, HeadKind, HeadLayers, LayerRate, RateTable, Summary,
-    TuneOptions,
+    Error, FeatureKind, FitOptions, Fitted, HeadKind, HeadLayers, LabelSummary, LayerRate,
+    RateTable, Skipped, Summary, Timings, TuneOptions,
 };
 
 use super::load_options;
 use crate::args::{Common, Features, FitArgs, Head, How, Optimiser, TuneArgs};
 use crate::observer::Terminal;
 use crate::printer::{Printer, table};
-use crate::units::{alarms, percent, plural};
+use crate::units::{alarms, label_figures, label_precision, percent, plural};
 
 pub(crate) fn run(
     args: &FitArgs,
@@ -63,10 +63,22 @@ pub(crate) fn fit(
         printer.result(&rates, || table_text(&rates));
         return Ok(ExitCode::SUCCESS);
     }
-    let summary = regraft::fit(&options, terminal)?;
+    let fitted = regraft::fit_any(&options, terminal)?;
     terminal.finish();
-    printer.result(&summary, || text(&summary, how.tune.patience.is_some()));
+    printer.result(&fitted, || match &fitted {
+        Fitted::Classes(summary) => text(summary, how.tune.patience.is_some()),
+        Fitted::Labels(summary) => label_text(summary),
+    });
     Ok(ExitCode::SUCCESS)
+}
+
+/// The summary where images have several labels.
+fn label_text(summary: &LabelSummary) -> String {
+    let m = &summary.metrics;
+    let mut text = label_figures(&m.test, "test image");
+    let held_out = label_precision(&m.held_out);
+    let _ = writeln!(text, "held out of {}: {held_out}", plural(m.train.images, "training image"));
+    text + &ending(&m.skipped, &summary.run, &summary.timings)
 }
 
 pub(crate) fn tune_options(args: &TuneArgs) -> TuneOptions {
@@ -172,16 +184,22 @@ fn text(summary: &Summary, stopped: bool) -> String {
     if let Some(u) = &m.unknown {
         let _ = writeln!(text, "{}: false alarms", alarms(u, "test image"));
     }
-    if !m.skipped.is_empty() {
-        let _ = writeln!(text, "{} left out, named in the report", plural(m.skipped.len(), "file"));
+    text + &ending(&m.skipped, &summary.run, &summary.timings)
+}
+
+/// What was left out, how long it took, and what to do next.
+fn ending(skipped: &[Skipped], run: &str, timings: &Timings) -> String {
+    let mut text = String::new();
+    if !skipped.is_empty() {
+        let _ = writeln!(text, "{} left out, named in the report", plural(skipped.len(), "file"));
     }
-    let run = Path::new(&summary.run);
+    let (run, seconds) = (Path::new(run), &timings.seconds);
     let _ = writeln!(
         text,
         "{:.1} s in all ({:.1} features, {:.1} head)\n\nreport   {}\npredict  regraft predict {} IMAGE",
-        summary.timings.seconds.total,
-        summary.timings.seconds.features,
-        summary.timings.seconds.head,
+        seconds.total,
+        seconds.features,
+        seconds.head,
         run.join("report.html").display(),
         run.display(),
     );

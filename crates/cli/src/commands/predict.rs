@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use regraft::{Answer, Error, Novelty, PredictOptions, Predicted, Prior};
+use regraft::{Answer, Candidate, Error, Novelty, PredictOptions, Predicted, Prior};
 
 use super::prior::{PriorLine, shares_text};
 use crate::args::PredictArgs;
@@ -34,6 +34,7 @@ pub(crate) fn run(
                     format!("{file}\t{label}\t{}", percent(f64::from(*probability)))
                 }
             },
+            Answer::Labels { file, labels, top } => labelled(file, labels, top),
             Answer::Unreadable { file, error } => format!("{file}\t-\t{error}"),
         });
         unreadable += usize::from(matches!(answer, Answer::Unreadable { .. }));
@@ -43,6 +44,17 @@ pub(crate) fn run(
     }
     printer.remark(&format!("{} could not be read", plural(unreadable, "file")));
     Ok(ExitCode::from(UNREADABLE))
+}
+
+/// The labels of an image; where there is none, the one that comes nearest.
+fn labelled(file: &str, labels: &[Candidate], top: &[Candidate]) -> String {
+    let sure = |c: &Candidate| format!("{} {}", c.label, percent(f64::from(c.probability)));
+    let said: Vec<String> = labels.iter().map(sure).collect();
+    match (said.as_slice(), top.first()) {
+        ([], Some(nearest)) => format!("{file}\tno label\tnearest {}", sure(nearest)),
+        ([], None) => format!("{file}\tno label"),
+        (said, _) => format!("{file}\t{}", said.join("\t")),
+    }
 }
 
 /// An image that is like no known class: how far off it is, and what comes nearest.

@@ -13,6 +13,7 @@ mod fit;
 mod fit_audit;
 mod hostile;
 mod interrupt;
+mod labels;
 mod lint;
 mod prior;
 mod support;

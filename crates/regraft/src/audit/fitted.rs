@@ -12,6 +12,7 @@ use super::features::{Measured, conflicts, fewest, held_out, leaked, not_judged,
 use super::looked::{self, Looked, Proposing};
 use super::{Audit, Found, LeakEffect, folders, tell};
 use crate::journal::{Log, Rows};
+use crate::reading::Classes;
 use crate::{Error, FitOptions, Progress};
 
 /// Beyond so many files every feature multiplied with every other would take longer than the features
@@ -74,6 +75,7 @@ impl Audited {
     pub(crate) fn new(
         options: &FitOptions,
         dataset: &mut Dataset,
+        are: Classes,
         store: &LookStore,
         fresh: &Fresh<'_>,
         log: &Log<'_>,
@@ -87,7 +89,14 @@ impl Audited {
         let notes_before = dataset.notes.iter().map(ToString::to_string).collect();
         let mut looked = Looked::new(dataset, looks, pairs, groups)?;
         // Groups that were asked for are held out together anyway.
-        let (sets, together) = looked.together(dataset, options.group_by.is_none());
+        let by_name = options.group_by.is_none();
+        let (sets, together) = match are {
+            Classes::Classes => looked.together(dataset, by_name),
+            Classes::LabelSets => {
+                looked.findings.retain(|f| f.class.is_none());
+                looked.all_together(by_name)
+            }
+        };
         if proposing.is_none() {
             looked.notes.push(format!(
                 "altered copies were searched by their pixels alone: more than {COMPARED} files"
@@ -112,6 +121,28 @@ impl Audited {
             because: format!("the audit found {because}"),
             rule: "a picture whose copy was learned from measures memory, not skill".to_owned(),
             source: "Barz and Denzler 2020".to_owned(),
+        })
+    }
+
+    /// Everything that was found where images have several labels, which are not judged. `right` are test images
+    /// and whether their labels were all told right.
+    pub(crate) fn audit_of_sets(
+        &self,
+        dataset: &Dataset,
+        network: &str,
+        right: &[(usize, bool)],
+    ) -> Result<Audit, Error> {
+        let effect = Some(LeakEffect::of(right, &leaked(&self.looked.findings)));
+        let mut notes = [self.notes_before.clone(), self.looked.notes.clone()].concat();
+        notes.push("labels were not judged: images have several".to_owned());
+        let network = network.to_owned();
+        let measured = Some(Measured { network, labels: None, effect, overlap: None });
+        tell::audit(&Found {
+            dataset,
+            are: Classes::LabelSets,
+            looked: &self.looked,
+            measured,
+            notes,
         })
     }
 
@@ -149,7 +180,13 @@ impl Audited {
         let overlap = shared(options.network.as_deref(), dataset);
         let effect = (!rows.test.is_empty()).then_some(effect);
         let measured = Some(Measured { network: network.to_owned(), labels, effect, overlap });
-        tell::audit(&Found { dataset, looked: &self.looked, measured, notes })
+        tell::audit(&Found {
+            dataset,
+            are: Classes::Classes,
+            looked: &self.looked,
+            measured,
+            notes,
+        })
     }
 }
 

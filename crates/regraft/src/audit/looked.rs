@@ -64,20 +64,8 @@ impl Looked {
         dataset: &Dataset,
         by_name: bool,
     ) -> (Vec<Vec<usize>>, Option<String>) {
-        let said = self.groups.iter().find(|g| g.said && by_name);
-        let named: Vec<Vec<usize>> = said.map_or_else(Vec::new, |named| {
-            let mut files = vec![Vec::new(); named.groups.names.len()];
-            for (file, group) in named.groups.of.iter().enumerate() {
-                if let Some(group) = group {
-                    files[*group].push(file);
-                }
-            }
-            files.retain(|set| set.len() > 1);
-            files
-        });
-        let shown = said.map(|g| g.shown.clone()).unwrap_or_default();
+        let (named, groups) = self.named(by_name);
         let copies = format!("{} sets of copies", self.sets.len());
-        let groups = format!("{} groups by file names like `{shown}`", named.len());
         let both = [self.sets.clone(), named.clone()].concat();
         let mut left = |what: &str, class: usize| {
             self.notes.push(format!(
@@ -103,6 +91,36 @@ impl Looked {
                 (Vec::new(), None)
             }
         }
+    }
+}
+
+impl Looked {
+    /// As [`Looked::together`], whatever is left of a class.
+    pub(super) fn all_together(&self, by_name: bool) -> (Vec<Vec<usize>>, Option<String>) {
+        let (named, groups) = self.named(by_name);
+        let copies = format!("{} sets of copies", self.sets.len());
+        let parts = [(&self.sets, copies), (&named, groups)];
+        let words: Vec<String> =
+            parts.iter().filter(|(sets, _)| !sets.is_empty()).map(|(_, w)| w.clone()).collect();
+        ([self.sets.clone(), named].concat(), (!words.is_empty()).then(|| words.join(", ")))
+    }
+
+    /// Sets of files of a group that a word in the names speaks for, and what they are.
+    fn named(&self, by_name: bool) -> (Vec<Vec<usize>>, String) {
+        let said = self.groups.iter().find(|g| g.said && by_name);
+        let named: Vec<Vec<usize>> = said.map_or_else(Vec::new, |named| {
+            let mut files = vec![Vec::new(); named.groups.names.len()];
+            for (file, group) in named.groups.of.iter().enumerate() {
+                if let Some(group) = group {
+                    files[*group].push(file);
+                }
+            }
+            files.retain(|set| set.len() > 1);
+            files
+        });
+        let shown = said.map(|g| g.shown.clone()).unwrap_or_default();
+        let words = format!("{} groups by file names like `{shown}`", named.len());
+        (named, words)
     }
 }
 

@@ -10,8 +10,8 @@ use super::{
     Audit, AuditFinding, ClassCount, CopyPair, Found, LabelSuspect, NamedGroups, UnreadableFile,
 };
 use crate::Error;
-use crate::fit::reason;
 use crate::plan::split_origin;
+use crate::reading::reason;
 
 /// Everything, with the names of files and classes.
 pub(super) fn audit(found: &Found<'_>) -> Result<Audit, Error> {
@@ -39,7 +39,7 @@ pub(super) fn audit(found: &Found<'_>) -> Result<Audit, Error> {
         images: dataset.examples.len(),
         classes: dataset.classes.len(),
         class_counts: class_counts(found),
-        split_origin: split_origin(dataset),
+        split_origin: split_origin(dataset, found.are),
         unreadable: unreadable.collect(),
         duplicates: looked.sets.iter().map(|set| names(set)).collect(),
         conflicts: conflicts.map(|set| names(set)).collect(),

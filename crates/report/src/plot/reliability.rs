@@ -11,8 +11,8 @@ const Y: [f64; 2] = [270.0, 10.0];
 /// The histogram below.
 const COUNTS: [f64; 2] = [340.0, 286.0];
 
-/// Share of right answers against stated probability.
-pub(crate) fn reliability(bins: &[ReliabilityBin]) -> Html {
+/// Share of right answers against stated probability; the words are what is counted and what its share is.
+pub(crate) fn reliability(bins: &[ReliabilityBin], [counted, right]: [&'static str; 2]) -> Html {
     let x = Axis { from: [0.0, 1.0], to: X };
     let y = Axis { from: [0.0, 1.0], to: Y };
     let mut out = Html::new();
@@ -45,12 +45,13 @@ pub(crate) fn reliability(bins: &[ReliabilityBin]) -> Html {
         "<path class=\"axis\" d=\"M{} {}H{}\"/><text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>",
         &[&Num(X[0]), &Num(COUNTS[0]), &Num(X[1]), &Num(X[0] - 6.0), &Num(COUNTS[1] + 8.0), &most],
     );
-    out.raw(
+    out.put(
         "<text class=\"label\" x=\"206\" y=\"378\" text-anchor=\"middle\">stated probability, %</text>\
          <text class=\"label\" transform=\"translate(12 140) rotate(-90)\" \
-         text-anchor=\"middle\">right, %</text>\
+         text-anchor=\"middle\">{}, %</text>\
          <text class=\"label\" transform=\"translate(12 313) rotate(-90)\" \
-         text-anchor=\"middle\">images</text></svg>",
+         text-anchor=\"middle\">{}</text></svg>",
+        &[&right.to_lowercase(), &counted.to_lowercase()],
     );
     out
 }

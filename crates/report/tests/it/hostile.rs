@@ -125,8 +125,9 @@ fn no_name_from_outside_becomes_markup() {
             ];
             let jpeg = |_: &str| Some(b"\xff\xd8\xff\xe0".to_vec());
             let mut input = sample.input(Path::new("report.html"), &jpeg);
-            (input.name, input.run) = (text, text);
-            input.network = NetworkFacts { name: text, licence: text, origin: text, dataset: text };
+            (input.about.name, input.about.run) = (text, text);
+            input.about.network =
+                NetworkFacts { name: text, licence: text, origin: text, dataset: text };
             check(&render(&input).unwrap());
         }
     }

@@ -174,7 +174,7 @@ fn what_is_not_known_is_left_out() {
     sample.metrics.skipped.clear();
     sample.penalties.clear();
     let mut input = sample.input(Path::new("report.html"), &no_picture);
-    input.timings = None;
+    input.about.timings = None;
     let page = render(&input).unwrap();
     for absent in ["What was decided", "class=\"notes\"", "Held-out top-1", "<dt>Time"] {
         assert!(!page.contains(absent), "{absent}");
@@ -256,7 +256,7 @@ fn what_is_wrong_with_the_data_is_shown_and_what_is_left_without_leaks() {
     sample.metrics.without_leaks = Some(WithoutLeaks { images: 10, correct, top1, interval: None });
     let mut input = sample.input(Path::new("report.html"), &no_picture);
     let sections = [section];
-    input.audit = &sections;
+    input.about.audit = &sections;
     let page = render(&input).unwrap();
     for words in [
         "<h3 id=\"audit-leak\">leak: 4</h3>",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use regraft_report::{NetworkFacts, PenaltyPoint, ReportInput};
+use regraft_report::{About, NetworkFacts, PenaltyPoint, ReportInput};
 use regraft_run::{
     DataPlan, EnginePlan, FORMAT, HeadPlan, Loo, MetricsFile, NetworkPlan, Plan, Prediction,
     Predictions, PreprocessPlan, Provenance, Reason, ResizePlan, Seconds, Skipped, Timings,
@@ -92,14 +92,14 @@ impl Sample {
         thumbnail: &'a dyn Fn(&str) -> Option<Vec<u8>>,
     ) -> ReportInput<'a> {
         let seconds = Seconds { total: 9.52, features: 7.8, head: 0.4 };
-        ReportInput {
+        let about = About {
             path,
             name: "bees-1",
             run: "runs/bees-1",
             plan: &self.plan,
-            metrics: &self.metrics,
             timings: Some(Timings { seconds, images_per_second: 50.9 }),
-            predictions: &self.predictions,
+            notes: &self.metrics.notes,
+            skipped: &self.metrics.skipped,
             network: NetworkFacts {
                 name: "efficientnet-lite0",
                 licence: "Apache-2.0",
@@ -109,7 +109,8 @@ impl Sample {
             penalties: &self.penalties,
             audit: &[],
             thumbnail,
-        }
+        };
+        ReportInput { about, metrics: &self.metrics, predictions: &self.predictions }
     }
 }
 

@@ -1,0 +1,117 @@
+//! Images with several labels, or none, from the command line.
+
+use std::fs;
+
+use image::{RgbImage, imageops};
+use serde_json::Value;
+
+use crate::support::{World, picture};
+
+/// Three in four of 48 pictures have a reddish half, or a bluish one, or both; the rest is green.
+fn world() -> World {
+    let world = World::new();
+    fs::create_dir_all(world.path("data")).unwrap();
+    let mut table = "file,labels\n".to_owned();
+    for i in 0..48 {
+        let (red, blue) = (i % 2 == 0, i % 4 < 2);
+        let half = |class: usize, left: bool| {
+            let whole = picture(class, i);
+            imageops::crop_imm(&whole, if left { 0 } else { 35 }, 0, 35, 60).to_image()
+        };
+        let mut both = RgbImage::new(70, 60);
+        imageops::replace(&mut both, &half(if red { 0 } else { 2 }, true), 0, 0);
+        imageops::replace(&mut both, &half(if blue { 1 } else { 2 }, false), 35, 0);
+        both.save(world.path("data").join(format!("{i:02}.png"))).unwrap();
+        let labels = [(red, "red"), (blue, "blue")];
+        let labels: Vec<&str> = labels.iter().filter(|(has, _)| *has).map(|(_, l)| *l).collect();
+        table = format!("{table}{i:02}.png,{}\n", labels.join("|"));
+    }
+    world.file("data/labels.csv", table.as_bytes());
+    world
+}
+
+#[test]
+fn labels_are_fitted_predicted_and_evaluated_one_by_one() {
+    let world = world();
+    let summary = world.fit(&["data", "--out", "run"]).json();
+    let test = &summary["test"];
+    assert_eq!(summary["train"]["images"].as_u64().unwrap() + test["images"].as_u64().unwrap(), 48);
+    let precision = test["mean_average_precision"].as_f64().unwrap();
+    let chance = test["chance_average_precision"].as_f64().unwrap();
+    assert!(precision > chance + 0.2, "{precision} against {chance}");
+    assert_eq!(test["per_label"][0]["label"], "blue");
+    let plan = fs::read_to_string(world.path("run/plan.toml")).unwrap();
+    assert!(plan.contains("thresholds = [") && plan.contains("of each label"), "{plan}");
+    let table = fs::read_to_string(world.path("run/predictions.csv")).unwrap();
+    assert!(table.starts_with("file,split,truth,predicted,p:blue,p:red\n"), "{table}");
+    let page = fs::read_to_string(world.path("run/report.html")).unwrap();
+    assert!(page.contains("How well each label is told") && !page.contains("What was taken"));
+
+    // What is predicted is what was measured, and what evaluation says.
+    let done = world.run(&["predict", "run", "data", "--json"]);
+    assert_eq!(done.code(), 0, "{}", done.stderr());
+    let answers: Vec<Value> =
+        done.stdout().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(answers.len(), 48);
+    let said = |file: &str| -> String {
+        let answer = answers.iter().find(|a| a["file"].as_str().unwrap().ends_with(file)).unwrap();
+        let mut labels: Vec<&str> = answer["labels"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|l| l["label"].as_str().unwrap())
+            .collect();
+        labels.sort_unstable();
+        labels.join("|")
+    };
+    let tested: Vec<Vec<&str>> = table.lines().skip(1).map(|l| l.split(',').collect()).collect();
+    for row in &tested {
+        assert_eq!(said(row[0]), row[3], "{row:?}");
+    }
+    let truth = fs::read_to_string(world.path("data/labels.csv")).unwrap();
+    let header = truth.replacen("file,labels", "file,labels,split", 1);
+    let rows = header.lines().enumerate().map(|(i, line)| {
+        let split = tested.iter().any(|row| line.starts_with(row[0]));
+        let word = if split { "test" } else { "train" };
+        if i == 0 { format!("{line}\n") } else { format!("{line},{word}\n") }
+    });
+    world.file("data/labels.csv", rows.collect::<String>().as_bytes());
+    let evaluated = world.run(&["evaluate", "run", "data", "--json"]).json();
+    assert_eq!(evaluated["part"], "test");
+    assert_eq!(evaluated["mean_average_precision"], test["mean_average_precision"]);
+    assert_eq!(evaluated["correct"], test["correct"]);
+
+    let text = world.run(&["predict", "run", "data/00.png", "data/03.png"]).stdout();
+    assert!(text.contains(" %") && text.lines().count() == 2, "{text}");
+    let text = world.run(&["evaluate", "run", "data"]).stdout();
+    assert!(text.contains("mean average precision") && text.contains("AUROC"), "{text}");
+}
+
+#[test]
+fn what_labels_do_not_have_is_said() {
+    let world = world();
+    let several = "images with several labels";
+    world.fit(&["data", "--balance"]).refused(2, &[several, "leave them out"]);
+    for command in ["advise", "audit"] {
+        world.run(&[command, "data"]).refused(3, &["several labels", "regraft fit"]);
+    }
+    world.fit(&["data", "--out", "run", "--group-by", r"^(\d)"]).json();
+    world.run(&["evaluate", "run", "data", "--prior", "estimate"]).refused(2, &["--prior"]);
+    world.run(&["predict", "run", "data", "--prior", "uniform"]).refused(2, &["--prior"]);
+    world.file("other.csv", b"path,label\ndata/00.png,green\n");
+    world.run(&["evaluate", "run", "other.csv"]).refused(3, &["green", "2 classes"]);
+}
+
+#[test]
+fn groups_of_images_with_several_labels_stay_on_one_side() {
+    let world = world();
+    world.fit(&["data", "--out", "run", "--group-by", r"^(\d)"]).json();
+    let table = fs::read_to_string(world.path("run/predictions.csv")).unwrap();
+    let first: Vec<&str> = table.lines().skip(1).map(|l| &l[..1]).collect();
+    let groups: std::collections::BTreeSet<&str> = first.iter().copied().collect();
+    assert!(!groups.is_empty() && groups.len() < 5, "{groups:?}");
+    for group in groups {
+        let tested = first.iter().filter(|g| **g == group).count();
+        assert_eq!(tested, if group == "4" { 8 } else { 10 }, "group {group}");
+    }
+}
