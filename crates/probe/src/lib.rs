@@ -49,6 +49,6 @@ pub use input::Labels;
 pub use logistic::{LogisticFit, LogisticOptions, logistic, logistic_path, logistic_penalties};
 pub use ridge::{RidgePath, RidgeRow, ridge, ridge_penalties};
 pub use rows::{Features, Rows};
-pub use several::{LabelSetsFit, fit_label_sets};
+pub use several::{LabelSetsFit, fit_label_sets, label_temperature};
 pub use targets::LabelSets;
 pub use threshold::best_thresholds;

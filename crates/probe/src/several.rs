@@ -56,6 +56,41 @@ fn losses(odds: &[f64], targets: &Targets<'_>) -> Vec<f64> {
     odds.chunks_exact(targets.classes()).enumerate().map(loss).collect()
 }
 
+/// Bounds of the temperature, and the steps to find it: each leaves 0.62 of what is between them.
+const TEMPERATURES: [f64; 2] = [1e-3, 1e3];
+const STEPS: usize = 60;
+
+/// The temperature in `[1e-3, 1e3]`, one for all labels, that gives held-out log odds `[n, C]` divided by it the
+/// lowest negative log-likelihood, with targets by the rule of succession: of `n` answers without a mistake the next
+/// is still wrong with a chance of `1 / (n + 2)`.
+///
+/// # Errors
+/// When there are not `n·C` finite values.
+pub fn label_temperature(odds: &[f64], sets: &LabelSets<'_>) -> Result<f64, ProbeError> {
+    let targets = Targets::from(sets);
+    crate::input::check_values("log odds", odds, targets.rows(), targets.classes())?;
+    let doubt = 1.0 / (targets.rows() as f64 + 2.0);
+    let has = |k: usize| targets.of(k / targets.classes()).contains(&(k % targets.classes()));
+    let wanted: Vec<f64> =
+        (0..odds.len()).map(|k| if has(k) { 1.0 - doubt } else { doubt }).collect();
+    // Convex in one over the temperature, so it has one valley in its logarithm too.
+    let loss = |log: f64| -> f64 {
+        let beta = (-log).exp();
+        odds.iter().zip(&wanted).map(|(z, t)| softplus(beta * z) - t * beta * z).sum()
+    };
+    let golden = (5.0_f64.sqrt() - 1.0) / 2.0;
+    let [mut low, mut high] = TEMPERATURES.map(f64::ln);
+    for _ in 0..STEPS {
+        let (a, b) = (high - golden * (high - low), low + golden * (high - low));
+        if loss(a) <= loss(b) {
+            high = b;
+        } else {
+            low = a;
+        }
+    }
+    Ok(f64::midpoint(low, high).exp())
+}
+
 /// A kind of head with its best penalty.
 struct Candidate {
     index: usize,

@@ -2,8 +2,7 @@
 
 use crate::{Labels, ProbeError};
 
-/// A checked view of label sets, `n` of them: which of `C` labels each example has, none to all. Every label has
-/// an example.
+/// A checked view of label sets, `n` of them: which of `C` labels each example has, none to all.
 #[derive(Debug, Clone)]
 pub struct LabelSets<'a> {
     sets: &'a [Vec<usize>],
@@ -14,7 +13,7 @@ impl<'a> LabelSets<'a> {
     /// A view of `sets`, `[n]`, each with values in `0..labels`, ascending, none twice.
     ///
     /// # Errors
-    /// Without labels, for one out of range or out of order, and for one without an example.
+    /// Without labels, and for one out of range or out of order.
     pub fn new(sets: &'a [Vec<usize>], labels: usize) -> Result<Self, ProbeError> {
         if labels == 0 {
             return Err(ProbeError::NoLabels);
@@ -29,10 +28,7 @@ impl<'a> LabelSets<'a> {
                 *counts.get_mut(label).ok_or(range)? += 1;
             }
         }
-        match counts.iter().position(|&n| n == 0) {
-            Some(class) => Err(ProbeError::EmptyClass { class }),
-            None => Ok(Self { sets, counts }),
-        }
+        Ok(Self { sets, counts })
     }
 
     /// The sets, `[n]`.

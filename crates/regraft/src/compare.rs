@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use regraft_data::order;
 use regraft_report::{ComparisonInput, Curve as Drawn, Ends};
-use regraft_train::{Optimiser, Rates, most_probable, scores, tune};
+use regraft_train::{Optimiser, Rates, Truth, most_probable, scores, tune};
 use serde::Serialize;
 
 use self::figures::{Right, benefit, mean};
@@ -334,7 +334,7 @@ fn rounds(
     };
     let mut right = vec![judge(&scores(&crown, &inputs, &held)?)];
     let tried = if each { held.as_slice() } else { &[] };
-    let part = (labels.as_slice(), learned.as_slice(), tried);
+    let part = (Truth::Classes(&labels), learned.as_slice(), tried);
     let mut nll = None;
     let tuned = tune(&crown, &planned.table, &planned.recipe, &inputs, part, None, &mut |epoch| {
         if let Some(held) = &epoch.held {

@@ -10,9 +10,10 @@ use crate::balance::uneven;
 use crate::features::{Chosen, Source, choose};
 use crate::grouping::regrouped;
 use crate::journal::{Log, Rows};
+use crate::labels;
 use crate::options::default_run;
 use crate::reading::{Classes, Read, begin, check_folder, read, tell_data, usable};
-use crate::tuning::Tuning;
+use crate::tuning::{Aim, Tuning};
 use crate::unknown::{UnknownRun, of_probe};
 use crate::write::{Finished, write};
 use crate::{Error, FeatureKind, FitOptions, Loaded, Observer, Progress, Strategy};
@@ -121,7 +122,7 @@ impl Prepared {
             source: &self.source,
             extracted: &self.extracted,
             rows: &self.rows,
-            chosen: &self.chosen,
+            aim: Aim::Classes(&self.chosen),
             log,
         }
     }
@@ -158,17 +159,24 @@ pub fn rate_table(options: &FitOptions, observer: &dyn Observer) -> Result<RateT
         return Err(Error::Options { what: "`--find-rate` with `--dry-run`", why });
     }
     let log = Log::new(observer);
+    if let Some(data) = labels::label_sets(options)? {
+        let prepared = labels::prepare(options, data, None, &log)?;
+        return table_of(&prepared.tuning(options, &log));
+    }
     let prepared = prepare(options, None, &log)?;
-    let tuning = prepared.tuning(options, &log);
+    table_of(&prepared.tuning(options, &log))
+}
+
+fn table_of(tuning: &Tuning<'_>) -> Result<RateTable, Error> {
     let planned = tuning.plan()?;
-    if let Some(path) = &options.tune.preview {
+    if let Some(path) = &tuning.options.tune.preview {
         tuning.preview(&planned, path)?;
     }
     let Table { layers, frontier } = planned.table;
     Ok(RateTable { layers, frontier, reasons: planned.reasons })
 }
 
-fn check_options(options: &FitOptions) -> Result<(), Error> {
+pub(crate) fn check_options(options: &FitOptions) -> Result<(), Error> {
     if !(options.false_alarms > 0.0 && options.false_alarms < 1.0) {
         let why = "give a share between 0 and 1, for instance 0.05";
         return Err(Error::Options { what: "`--false-alarms`", why });

@@ -3,28 +3,24 @@
 mod head;
 mod measure;
 mod predict;
+mod write;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use regraft_data::{MultiLabel, OpenOptions, Opened, Split, SplitOrigin, stratified};
-use regraft_run::{
-    Event, FORMAT, HeadPlan, LabelMetricsFile, LabelPrediction, LabelPredictions, LabelSummary,
-    Reason, RunFile, RunFolder, Summary, TrainFacts,
-};
-use regraft_train::Extracted;
+use regraft_run::{Event, LabelSummary, Reason, RunFolder, Summary};
 
-use self::head::LabelHead;
+pub(crate) use self::head::{LabelHead, parts, start_head};
 pub use self::measure::{Evaluated, LabelEvaluation, evaluate_any};
 pub(crate) use self::predict::{answer, sigmoid};
-use crate::audit::Audit;
-use crate::features::blocks;
+use crate::fit::check_options;
 use crate::grouping::asked;
-use crate::head::{grafted, save};
 use crate::journal::{Log, Rows};
 use crate::options::default_run;
-use crate::plan::{Kept, data_plan, network_reasons, probe_plan, validation_reason};
+use crate::plan::{network_reasons, validation_reason};
 use crate::reading::{Classes, Read, begin, read, tell_data, usable};
-use crate::write::{Outcome, Told, finish, report};
+use crate::tuning::{Aim, Tuning};
 use crate::{Error, FitOptions, Observer, Progress, Strategy, fit};
 
 /// What a fit gave, by what its images are.
@@ -38,11 +34,10 @@ pub enum Fitted {
 }
 
 /// [`fit`], and the same for tables whose images have several labels, or none: then each label is a question of its
-/// own, answered by a linear head on the frozen network's features.
+/// own.
 ///
 /// # Errors
-/// As [`fit`]; [`Error::Options`] for what is not there yet for labels: other strategies than the probe, class
-/// weights, output probabilities of the source as features.
+/// As [`fit`]; [`Error::Options`] for what labels do not have: the strategy `auto` and class weights.
 pub fn fit_any(options: &FitOptions, observer: &dyn Observer) -> Result<Fitted, Error> {
     match label_sets(options)? {
         Some(data) => Ok(Fitted::Labels(Box::new(fit_labels(options, data, observer)?))),
@@ -51,9 +46,8 @@ pub fn fit_any(options: &FitOptions, observer: &dyn Observer) -> Result<Fitted, 
 }
 
 /// The data, where a table says that its images have several labels.
-fn label_sets(options: &FitOptions) -> Result<Option<MultiLabel>, Error> {
-    let is_table =
-        |path: &std::path::Path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv"));
+pub(crate) fn label_sets(options: &FitOptions) -> Result<Option<MultiLabel>, Error> {
+    let is_table = |path: &Path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv"));
     // Only tables can say so; a large folder is not listed for nothing.
     let beside = |dir: std::fs::ReadDir| dir.flatten().any(|entry| is_table(&entry.path()));
     if !is_table(&options.data) && !std::fs::read_dir(&options.data).is_ok_and(beside) {
@@ -70,48 +64,57 @@ fn label_sets(options: &FitOptions) -> Result<Option<MultiLabel>, Error> {
     }
 }
 
-/// Refuses what labels do not have yet.
+/// Refuses what labels do not have.
 fn check(options: &FitOptions) -> Result<(), Error> {
     let refuse = |what, why| Err(Error::Options { what, why });
-    if options.strategy != Strategy::Probe {
+    if options.strategy == Strategy::Auto {
         return refuse(
-            "this `--strategy` on images with several labels",
-            "they are told by a probe so far; leave it out",
+            "`--strategy auto` on images with several labels",
+            "it tries plans for classes so far; take `probe` or `lp-ft`",
         );
     }
-    if options.tune != crate::TuneOptions::default() {
+    if options.tune.balance || !options.tune.class_weights.is_empty() {
         return refuse(
-            "options for training, classes or weights on images with several labels",
-            "each label is a question of its own, told by a probe; leave them out",
+            "`--balance` and `--class-weight` on images with several labels",
+            "each label is a question of its own, with a threshold that suits how rare it is; leave them out",
         );
     }
-    Ok(())
+    check_options(options)
 }
 
-fn fit_labels(
+/// Everything up to a fitted head.
+pub(crate) struct Prepared {
+    data: MultiLabel,
+    read: Read,
+    rows: Rows,
+    head: LabelHead,
+    reasons: Vec<Reason>,
+    seconds: [f64; 2],
+}
+
+pub(crate) fn prepare(
     options: &FitOptions,
     mut data: MultiLabel,
-    observer: &dyn Observer,
-) -> Result<LabelSummary, Error> {
+    folder: Option<&RunFolder>,
+    log: &Log<'_>,
+) -> Result<Prepared, Error> {
     check(options)?;
-    let folder = RunFolder::at(options.out.clone().unwrap_or_else(|| default_run(&options.data)));
-    let log = Log::new(observer);
     let grouped = match &options.group_by {
         Some(pattern) => Some(regrouped(&mut data, pattern)?),
         None => None,
     };
-    begin(options, Some(&folder), &log)?;
+    begin(options, folder, log)?;
     let view = data.by_set();
-    tell_data(options, &view, Classes::LabelSets, &data.labels, &log);
+    tell_data(options, &view, Classes::LabelSets, &data.labels, log);
     if let Some(words) = &grouped {
-        observer.tell(&Progress::Note(words));
+        log.observer.tell(&Progress::Note(words));
     }
-    let read = read(options, view, Classes::LabelSets, Some(&folder), &log)?;
+    let read = read(options, view, Classes::LabelSets, folder, log)?;
     let has = |example: usize, label: usize| data.examples[example].labels.contains(&label);
     let rows = usable(&read.dataset, &data.labels, &has, &read.extracted, &read.skipped)?;
-    observer.tell(&Progress::Head);
+    log.observer.tell(&Progress::Head);
     let before = log.seconds();
-    let head = head::choose(options, &data, &read, &rows, &log)?;
+    let head = head::choose(options, &data, &read, &rows, log)?;
     let seconds = [read.seconds, log.seconds() - before];
     log.event(Event::HeadDone {
         kind: head.fitted.method.name().to_owned(),
@@ -120,15 +123,47 @@ fn fit_labels(
         loo_top1: head.fitted.out_of_fold_exact,
         seconds: seconds[1],
     });
-    if observer.stop() {
+    if log.observer.stop() {
         return Err(Error::Interrupted);
     }
-    folder.begin_curves()?;
     let reasons = reasons(options, &data, &read, &rows, &head, grouped);
+    Ok(Prepared { data, read, rows, head, reasons, seconds })
+}
+
+impl Prepared {
+    pub(crate) fn tuning<'a>(&'a self, options: &'a FitOptions, log: &'a Log<'a>) -> Tuning<'a> {
+        Tuning {
+            options,
+            dataset: &self.read.dataset,
+            network: &self.read.loaded.network,
+            source: &self.read.source,
+            extracted: &self.read.extracted,
+            rows: &self.rows,
+            aim: Aim::Labels(&self.data, &self.head),
+            log,
+        }
+    }
+}
+
+fn fit_labels(
+    options: &FitOptions,
+    data: MultiLabel,
+    observer: &dyn Observer,
+) -> Result<LabelSummary, Error> {
+    let folder = RunFolder::at(options.out.clone().unwrap_or_else(|| default_run(&options.data)));
+    let log = Log::new(observer);
+    let mut prepared = prepare(options, data, Some(&folder), &log)?;
+    folder.begin_curves()?;
+    let mut reasons = std::mem::take(&mut prepared.reasons);
+    let tuned = if options.strategy == Strategy::Probe {
+        None
+    } else {
+        Some(prepared.tuning(options, &log).run(&folder, &mut reasons)?)
+    };
     for reason in &reasons {
         observer.tell(&Progress::Decided(reason));
     }
-    write(options, &folder, &data, read, &rows, &head, reasons, seconds, &log)
+    write::write(options, &folder, &prepared, tuned.as_ref(), reasons, &log)
 }
 
 /// Draws a drawn split again so that no group is on both sides, with its share of every label.
@@ -178,10 +213,17 @@ fn reasons(
     let none = sets().filter(|set| set.is_empty()).count();
     let mut reasons =
         network_reasons(options, &read.loaded, (head.kind, &read.source.cut, &head.because));
+    let learned = match options.strategy {
+        Strategy::Probe | Strategy::Auto => {
+            "the network stays frozen, a linear classifier a label learns on its features"
+        }
+        Strategy::LpFt => {
+            "a linear classifier a label learns on the frozen features, then both go on by gradient"
+        }
+        Strategy::FineTune | Strategy::Scratch => "a random head learns by gradient",
+    };
     reasons.push(Reason {
-        choice: "each label is a question of its own: the network stays frozen, a linear classifier a label learns \
-                 on its features"
-            .to_owned(),
+        choice: format!("each label is a question of its own: {learned}"),
         because: format!(
             "{} training images have {mean:.1} of {} labels on average, up to {most}; {none} have none",
             rows.train.len(),
@@ -218,133 +260,4 @@ fn reasons(
         source: "Lipton et al. 2014".to_owned(),
     });
     reasons
-}
-
-/// What the head says of every test image.
-fn predictions(
-    data: &MultiLabel,
-    extracted: &Extracted,
-    rows: &[usize],
-    head: &LabelHead,
-) -> Result<LabelPredictions, Error> {
-    let mut probabilities = Vec::new();
-    blocks(extracted, rows, head.fitted.head.features, |block| {
-        probabilities.extend(head.fitted.head.logits_batch(block)?.into_iter().map(sigmoid));
-        Ok(())
-    })?;
-    let rows = rows.iter().zip(probabilities.chunks_exact(data.labels.len())).map(|(i, p)| {
-        let e = &data.examples[*i];
-        LabelPrediction::new(
-            e.name.clone(),
-            e.split.name(),
-            e.labels.clone(),
-            p.to_vec(),
-            &head.thresholds,
-        )
-    });
-    Ok(LabelPredictions { labels: data.labels.clone(), rows: rows.collect() })
-}
-
-/// The same of the training images, each by a head that has not learned from it.
-fn held_out(data: &MultiLabel, rows: &[usize], head: &LabelHead) -> LabelPredictions {
-    let odds = head.fitted.out_of_fold.chunks_exact(data.labels.len());
-    let rows = rows.iter().zip(odds).map(|(i, odds)| {
-        let e = &data.examples[*i];
-        let p = odds.iter().map(|z| sigmoid(*z as f32)).collect();
-        LabelPrediction::new(
-            e.name.clone(),
-            Split::Train.name(),
-            e.labels.clone(),
-            p,
-            &head.thresholds,
-        )
-    });
-    LabelPredictions { labels: data.labels.clone(), rows: rows.collect() }
-}
-
-fn write(
-    options: &FitOptions,
-    folder: &RunFolder,
-    data: &MultiLabel,
-    read: Read,
-    rows: &Rows,
-    head: &LabelHead,
-    reasons: Vec<Reason>,
-    seconds: [f64; 2],
-    log: &Log<'_>,
-) -> Result<LabelSummary, Error> {
-    let Read { dataset, loaded, source, engine, extracted, skipped, audited, .. } = read;
-    let predictions = predictions(data, &extracted, &rows.test, head)?;
-    let test = predictions.metrics("test", &head.thresholds)?;
-    log.event(Event::Evaluated { split: "test".to_owned(), top1: test.exact });
-    let audit = match &audited {
-        Some(audited) => {
-            let right: Vec<(usize, bool)> = rows
-                .test
-                .iter()
-                .copied()
-                .zip(predictions.rows.iter().map(LabelPrediction::is_right))
-                .collect();
-            Some(audited.audit_of_sets(&dataset, &loaded.network.card().name, &right)?)
-        }
-        None => None,
-    };
-    let held_out = held_out(data, &rows.train, head).metrics("train", &head.thresholds)?;
-    let metrics = LabelMetricsFile {
-        format: FORMAT,
-        network: loaded.network.card().name.clone(),
-        frontier: source.cut.clone(),
-        train: train_facts(data, rows),
-        test,
-        held_out,
-        skipped,
-        notes: dataset.notes.iter().map(ToString::to_string).collect(),
-    };
-    let kept =
-        Kept { cut: &source.cut, features: head.kind, feature_len: head.fitted.head.features };
-    let head_plan = HeadPlan {
-        kind: head.fitted.method.name().to_owned(),
-        penalty: head.fitted.penalty,
-        temperature: 1.0,
-        folds: head.folds,
-        class_weights: Vec::new(),
-        share_bias: Vec::new(),
-        thresholds: head.thresholds.clone(),
-    };
-    let of_data = data_plan(options, &dataset, Classes::LabelSets, &data.labels);
-    let plan = probe_plan(options, of_data, &loaded, &kept, (engine, head_plan, reasons));
-    // Without a plan the folder counts as unfinished, so it goes first and comes last.
-    folder.remove_files()?;
-    save(folder, &grafted(&source.chosen(head.kind)?, &head.fitted.head, &data.labels)?)?;
-    folder.write_label_predictions(&predictions)?;
-    folder.write_label_metrics(&metrics)?;
-    if let Some(audit) = &audit {
-        folder.write(RunFile::Audit, Audit::to_json(audit)?.as_bytes())?;
-    }
-    let timings = finish(folder, log, seconds, extracted.computed)?;
-    let run = folder.path().display().to_string();
-    let told = Told {
-        folder,
-        run: &run,
-        plan: &plan,
-        timings,
-        dataset: &dataset,
-        audit: audit.as_ref(),
-        loaded: &loaded,
-        table: &head.fitted.table,
-    };
-    report(&told, &Outcome::Labels(&metrics, &predictions))?;
-    folder.write_plan(&plan)?;
-    folder.remove_checkpoints()?;
-    Ok(LabelSummary { run, metrics, timings })
-}
-
-fn train_facts(data: &MultiLabel, rows: &Rows) -> TrainFacts {
-    let mut counts = vec![0; data.labels.len()];
-    for i in &rows.train {
-        for label in &data.examples[*i].labels {
-            counts[*label] += 1;
-        }
-    }
-    TrainFacts { images: rows.train.len(), images_per_class: counts }
 }

@@ -61,6 +61,14 @@ impl Strategy {
             Self::Auto => "auto",
         }
     }
+
+    /// Whether training starts from a random head.
+    pub(crate) fn begins_random(self) -> bool {
+        match self {
+            Self::FineTune | Self::Scratch => true,
+            Self::Probe | Self::LpFt | Self::Auto => false,
+        }
+    }
 }
 
 /// How values between the layers of the frozen network are stored.

@@ -1,5 +1,6 @@
 //! Training by gradient: the plan of it, the trial on held-out images, and the training itself.
 
+mod aim;
 mod hidden;
 mod memory;
 mod plan;
@@ -19,12 +20,14 @@ use regraft_train::{
     tune,
 };
 
+use self::aim::Answers;
+pub(crate) use self::aim::{Aim, HeldLabels};
 pub use self::hidden::HeadLayers;
 pub(crate) use self::memory::memory_wanted;
 pub(crate) use self::plan::Planned;
 use self::start::cooled;
 pub(crate) use self::start::crown;
-use crate::features::{Chosen, Source};
+use crate::features::Source;
 use crate::journal::{Log, Rows};
 use crate::reading::reason;
 use crate::unknown::UnknownRun;
@@ -116,7 +119,7 @@ pub(crate) struct Tuning<'a> {
     pub(crate) source: &'a Source,
     pub(crate) extracted: &'a Extracted,
     pub(crate) rows: &'a Rows,
-    pub(crate) chosen: &'a Chosen,
+    pub(crate) aim: Aim<'a>,
     pub(crate) log: &'a Log<'a>,
 }
 
@@ -129,6 +132,8 @@ pub(crate) struct TunedRun {
     pub(crate) strategy: Strategy,
     /// The probe it started from; none for a random head.
     pub(crate) head: Option<HeadFit>,
+    /// Of labels, what images held out of training said.
+    pub(crate) held: Option<HeldLabels>,
     /// None where there are too few images to tell what is usual.
     pub(crate) unknown: Option<UnknownRun>,
     /// Length of the vector that the head reads.
@@ -153,17 +158,16 @@ impl Tuning<'_> {
             self.preview(&planned, path)?;
         }
         let inputs = self.inputs(&planned, files)?;
-        let labels: Vec<usize> =
-            self.rows.train.iter().map(|i| self.dataset.examples[*i].label).collect();
+        let answers = self.answers();
         if self.options.tune.find_rate {
-            self.find_rate(&mut planned, &inputs, &labels)?;
+            self.find_rate(&mut planned, &inputs, &answers)?;
         }
-        let mut trial = self.trial(&planned, &inputs, &labels, folder)?;
+        let mut trial = self.trial(&planned, &inputs, &answers, folder)?;
         reasons.extend(planned.reasons.iter().cloned());
-        let all: Vec<usize> = (0..labels.len()).collect();
+        let all: Vec<usize> = (0..answers.len()).collect();
         let (start, head) = self.start(self.rows)?;
         let (crown, frozen) = crown(&start, &planned.table)?;
-        let part = (labels.as_slice(), all.as_slice(), &[][..]);
+        let part = (answers.truth(), all.as_slice(), &[][..]);
         // Early stopping has chosen weights by images held out: those are the weights.
         let tuned = match trial.stopped.take() {
             Some(stopped) => stopped,
@@ -194,7 +198,8 @@ impl Tuning<'_> {
         let strategy = self.strategy();
         let plan = planned.plan(temperature);
         let feature_len = self.trunk()?.facts()?.output().shape.count();
-        Ok(TunedRun { network: whole, plan, facts, strategy, head, unknown, feature_len })
+        let held = trial.held;
+        Ok(TunedRun { network: whole, plan, facts, strategy, head, held, unknown, feature_len })
     }
 
     /// Writes a picture of some training images, as they are and as rounds will show them.
@@ -214,12 +219,13 @@ impl Tuning<'_> {
         &self,
         planned: &mut Planned,
         inputs: &Inputs,
-        labels: &[usize],
+        answers: &Answers,
     ) -> Result<(), Error> {
-        let all: Vec<usize> = (0..labels.len()).collect();
+        let all: Vec<usize> = (0..answers.len()).collect();
         let (start, _) = self.start(self.rows)?;
         let (crown, _) = crown(&start, &planned.table)?;
-        let found = find_rate(&crown, &planned.table, &planned.recipe, inputs, (labels, &all))?;
+        let found =
+            find_rate(&crown, &planned.table, &planned.recipe, inputs, (answers.truth(), &all))?;
         planned.found(&found);
         Ok(())
     }

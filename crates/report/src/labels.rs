@@ -93,6 +93,14 @@ fn tiles(input: &LabelReportInput<'_>) -> Vec<Tile> {
             "mean distance of stated and true share (ECE)".to_owned(),
         ),
     ];
+    if let Some(t) = input.metrics.tuning {
+        let before = percent(t.top1_before);
+        let more = format!(
+            "all labels right, of {} training images held out of it; {before} before it",
+            t.held_out
+        );
+        tiles.push(("After training", percent(t.top1_after), more));
+    }
     tiles.extend(common(&input.about, input.metrics.train.images, test.images));
     tiles
 }

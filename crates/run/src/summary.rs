@@ -125,6 +125,10 @@ pub struct LabelMetricsFile {
     pub test: LabelMetrics,
     /// The same of training images, each told by a head that has not learned from it.
     pub held_out: LabelMetrics,
+    /// What training by gradient gave on images held out of it, `top1` being the share with all labels right; none
+    /// when nothing but a head was fitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuning: Option<TuningFacts>,
     /// Files that could not be used, or not as they are.
     pub skipped: Vec<Skipped>,
     /// What a person should know, a sentence each.

@@ -5,7 +5,7 @@ use regraft_data::order;
 use regraft_net::Network;
 
 use crate::tune::{Run, Step};
-use crate::{Inputs, Recipe, Table, TrainError};
+use crate::{Inputs, Recipe, Table, TrainError, Truth};
 
 /// First and last rate, and steps from one to the other: fastai's.
 const FIRST: f64 = 1e-7;
@@ -35,7 +35,7 @@ pub fn find_rate(
     table: &Table,
     recipe: &Recipe,
     inputs: &Inputs,
-    (labels, learn): (&[usize], &[usize]),
+    (truth, learn): (Truth<'_>, &[usize]),
 ) -> Result<Found, TrainError> {
     let mut table = table.clone();
     table.set_rate(1.0, &[]);
@@ -52,7 +52,7 @@ pub fn find_rate(
             order[of(batch)..of(batch + 1)].iter().map(|i| learn[*i]).collect();
         let factor = FIRST * (LAST / FIRST).powf(number as f64 / (STEPS - 1) as f64);
         let step = Step { epoch, number, examples: &examples, factor };
-        let loss = match run.step(&step, inputs, labels, &mut values) {
+        let loss = match run.step(&step, inputs, truth, &mut values) {
             Ok(loss) => loss,
             Err(TrainError::Diverged { .. }) => break,
             Err(error) => return Err(error),

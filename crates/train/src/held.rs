@@ -4,36 +4,34 @@ use rayon::prelude::*;
 use regraft_infer::{Engine, Precision};
 use regraft_net::Network;
 
-use crate::{Inputs, TrainError};
+use crate::{Inputs, TrainError, Truth};
 
 /// What a network says of examples it did not learn from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Held {
     /// Logits `[n, C]`.
     pub scores: Vec<f64>,
-    /// Share right, 0 to 1.
+    /// Share right, 0 to 1; of label sets those with all labels right.
     pub top1: f64,
-    /// Mean negative log-likelihood in nats.
+    /// Mean negative log-likelihood in nats, summed over labels.
     pub nll: f64,
 }
 
 impl Held {
-    /// Tries a network on the examples `held`, by their places in `inputs`, of which `labels` has all.
+    /// Tries a network on the examples `held`, by their places in `inputs`, of which `truth` has all.
     pub(crate) fn of(
         network: &Network,
         inputs: &Inputs,
-        labels: &[usize],
+        truth: Truth<'_>,
         held: &[usize],
     ) -> Result<Self, TrainError> {
         let scores = scores(network, inputs, held)?;
         let classes = scores.len() / held.len().max(1);
         let (mut right, mut nll) = (0, 0.0);
         for (row, i) in scores.chunks_exact(classes).zip(held) {
-            let label = labels[*i];
-            let top = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let sum: f64 = row.iter().map(|s| (s - top).exp()).sum();
-            nll += sum.ln() + top - row[label];
-            right += usize::from(most_probable(row) == label);
+            let (is_right, loss) = truth.judge(*i, row);
+            nll += loss;
+            right += usize::from(is_right);
         }
         let n = held.len().max(1) as f64;
         Ok(Self { scores, top1: f64::from(right as u32) / n, nll: nll / n })

@@ -24,6 +24,7 @@ mod rates;
 mod records;
 mod schedule;
 mod store;
+mod truth;
 mod tune;
 
 pub use error::TrainError;
@@ -37,4 +38,5 @@ pub use optimiser::{Change, Memory, Optimiser, clip};
 pub use rates::{Asked, LayerRate, Rates, Table, Unfreeze};
 pub use schedule::Schedule;
 pub use store::FeatureStore;
+pub use truth::Truth;
 pub use tune::{Epoch, Recipe, Tuned, need, tune};

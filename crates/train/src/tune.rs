@@ -10,7 +10,7 @@ use regraft_net::{Network, notation};
 pub use self::need::need;
 pub(crate) use self::run::{Run, Step};
 use crate::checkpoint::Place;
-use crate::{Flow, Held, Inputs, Optimiser, Schedule, Table, TrainError};
+use crate::{Flow, Held, Inputs, Optimiser, Schedule, Table, TrainError, Truth};
 
 /// How a network is trained.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,11 +98,11 @@ pub fn tune(
     table: &Table,
     recipe: &Recipe,
     inputs: &Inputs,
-    (labels, learn, held): (&[usize], &[usize], &[usize]),
+    (truth, learn, held): (Truth<'_>, &[usize], &[usize]),
     checkpoint: Option<&Path>,
     hear: &mut dyn FnMut(&Epoch) -> Flow,
 ) -> Result<Tuned, TrainError> {
-    let key = key(crown, table, recipe, inputs, (labels, learn, held));
+    let key = key(crown, table, recipe, inputs, (truth, learn, held));
     let place = checkpoint.map(|path| Place::new(path, key));
     let mut run = Run::new(crown, table, recipe, learn.len())?;
     let mut all =
@@ -115,14 +115,14 @@ pub fn tune(
         }
     }
     let tried = |network: &Network| {
-        let tried = (!held.is_empty()).then(|| Held::of(network, inputs, labels, held));
+        let tried = (!held.is_empty()).then(|| Held::of(network, inputs, truth, held));
         tried.transpose()
     };
     for epoch in all.resumed..recipe.epochs {
         if run.is_over(epoch) {
             break;
         }
-        let loss = run.round(crown, epoch, inputs, labels, learn)?;
+        let loss = run.round(crown, epoch, inputs, truth, learn)?;
         let held = tried(&run.network(crown)?)?;
         all.losses.push(loss);
         if let Some(held) = &held {
@@ -186,7 +186,7 @@ fn key(
     table: &Table,
     recipe: &Recipe,
     inputs: &Inputs,
-    (labels, learn, held): (&[usize], &[usize], &[usize]),
+    (truth, learn, held): (Truth<'_>, &[usize], &[usize]),
 ) -> String {
     let mut hash = blake3::Hasher::new();
     hash.update(notation::print(crown.graph()).as_bytes());
@@ -199,7 +199,7 @@ fn key(
     // `Debug` of plain numbers and words prints every bit of them.
     // How much memory there is shapes nothing.
     let recipe = Recipe { recompute: false, ..recipe.clone() };
-    hash.update(format!("{table:?} {recipe:?} {learn:?} {labels:?}").as_bytes());
+    hash.update(format!("{table:?} {recipe:?} {learn:?} {truth:?}").as_bytes());
     // Held-out examples shape a training only where they end it.
     if recipe.patience.is_some() {
         hash.update(format!("{held:?}").as_bytes());

@@ -77,7 +77,15 @@ fn label_text(summary: &LabelSummary) -> String {
     let m = &summary.metrics;
     let mut text = label_figures(&m.test, "test image");
     let held_out = label_precision(&m.held_out);
-    let _ = writeln!(text, "held out of {}: {held_out}", plural(m.train.images, "training image"));
+    let _ = writeln!(text, "{} held out: {held_out}", plural(m.held_out.images, "training image"));
+    if let Some(t) = &m.tuning {
+        let _ = writeln!(
+            text,
+            "all labels right for {} of them before training, {} after",
+            percent(t.top1_before),
+            percent(t.top1_after),
+        );
+    }
     text + &ending(&m.skipped, &summary.run, &summary.timings)
 }
 

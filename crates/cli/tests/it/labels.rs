@@ -88,10 +88,39 @@ fn labels_are_fitted_predicted_and_evaluated_one_by_one() {
 }
 
 #[test]
+fn labels_are_trained_by_gradient_too() {
+    let world = world();
+    let few = ["--unfreeze", "last:1", "--epochs", "3", "--augment", "none"];
+    let asked = ["data", "--out", "run", "--strategy", "lp-ft"];
+    let summary = world.fit(&[&asked[..], &few[..]].concat()).json();
+    let tuning = &summary["tuning"];
+    let held_out = tuning["held_out"].as_u64().unwrap();
+    assert!((6..=15).contains(&held_out), "{held_out}");
+    assert_eq!(summary["held_out"]["images"].as_u64().unwrap(), held_out);
+    assert_eq!(tuning["rounds"], 3);
+    let plan = fs::read_to_string(world.path("run/plan.toml")).unwrap();
+    assert!(plan.contains("strategy = \"lp-ft\"") && plan.contains("thresholds = ["), "{plan}");
+    // What predict computes is what was measured.
+    let table = fs::read_to_string(world.path("run/predictions.csv")).unwrap();
+    let row: Vec<&str> = table.lines().nth(1).unwrap().split(',').collect();
+    let answer = world.run(&["predict", "run", &format!("data/{}", row[0]), "--json"]).json();
+    let top = answer["top"].as_array().unwrap();
+    let blue = top.iter().find(|t| t["label"] == "blue").unwrap()["probability"].as_f64().unwrap();
+    assert!((blue - row[4].parse::<f64>().unwrap()).abs() < 1e-6, "{answer} {row:?}");
+
+    let scratch = ["data", "--out", "new", "--strategy", "scratch", "--epochs", "1"];
+    let summary = world.fit(&scratch).json();
+    assert!(summary["test"]["micro_f1"].as_f64().is_some());
+    let rates = world.fit(&["data", "--strategy", "fine-tune", "--dry-run"]).json();
+    assert_eq!(rates["layers"].as_array().unwrap().last().unwrap()["layer"], "head");
+}
+
+#[test]
 fn what_labels_do_not_have_is_said() {
     let world = world();
     let several = "images with several labels";
     world.fit(&["data", "--balance"]).refused(2, &[several, "leave them out"]);
+    world.fit(&["data", "--strategy", "auto"]).refused(2, &[several, "lp-ft"]);
     for command in ["advise", "audit"] {
         world.run(&[command, "data"]).refused(3, &["several labels", "regraft fit"]);
     }

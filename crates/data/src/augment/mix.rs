@@ -115,11 +115,21 @@ impl Mixed {
         if let Some(label) = labels.iter().copied().find(|label| *label >= classes) {
             return Err(DataError::Label { label, classes });
         }
-        let (share, rest) = (self.lambda as f32, (1.0 - self.lambda) as f32);
-        for (i, row) in targets.chunks_exact_mut(classes.max(1)).enumerate() {
-            row[labels[Self::partner(i, labels.len())]] += rest;
-            row[labels[i]] += share;
+        for (row, label) in targets.chunks_exact_mut(classes.max(1)).zip(labels) {
+            row[*label] = 1.0;
         }
-        Ok(targets)
+        Ok(self.blend(&targets, classes))
+    }
+
+    /// The targets `[N, outputs]` of a mixed batch from those of its own inputs.
+    pub fn blend(&self, targets: &[f32], outputs: usize) -> Vec<f32> {
+        let outputs = outputs.max(1);
+        let n = targets.len() / outputs;
+        let (share, rest) = (self.lambda as f32, (1.0 - self.lambda) as f32);
+        let of = |(at, own): (usize, &f32)| {
+            let (i, output) = (at / outputs, at % outputs);
+            targets[Self::partner(i, n) * outputs + output] * rest + own * share
+        };
+        targets.iter().enumerate().map(of).collect()
     }
 }

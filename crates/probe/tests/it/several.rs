@@ -1,6 +1,6 @@
 use regraft_probe::{
     Features, HeadKind, HeadOptions, LabelSets, LabelSetsFit, Labels, ProbeError, fit_label_sets,
-    ridge,
+    label_temperature, ridge,
 };
 use serde_json::Value;
 
@@ -185,7 +185,6 @@ fn sets_that_cannot_be_are_refused() {
     assert_eq!(new(&[vec![]], 0), ProbeError::NoLabels);
     assert_eq!(new(&[vec![0], vec![1, 0]], 2), ProbeError::LabelOrder { row: 1 });
     assert_eq!(new(&[vec![0, 0]], 1), ProbeError::LabelOrder { row: 0 });
-    assert_eq!(new(&[vec![0], vec![]], 2), ProbeError::EmptyClass { class: 1 });
     let range = ProbeError::LabelRange { row: 0, label: 2, classes: 2 };
     assert_eq!(new(&[vec![0, 2]], 2), range);
     let sets = [vec![0], vec![0]];
@@ -196,8 +195,11 @@ fn sets_that_cannot_be_are_refused() {
 }
 
 #[test]
-fn a_label_of_every_example_or_without_a_sign_of_it_is_no_error() {
+fn a_label_of_every_example_of_none_or_without_a_sign_of_it_is_no_error() {
     let mut all = Several::new(24, 6);
+    all.labels = 4;
+    let fit = all.fit(HeadKind::Auto, 1.0, None);
+    assert!(column(&fit.out_of_fold, 3, 4).iter().all(|z| *z < -2.0 && z.is_finite()));
     all.sets.iter_mut().for_each(|set| *set = vec![0]);
     all.labels = 1;
     let fit = all.fit(HeadKind::Auto, 1.0, None);
@@ -206,4 +208,22 @@ fn a_label_of_every_example_or_without_a_sign_of_it_is_no_error() {
     flat.x.fill(1.0);
     let fit = flat.fit(HeadKind::Auto, 1.0, None);
     assert!(fit.out_of_fold.iter().all(|z| z.is_finite()));
+}
+
+#[test]
+fn a_temperature_undoes_what_odds_were_stretched_by() {
+    let sets: Vec<Vec<usize>> = (0..400)
+        .map(|i| (0..2).filter(|l| (i * 7 + l * 3) % 10 < if i % 2 == 0 { 8 } else { 3 }).collect())
+        .collect();
+    let sets = LabelSets::new(&sets, 2).unwrap();
+    // Right odds for a share of 0.8 and of 0.3.
+    let odds: Vec<f64> = (0..800)
+        .map(|k| if (k / 2) % 2 == 0 { 4.0_f64.ln() } else { (3.0_f64 / 7.0).ln() })
+        .collect();
+    let one = label_temperature(&odds, &sets).unwrap();
+    assert!((0.8..1.25).contains(&one), "{one}");
+    let stretched: Vec<f64> = odds.iter().map(|z| 5.0 * z).collect();
+    let five = label_temperature(&stretched, &sets).unwrap();
+    assert!((five / one - 5.0).abs() < 1e-3, "{five} {one}");
+    assert!(label_temperature(&odds[1..], &sets).is_err());
 }

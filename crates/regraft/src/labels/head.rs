@@ -1,11 +1,14 @@
 //! The head for label sets, and what of the network it reads.
 
-use regraft_data::{MultiLabel, stratified};
-use regraft_probe::{
-    HeadKind, HeadOptions, LabelSets, LabelSetsFit, best_thresholds, fit_label_sets,
-};
+use std::collections::BTreeMap;
 
-use crate::features::{ERRORS_TO_WIN, heard, mean_and_error, on_parts, unscale};
+use regraft_data::{Dataset, MultiLabel, stratified};
+use regraft_probe::{
+    HeadKind, HeadOptions, LabelSets, LabelSetsFit, LinearHead, best_thresholds, fit_label_sets,
+};
+use regraft_train::Extracted;
+
+use crate::features::{ERRORS_TO_WIN, Source, heard, mean_and_error, on_parts, unscale};
 use crate::grouping::together;
 use crate::journal::{Log, Rows};
 use crate::reading::Read;
@@ -15,15 +18,15 @@ use crate::{Error, FeatureKind, FitOptions};
 const FOLDS: usize = 5;
 
 /// The features chosen and the head on them.
-pub(super) struct LabelHead {
+pub(crate) struct LabelHead {
     /// Never `auto`.
-    pub(super) kind: FeatureKind,
-    pub(super) fitted: LabelSetsFit,
+    pub(crate) kind: FeatureKind,
+    pub(crate) fitted: LabelSetsFit,
     /// Why these features.
-    pub(super) because: String,
-    pub(super) folds: usize,
+    pub(crate) because: String,
+    pub(crate) folds: usize,
     /// From which probability on an image is said to have each label.
-    pub(super) thresholds: Vec<f64>,
+    pub(crate) thresholds: Vec<f64>,
 }
 
 /// Fits a head; when the choice of features is open, one on each, and takes the shorter features unless the longer
@@ -35,25 +38,14 @@ pub(super) fn choose(
     rows: &Rows,
     log: &Log<'_>,
 ) -> Result<LabelHead, Error> {
-    let sets: Vec<Vec<usize>> =
-        rows.train.iter().map(|i| data.examples[*i].labels.clone()).collect();
+    let sets = sets(data, &rows.train);
     let sets = LabelSets::new(&sets, data.labels.len())?;
-    let groups = together(options, &read.dataset, &read.extracted, &rows.train)?;
-    let folds = folds(&sets, options.seed);
     let parts = read.source.part_list();
-    let fit = |count: usize, kind: HeadKind| -> Result<LabelSetsFit, Error> {
-        let groups = Some(groups.clone());
-        let head = HeadOptions { kind, seed: options.seed, groups, ..HeadOptions::default() };
-        let (mut fitted, scales) =
-            on_parts(&read.extracted, &rows.train, &parts[..count], |features| {
-                fit_label_sets(features, &sets, &folds, &head, &mut |event| heard(log, &event))
-            })?;
-        unscale(&mut fitted.head, &scales);
-        Ok(fitted)
-    };
+    let known = (data, &read.dataset, &read.extracted, &read.source);
+    let fit = |count, kind| fit(options, kind, known, rows, count, log);
     let chosen = |kind, fitted: LabelSetsFit, because| -> Result<LabelHead, Error> {
         let thresholds = best_thresholds(&fitted.out_of_fold, &sets)?;
-        let folds = folds.iter().max().map_or(0, |m| m + 1);
+        let folds = count(&sets);
         Ok(LabelHead { kind, fitted, because, folds, thresholds })
     };
     let all = parts.len();
@@ -74,14 +66,77 @@ pub(super) fn choose(
         parts[1..].iter().map(|(n, _)| format!("`{n}`")).collect::<Vec<_>>().join(", "),
         if longer { "more" } else { "not more" },
     );
-    let (kind, count) = if longer { (FeatureKind::Depths, all) } else { (FeatureKind::Trunk, 1) };
-    chosen(kind, fit(count, options.head)?, because)
+    let (kind, used) = if longer { (FeatureKind::Depths, all) } else { (FeatureKind::Trunk, 1) };
+    chosen(kind, fit(used, options.head)?, because)
 }
 
-/// The fold of each example, every fold with its share of each label.
-fn folds(sets: &LabelSets<'_>, seed: u64) -> Vec<usize> {
+/// The labels of some images.
+fn sets(data: &MultiLabel, rows: &[usize]) -> Vec<Vec<usize>> {
+    rows.iter().map(|i| data.examples[*i].labels.clone()).collect()
+}
+
+/// What is known before a head is fitted: images, the same by their sets, and features.
+pub(crate) type Known<'a> = (&'a MultiLabel, &'a Dataset, &'a Extracted, &'a Source);
+
+/// A head on the first `parts` of the vector.
+fn fit(
+    options: &FitOptions,
+    kind: HeadKind,
+    (data, view, extracted, source): Known<'_>,
+    rows: &Rows,
+    parts: usize,
+    log: &Log<'_>,
+) -> Result<LabelSetsFit, Error> {
+    let sets = sets(data, &rows.train);
+    let sets = LabelSets::new(&sets, data.labels.len())?;
+    let groups = Some(together(options, view, extracted, &rows.train)?);
+    let folds = parts_of(&sets, count(&sets), options.seed);
+    let head = HeadOptions { kind, seed: options.seed, groups, ..HeadOptions::default() };
+    let parts = &source.part_list()[..parts];
+    let (mut fitted, scales) = on_parts(extracted, &rows.train, parts, |features| {
+        fit_label_sets(features, &sets, &folds, &head, &mut |event| heard(log, &event))
+    })?;
+    unscale(&mut fitted.head, &scales);
+    Ok(fitted)
+}
+
+/// A head on the cut's own output, from the training images `rows`.
+pub(crate) fn start_head(
+    options: &FitOptions,
+    known: Known<'_>,
+    rows: &Rows,
+    log: &Log<'_>,
+) -> Result<LinearHead, Error> {
+    Ok(fit(options, options.head, known, rows, 1, log)?.head)
+}
+
+/// The part of each of `rows`, from 0, of `count` parts that are left out in turn: each has its share of every label,
+/// and what belongs together is in one part.
+pub(crate) fn parts(
+    count: usize,
+    options: &FitOptions,
+    (data, view): (&MultiLabel, &Dataset),
+    extracted: &Extracted,
+    rows: &[usize],
+) -> Result<Vec<usize>, Error> {
+    let sets = sets(data, rows);
+    let sets = LabelSets::new(&sets, data.labels.len())?;
+    let mut part_of = parts_of(&sets, count, options.seed);
+    let mut first = BTreeMap::new();
+    for (part, group) in part_of.iter_mut().zip(together(options, view, extracted, rows)?) {
+        *part = *first.entry(group).or_insert(*part);
+    }
+    Ok(part_of)
+}
+
+/// Folds of the cross-validation.
+fn count(sets: &LabelSets<'_>) -> usize {
     let fewest = sets.counts().iter().copied().filter(|n| *n > 1).min().unwrap_or(2);
-    let count = FOLDS.min(fewest).max(2);
+    FOLDS.min(fewest).max(2)
+}
+
+/// The part of each example, every part with its share of each label.
+fn parts_of(sets: &LabelSets<'_>, count: usize, seed: u64) -> Vec<usize> {
     let each: Vec<&[usize]> = sets.sets().iter().map(Vec::as_slice).collect();
     stratified(&each, sets.labels(), &vec![1.0 / count as f64; count], seed)
 }

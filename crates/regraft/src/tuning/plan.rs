@@ -6,6 +6,7 @@ use regraft_data::{Augment, advise};
 use regraft_run::{Reason, TuningPlan};
 use regraft_train::{Asked, Found, Optimiser, Rates, Recipe, Schedule, Table, Unfreeze};
 
+use super::aim::Aim;
 use super::{Augmentation, HeadLayers, Tuning};
 use crate::balance::counted;
 use crate::head::is_head;
@@ -140,7 +141,7 @@ impl Tuning<'_> {
     /// Whether training starts from a probe that does well: depths win only when parts seen halfway
     /// up tell classes apart that the last layer does not.
     fn near(&self) -> bool {
-        self.strategy() == Strategy::LpFt && self.chosen.kind != FeatureKind::Depths
+        self.strategy() == Strategy::LpFt && self.aim.kind() != FeatureKind::Depths
     }
 
     /// The rate of all layers where none is given. Near the source there is little to learn and much
@@ -166,9 +167,9 @@ impl Tuning<'_> {
         let (unfreeze, because) = match &self.options.tune.unfreeze {
             Some(asked) => (asked.clone(), "you asked for it".to_owned()),
             None if self.near() && blocks >= 3 => {
-                (Unfreeze::Last(blocks / 3), self.chosen.because.clone())
+                (Unfreeze::Last(blocks / 3), self.aim.because().to_owned())
             }
-            None if probed => (Unfreeze::All, self.chosen.because.clone()),
+            None if probed => (Unfreeze::All, self.aim.because().to_owned()),
             None => (Unfreeze::All, format!("the strategy is {}", self.strategy().name())),
         };
         reasons.add(
@@ -228,6 +229,9 @@ impl Tuning<'_> {
 
     /// How much each class counts, where that was asked for.
     fn class_weights(&self, reasons: &mut Reasons) -> Result<Option<Vec<f32>>, Error> {
+        if matches!(self.aim, Aim::Labels(..)) {
+            return Ok(None);
+        }
         let rule = ["the loss of its images is weighed", "King and Zeng 2001"];
         let counted = counted(self.options, self.dataset, self.rows, rule)?;
         reasons.0.extend(counted.reasons);

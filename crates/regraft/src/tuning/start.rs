@@ -7,7 +7,6 @@ use regraft_train::Table;
 
 use super::Tuning;
 use super::hidden::with_random_head;
-use crate::features::start_head;
 use crate::head::{HEAD, grafted};
 use crate::journal::Rows;
 use crate::{Error, FeatureKind, Strategy};
@@ -19,17 +18,16 @@ impl Tuning<'_> {
     }
 
     /// The whole network before training: what is transferred, and a head from the probe,
-    /// which comes with it, or random.
+    /// what is known of that of classes comes with it, or random.
     pub(crate) fn start(&self, rows: &Rows) -> Result<(Network, Option<HeadFit>), Error> {
         let trunk = self.trunk()?;
-        let labels = &self.dataset.classes;
+        let labels = self.names();
         let seed = self.options.seed;
         let layers = &self.options.tune.hidden;
         match self.strategy() {
             Strategy::Probe | Strategy::LpFt | Strategy::Auto => {
-                let Self { options, dataset, extracted, source, log, .. } = self;
-                let fitted = start_head(options, dataset, extracted, source, rows, log)?;
-                Ok((grafted(&trunk, &fitted.head, labels)?, Some(fitted)))
+                let (head, fitted) = self.probe(rows)?;
+                Ok((grafted(&trunk, &head, labels)?, fitted))
             }
             Strategy::FineTune => Ok((with_random_head(&trunk, layers, labels, seed)?, None)),
             Strategy::Scratch => {
@@ -40,7 +38,7 @@ impl Tuning<'_> {
 
     /// The network with some head: only its shapes matter.
     pub(super) fn start_shape(&self) -> Result<Network, Error> {
-        with_random_head(&self.trunk()?, &self.options.tune.hidden, &self.dataset.classes, 0)
+        with_random_head(&self.trunk()?, &self.options.tune.hidden, self.names(), 0)
     }
 }
 

@@ -4,6 +4,7 @@ use regraft_net::{Network, Op};
 use regraft_train::{Inputs, scores};
 
 use super::Tuning;
+use super::aim::Aim;
 use super::trial::Trial;
 use crate::Error;
 use crate::unknown::{Learned, UnknownRun, below_head};
@@ -25,13 +26,17 @@ impl Tuning<'_> {
         learned.of_tuned(self.options, self.dataset, &trial.novelty)
     }
 
-    /// How unlike the training images `learn` those of `held` are, which the crown has not learned from.
+    /// How unlike the training images `learn` those of `held` are, which the crown has not learned from; of images
+    /// with several labels it is not asked.
     pub(super) fn novelty(
         &self,
         crown: &Network,
         inputs: &Inputs,
         (learn, held): (&[usize], &[usize]),
     ) -> Result<Vec<f64>, Error> {
+        if matches!(self.aim, Aim::Labels(..)) {
+            return Ok(Vec::new());
+        }
         let rows: Vec<usize> = learn.iter().map(|i| self.rows.train[*i]).collect();
         let known = features(crown, inputs, learn)?;
         let learned = Learned { rows: &rows, features: &known };

@@ -24,6 +24,7 @@ fn metrics() -> (LabelMetricsFile, LabelPredictions) {
         train: TrainFacts { images: 40, images_per_class: vec![20, 15, 3] },
         held_out: test.clone(),
         test,
+        tuning: None,
         skipped: Vec::new(),
         notes: Vec::new(),
     };

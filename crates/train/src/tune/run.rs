@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use regraft_data::order;
-use regraft_grad::{GradError, Tape, Tuning, loss};
+use regraft_grad::{GradError, Tape, Tuning};
 use regraft_net::{Network, Params};
 use regraft_tensor::Tensor;
 
 use super::{Recipe, opened};
 use crate::checkpoint::{Best, Checkpoint, State};
-use crate::{Change, Inputs, Memory, Table, TrainError, clip};
+use crate::{Change, Inputs, Memory, Table, TrainError, Truth, clip};
 
 /// What changes from step to step, and what the steps need.
 pub(crate) struct Run<'a> {
@@ -116,7 +116,7 @@ impl<'a> Run<'a> {
         crown: &Network,
         epoch: u64,
         inputs: &Inputs,
-        labels: &[usize],
+        truth: Truth<'_>,
         learn: &[usize],
     ) -> Result<f64, TrainError> {
         let recipe = self.recipe;
@@ -136,7 +136,7 @@ impl<'a> Run<'a> {
             let number = epoch * self.batches + batch;
             let factor = recipe.factor(number, self.batches);
             let step = Step { epoch, number, examples, factor };
-            sum += self.step(&step, inputs, labels, &mut values)? * examples.len() as f64;
+            sum += self.step(&step, inputs, truth, &mut values)? * examples.len() as f64;
         }
         Ok(sum / order.len().max(1) as f64)
     }
@@ -146,20 +146,15 @@ impl<'a> Run<'a> {
         &mut self,
         step: &Step<'_>,
         inputs: &Inputs,
-        labels: &[usize],
+        truth: Truth<'_>,
         values: &mut Vec<f32>,
     ) -> Result<f64, TrainError> {
         let recipe = self.recipe;
         let Step { epoch, number, examples, factor } = *step;
         inputs.read(Some(epoch), examples, values)?;
-        let truth: Vec<usize> = examples.iter().map(|i| labels[*i]).collect();
-        let mut targets = loss::smoothed(&truth, self.classes, recipe.smoothing)?;
-        if let Some(mixed) = inputs.mix(epoch, number % self.batches, values)? {
-            let spread = recipe.smoothing / self.classes.max(1) as f32;
-            targets = mixed.targets(&truth, self.classes)?;
-            for target in &mut targets {
-                *target = *target * (1.0 - recipe.smoothing) + spread;
-            }
+        let mut targets = truth.targets(examples, self.classes, recipe.smoothing)?;
+        if let Some(mix) = inputs.mix(epoch, number % self.batches, values)? {
+            targets = mix.blend(&targets, self.classes);
         }
         let mut shape = vec![examples.len()];
         shape.extend_from_slice(&self.shape);
@@ -170,7 +165,7 @@ impl<'a> Run<'a> {
         let logits = self.tape.forward(&input, recipe.seed.wrapping_add(number))?;
         *values = input.into_data();
         let weights = recipe.class_weights.as_deref();
-        let loss = loss::cross_entropy(&logits, &targets, weights)?;
+        let loss = truth.loss(&logits, &targets, weights)?;
         if !loss.value.is_finite() {
             let layer = self.tape.first_not_finite().map(str::to_owned);
             return Err(TrainError::Diverged { loss: loss.value, epoch: epoch + 1, layer });

@@ -6,7 +6,7 @@ use regraft_data::{Augment, Mix, order};
 use regraft_grad::{Tape, Tuning, loss};
 use regraft_net::Network;
 use regraft_tensor::Tensor;
-use regraft_train::{Flow, Inputs, Recipe, Schedule, Tuned, find_rate, tune};
+use regraft_train::{Flow, Inputs, Recipe, Schedule, Truth, Tuned, find_rate, tune};
 
 use crate::tune::{as_pictures, network, pictures, recipe, table};
 
@@ -18,7 +18,7 @@ fn steady(epochs: u64) -> Recipe {
 fn run(recipe: &Recipe, inputs: &Inputs, labels: &[usize], held: usize) -> Tuned {
     let (learn, held): (Vec<usize>, Vec<usize>) =
         ((0..labels.len() - held).collect(), (labels.len() - held..labels.len()).collect());
-    let parts = (labels, learn.as_slice(), held.as_slice());
+    let parts = (Truth::Classes(labels), learn.as_slice(), held.as_slice());
     tune(&network(), &table("all", true), recipe, inputs, parts, None, &mut |_| Flow::Continue)
         .unwrap()
 }
@@ -61,7 +61,7 @@ fn blocks_join_from_the_top_one_a_round() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint");
         let learn: Vec<usize> = (0..12).collect();
-        let parts = (labels.as_slice(), learn.as_slice(), &[][..]);
+        let parts = (Truth::Classes(&labels), learn.as_slice(), &[][..]);
         let table = table("all", true);
         tune(&start, &table, &recipe, &inputs, parts, Some(&path), &mut until).unwrap_err();
         let there = regraft_formats::open(&path).unwrap().tensors;
@@ -92,7 +92,7 @@ fn early_stopping_gives_the_weights_of_the_best_round() {
     let inputs = as_pictures(&files, Augment::default());
     let recipe = Recipe { patience: Some(2), ..steady(12) };
     let (learn, held): (Vec<usize>, Vec<usize>) = ((0..24).collect(), (24..32).collect());
-    let parts = (labels.as_slice(), learn.as_slice(), held.as_slice());
+    let parts = (Truth::Classes(&labels), learn.as_slice(), held.as_slice());
     let mut nll = Vec::new();
     let table = table("all", false);
     let mut hear = |e: &regraft_train::Epoch| {
@@ -135,7 +135,7 @@ fn mixed_pictures_are_learned_with_mixed_targets() {
         let augment = Augment::new(vec![], vec![mix]).unwrap();
         let recipe = Recipe { smoothing: 0.1, ..steady(1) };
         let learn: Vec<usize> = (0..12).collect();
-        let parts = (labels.as_slice(), learn.as_slice(), &[][..]);
+        let parts = (Truth::Classes(&labels), learn.as_slice(), &[][..]);
         let inputs = as_pictures(&files, augment.clone());
         let mut go = |_: &regraft_train::Epoch| Flow::Continue;
         let first = tune(&network(), &table, &recipe, &inputs, parts, None, &mut go).unwrap();
@@ -163,7 +163,7 @@ fn a_mean_of_weights_goes_on_where_it_was_interrupted() {
     let inputs = as_pictures(&files, Augment::default());
     let recipe = Recipe { average: Some(0.9), ..recipe(4) };
     let (learn, table) = ((0..16).collect::<Vec<usize>>(), table("all", true));
-    let parts = (labels.as_slice(), learn.as_slice(), &[][..]);
+    let parts = (Truth::Classes(&labels), learn.as_slice(), &[][..]);
     let path = folder.path().join("checkpoint");
     let mut go = |_: &regraft_train::Epoch| Flow::Continue;
     let whole = tune(&network(), &table, &recipe, &inputs, parts, None, &mut go).unwrap();
@@ -193,13 +193,19 @@ fn the_finder_names_a_rate_that_learns() {
     let (_folder, files, labels): (_, Vec<PathBuf>, _) = pictures(24);
     let inputs = as_pictures(&files, Augment::default());
     let learn: Vec<usize> = (0..24).collect();
-    let found = find_rate(&network(), &table("all", false), &recipe(1), &inputs, (&labels, &learn))
-        .unwrap();
+    let found = find_rate(
+        &network(),
+        &table("all", false),
+        &recipe(1),
+        &inputs,
+        (Truth::Classes(&labels), &learn),
+    )
+    .unwrap();
     let rate = found.rate.unwrap();
     assert!((1e-5..1.0).contains(&rate), "{rate}, losses {:?}", found.losses);
     let mut rows = table("all", false);
     rows.set_rate(rate, &[]);
-    let parts = (labels.as_slice(), learn.as_slice(), &[][..]);
+    let parts = (Truth::Classes(&labels), learn.as_slice(), &[][..]);
     let mut go = |_: &regraft_train::Epoch| Flow::Continue;
     let tuned = tune(&network(), &rows, &recipe(12), &inputs, parts, None, &mut go).unwrap();
     assert!(tuned.losses[11] < 0.5 * tuned.losses[0], "{:?}", tuned.losses);

@@ -8,7 +8,7 @@ use regraft_net::{Network, Params, notation};
 use regraft_testkit::with_formula_weights;
 use regraft_train::{
     Asked, Epoch, FeatureStore, Flow, Inputs, Optimiser, Rates, Recipe, Schedule, Table,
-    TrainError, Trunk, Tuned, Unfreeze, tune,
+    TrainError, Trunk, Truth, Tuned, Unfreeze, tune,
 };
 
 const FRONTIER: &str = "a1";
@@ -108,8 +108,26 @@ fn trained(
 ) -> Tuned {
     let n = labels.len();
     let (learn, held): (Vec<usize>, Vec<usize>) = ((0..n - 8).collect(), (n - 8..n).collect());
-    let parts = (labels, learn.as_slice(), held.as_slice());
+    let parts = (Truth::Classes(labels), learn.as_slice(), held.as_slice());
     tune(crown, table, &recipe(epochs), inputs, parts, None, &mut go).unwrap()
+}
+
+#[test]
+fn labels_are_learned_side_by_side() {
+    let (_folder, files, labels) = pictures(40);
+    // Lying stripes have both labels, standing ones none.
+    let sets: Vec<Vec<usize>> =
+        labels.iter().map(|l| if *l == 0 { vec![0, 1] } else { Vec::new() }).collect();
+    let (learn, held): (Vec<usize>, Vec<usize>) = ((0..32).collect(), (32..40).collect());
+    let parts = (Truth::Labels(&sets), learn.as_slice(), held.as_slice());
+    let inputs = as_pictures(&files, light());
+    let table = table("all", false);
+    let tuned = tune(&network(), &table, &recipe(12), &inputs, parts, None, &mut go).unwrap();
+    let held = tuned.held.unwrap();
+    assert!(held.top1 > 0.99, "{} right, losses {:?}", held.top1, tuned.losses);
+    assert!(tuned.losses[11] < 0.3 * tuned.losses[0], "{:?}", tuned.losses);
+    // Two questions of a bit each before anything is learned.
+    assert!((0.7..2.8).contains(&tuned.losses[0]), "{:?}", tuned.losses);
 }
 
 fn changed(before: &Params, after: &Params) -> Vec<String> {
@@ -175,7 +193,7 @@ fn stopped_after_any_round_it_goes_on_to_the_same_bits() {
     let table = table("all", true);
     let inputs = as_pictures(&files, light());
     let learn: Vec<usize> = (0..30).collect();
-    let parts = (labels.as_slice(), learn.as_slice(), &[][..]);
+    let parts = (Truth::Classes(&labels), learn.as_slice(), &[][..]);
     let whole = tune(&network, &table, &recipe(5), &inputs, parts, None, &mut go).unwrap();
     for stop in 1..=5 {
         let path = folder.path().join(format!("checkpoint-{stop}"));
@@ -231,7 +249,7 @@ fn a_loss_that_is_no_number_names_the_layer_and_keeps_what_was_good() {
         row.rate = row.rate.map(|_| 1e30);
     }
     let path = folder.path().join("checkpoint");
-    let parts = (labels.as_slice(), learn.as_slice(), &[][..]);
+    let parts = (Truth::Classes(&labels), learn.as_slice(), &[][..]);
     let inputs = as_pictures(&files, Augment::default());
     let error = tune(&network, &rates, &wild, &inputs, parts, Some(&path), &mut go).unwrap_err();
     let TrainError::Diverged { layer, .. } = &error else { panic!("{error}") };
