@@ -168,6 +168,7 @@ impl Tuning<'_> {
         let (start, head) = self.start(self.rows)?;
         let (crown, frozen) = crown(&start, &planned.table)?;
         let part = (answers.truth(), all.as_slice(), &[][..]);
+        let stopped = trial.stopped.is_some();
         // Early stopping has chosen weights by images held out: those are the weights.
         let tuned = match trial.stopped.take() {
             Some(stopped) => stopped,
@@ -181,7 +182,7 @@ impl Tuning<'_> {
                 &mut |epoch| self.heard(folder, "all", epoch),
             )?,
         };
-        let unknown = self.unknown(&tuned.network, &inputs, &trial)?;
+        let unknown = self.unknown(&tuned.network, &inputs, &trial, stopped)?;
         let temperature = trial.temperature;
         let mut whole = match &frozen {
             Some(frozen) => frozen.graft(&tuned.network)?,
@@ -198,7 +199,7 @@ impl Tuning<'_> {
         let strategy = self.strategy();
         let plan = planned.plan(temperature);
         let feature_len = self.trunk()?.facts()?.output().shape.count();
-        let held = trial.held;
+        let held = trial.labels;
         Ok(TunedRun { network: whole, plan, facts, strategy, head, held, unknown, feature_len })
     }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use regraft_advise::AdviseError;
 use regraft_advise::unknown::{
-    Judgement, LeftOut, Method, Settings, TiedSettings, UnknownFit, UnknownModel, UnknownOptions,
-    fit_unknown,
+    Judged, Judgement, LeftOut, Method, Settings, TiedSettings, UnknownFit, UnknownModel,
+    UnknownOptions, fit_unknown,
 };
 use regraft_data::Dataset;
 use regraft_formats::safetensors;
@@ -142,6 +142,8 @@ pub(crate) struct Learned<'a> {
     pub(crate) rows: &'a [usize],
     /// Values below the head `[rows, D]`.
     pub(crate) features: &'a [f32],
+    /// A number for each image, the same for those that must not judge one another.
+    pub(crate) groups: &'a [usize],
 }
 
 impl Learned<'_> {
@@ -149,14 +151,14 @@ impl Learned<'_> {
         &self,
         fit: &FitOptions,
         dataset: &Dataset,
-        judged: Option<&[f64]>,
+        judged: Option<Judged<'_>>,
     ) -> Result<Option<UnknownFit>, Error> {
         let n = self.rows.len();
         let labels: Vec<usize> = self.rows.iter().map(|i| dataset.examples[*i].label).collect();
         let labels = Labels::new(&labels, dataset.classes.len())?;
         let features = Features::new(self.features, n, self.features.len() / n.max(1))?;
         let method = Some(Method::Neighbours);
-        let options = UnknownOptions { method, judged, ..options(fit, None) };
+        let options = UnknownOptions { method, judged, ..options(fit, Some(self.groups)) };
         possible(fit_unknown(features, &labels, &options))
     }
 
@@ -171,12 +173,12 @@ impl Learned<'_> {
         Ok(fitted.model.judge_all(held, None)?.iter().map(|j| j.score).collect())
     }
 
-    /// Of a trained network, with the scores of images held out of trainings like it.
+    /// Of a trained network, with the scores of images held out of a training like it.
     pub(crate) fn of_tuned(
         &self,
         fit: &FitOptions,
         dataset: &Dataset,
-        held_out: &[f64],
+        held_out: Judged<'_>,
     ) -> Result<Option<UnknownRun>, Error> {
         let Some(fitted) = self.fit(fit, dataset, Some(held_out))? else { return Ok(None) };
         let because =
@@ -210,17 +212,25 @@ impl UnknownRun {
         fitted: UnknownFit,
         because: &str,
     ) -> Self {
-        let UnknownFit { model, left_out, held_out, alarms, wanted } = fitted;
-        let kept = if held_out.len() < wanted {
+        let UnknownFit { model, left_out, held_out, alarms, wanted, worth } = fitted;
+        let also = if worth > held_out.len() {
             format!(
-                "{} held-out images promise {:.1} % false alarms, {wanted} would promise {:.1} %",
+                " and what all {} training images get now, together worth {worth},",
+                model.rows().len()
+            )
+        } else {
+            String::new()
+        };
+        let kept = if worth < wanted {
+            format!(
+                "{} held-out images{also} promise {:.1} % false alarms, {wanted} would promise {:.1} %",
                 held_out.len(),
                 100.0 * alarms,
                 100.0 * fit.false_alarms,
             )
         } else {
             format!(
-                "the scores of {} held-out images keep false alarms at {:.1} %, 19 times of 20",
+                "the scores of {} held-out images{also} keep false alarms at {:.1} %, 19 times of 20",
                 held_out.len(),
                 100.0 * alarms
             )

@@ -31,7 +31,7 @@ use choose::{held_out, left_out};
 pub use energy::energy;
 pub use parts::{Settings, TiedSettings, Values};
 use products::Products;
-use threshold::{Threshold, threshold, wanted};
+use threshold::{Pooled, Threshold, pooled, threshold, wanted};
 use tied::Tied;
 
 use crate::{AdviseError, Table};
@@ -96,7 +96,18 @@ pub struct UnknownOptions<'a> {
     /// Scores of known images by models that have not seen them, which set the threshold instead of those of
     /// the training images: for features that have learned the training images. No class can then be left
     /// out, so the method must be given; `None` takes the neighbours.
-    pub judged: Option<&'a [f64]>,
+    pub judged: Option<Judged<'a>>,
+}
+
+/// Scores of known images by models that have not seen them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Judged<'a> {
+    /// The scores.
+    pub scores: &'a [f64],
+    /// Which training image each is of, where the features have learned these like the others: then all
+    /// training images have a say in the threshold, by what the model says of them and how that goes with what
+    /// was said of those held out.
+    pub rows: Option<&'a [usize]>,
 }
 
 impl Default for UnknownOptions<'_> {
@@ -156,6 +167,9 @@ pub struct UnknownFit {
     pub alarms: f64,
     /// How many held-out scores it takes to keep the rate that was asked for.
     pub wanted: usize,
+    /// How many held-out scores the threshold is worth: more than there are where other training images had a
+    /// say.
+    pub worth: usize,
 }
 
 /// What is said of an image.
@@ -187,21 +201,29 @@ pub fn fit_unknown(
     let mean = bank.rows.len() / labels.classes();
     let neighbours = (mean / SHARE).clamp(1, MOST_NEIGHBOURS).min(bank.rows.len());
     let products = Products::new(table, &bank.rows, bank.labels.clone())?;
-    let sorted = if options.judged.is_some() { Vec::new() } else { bank.among_themselves() };
+    let alone = options.judged.is_some_and(|j| j.rows.is_none());
+    let sorted = if alone { Vec::new() } else { bank.among_themselves() };
     let task = choose::Task { labels, options, bank: &bank, neighbours, sorted, products };
     let left_out = if options.judged.is_some() { Vec::new() } else { left_out(&task)? };
     let method = options.method.unwrap_or_else(|| best(&left_out));
-    let mut held_out = match options.judged {
-        Some(judged) => judged.to_vec(),
+    let mut scores = match options.judged {
+        Some(judged) => judged.scores.to_vec(),
         None => held_out(&task, method)?,
     };
-    held_out.retain(|s| s.is_finite());
-    held_out.sort_by(f64::total_cmp);
-    if held_out.is_empty() {
+    scores.retain(|s| s.is_finite());
+    scores.sort_by(f64::total_cmp);
+    if scores.is_empty() {
         let (name, value) = ("images whose class and group have others", 0.0);
         return Err(AdviseError::Option { name, value, wanted: "at least 1" });
     }
-    let Threshold { value, alarms } = threshold(&held_out, options.alarms, options.sure);
+    let Pooled { scores: pooled, worth } = match options.judged {
+        Some(Judged { scores: held, rows: Some(rows) }) => all_say(&task, method, held, rows)?,
+        Some(Judged { rows: None, .. }) | None => None,
+    }
+    .filter(|pooled| pooled.worth > scores.len())
+    .unwrap_or_else(|| Pooled { scores: scores.clone(), worth: scores.len() });
+    let Threshold { value, alarms } = threshold(&pooled, worth, options.alarms, options.sure);
+    let held_out = scores;
     let tied = match method {
         Method::Mahalanobis => Some(Tied::fit(&task.products)?),
         Method::Neighbours | Method::Energy => None,
@@ -213,7 +235,24 @@ pub fn fit_unknown(
         held_out,
         alarms,
         wanted: wanted(options.alarms, options.sure),
+        worth,
     })
+}
+
+/// What all images of the bank say of the scores of new ones, with the scores `held` of the images `rows`.
+fn all_say(
+    task: &choose::Task<'_>,
+    method: Method,
+    held: &[f64],
+    rows: &[usize],
+) -> Result<Option<Pooled>, AdviseError> {
+    let own = held_out(task, method)?;
+    let place = |row: &usize| task.bank.rows.binary_search(row).ok();
+    let pair = |(row, held): (&usize, &f64)| Some((*own.get(place(row)?)?, *held));
+    let pairs = rows.iter().zip(held).filter_map(pair);
+    let pairs: Vec<(f64, f64)> = pairs.filter(|p| p.0.is_finite() && p.1.is_finite()).collect();
+    let own: Vec<f64> = own.iter().copied().filter(|s| s.is_finite()).collect();
+    Ok(pooled(&pairs, &own))
 }
 
 /// The first method, unless a later one is better by more than two standard errors: the neighbours ask
@@ -247,7 +286,13 @@ fn check(
     if let Some(groups) = options.groups.filter(|g| g.len() != n) {
         return Err(AdviseError::Length { what: "groups", got: groups.len(), wanted: n });
     }
-    if let Some(at) = options.judged.and_then(|list| list.iter().position(|v| v.is_nan())) {
+    if let Some(Judged { scores, rows: Some(rows) }) = options.judged {
+        if rows.len() != scores.len() {
+            let (what, got, wanted) = ("rows of images judged elsewhere", rows.len(), scores.len());
+            return Err(AdviseError::Length { what, got, wanted });
+        }
+    }
+    if let Some(at) = options.judged.and_then(|j| j.scores.iter().position(|v| v.is_nan())) {
         let what = "scores of images judged elsewhere";
         return Err(ProbeError::NotFinite { what, row: at, column: 0, value: f64::NAN }.into());
     }

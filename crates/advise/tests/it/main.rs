@@ -11,3 +11,4 @@ mod scores;
 mod shift;
 mod support;
 mod unknown;
+mod unknown_judged;

@@ -9,18 +9,18 @@ use regraft_probe::{Features, Labels, ProbeError};
 
 use crate::support::{Set, near, normal, rng, with_threads};
 
-fn fitted(set: &Set, options: &UnknownOptions<'_>) -> UnknownFit {
+pub(crate) fn fitted(set: &Set, options: &UnknownOptions<'_>) -> UnknownFit {
     let single = set.single();
     let features = Features::new(&single, set.n, set.d).unwrap();
     fit_unknown(features, &set.labels(), options).unwrap()
 }
 
-fn with(method: Method) -> UnknownOptions<'static> {
+pub(crate) fn with(method: Method) -> UnknownOptions<'static> {
     UnknownOptions { method: Some(method), ..Default::default() }
 }
 
 /// Normal clouds around `centres`, `each` images for one.
-fn clouds(centres: &[Vec<f64>], each: usize, spread: f64, seed: u64) -> Set {
+pub(crate) fn clouds(centres: &[Vec<f64>], each: usize, spread: f64, seed: u64) -> Set {
     let (d, classes) = (centres[0].len(), centres.len());
     let mut rng = rng(seed);
     let y: Vec<usize> = (0..each * classes).map(|i| i % classes).collect();
@@ -31,16 +31,16 @@ fn clouds(centres: &[Vec<f64>], each: usize, spread: f64, seed: u64) -> Set {
 }
 
 /// Directions far from one another.
-fn corners(count: usize, d: usize, length: f64) -> Vec<Vec<f64>> {
+pub(crate) fn corners(count: usize, d: usize, length: f64) -> Vec<Vec<f64>> {
     (0..count).map(|c| (0..d).map(|j| if j == c { length } else { 0.0 }).collect()).collect()
 }
 
-fn judged(model: &UnknownModel, set: &Set) -> Vec<bool> {
+pub(crate) fn judged(model: &UnknownModel, set: &Set) -> Vec<bool> {
     let single = set.single();
     single.chunks(set.d).map(|x| model.judge(x, None).unwrap().unknown).collect()
 }
 
-fn share(list: &[bool]) -> f64 {
+pub(crate) fn share(list: &[bool]) -> f64 {
     list.iter().filter(|&&u| u).count() as f64 / list.len() as f64
 }
 
@@ -393,24 +393,6 @@ fn a_training_image_is_its_own_nearest_at_no_distance() {
         assert_eq!(seen.nearest[0].row, i);
         assert!(seen.nearest[0].distance < 1e-6, "{seen:?}");
     }
-}
-
-#[test]
-fn scores_from_elsewhere_set_the_threshold() {
-    let set = clouds(&corners(3, 10, 5.0), 30, 1.0, 9);
-    let judged: Vec<f64> = (0..100).map(|i| f64::from(i) / 100.0).collect();
-    let fit = fitted(&set, &UnknownOptions { judged: Some(&judged), ..Default::default() });
-    assert_eq!(fit.model.method(), Method::Neighbours);
-    assert!(fit.left_out.is_empty());
-    // Of 100 trials at 5 %: at most one with 3.7 %, at most two with 11.8 %.
-    assert_eq!((fit.held_out.len(), fit.model.threshold()), (100, 0.98));
-    let nan = [0.5, f64::NAN];
-    let single = set.single();
-    let features = Features::new(&single, set.n, set.d).unwrap();
-    let options = UnknownOptions { judged: Some(&nan), ..Default::default() };
-    assert!(
-        fit_unknown(features, &set.labels(), &options).unwrap_err().to_string().contains("row 1")
-    );
 }
 
 #[test]

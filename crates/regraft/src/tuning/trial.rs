@@ -15,11 +15,13 @@ pub(super) struct Trial {
     pub(super) temperature: f64,
     pub(super) facts: TuningFacts,
     /// Of labels, what images held out said.
-    pub(super) held: Option<HeldLabels>,
+    pub(super) labels: Option<HeldLabels>,
     /// What early stopping gave.
     pub(super) stopped: Option<Tuned>,
     /// How unlike the others' each held-out image is.
     pub(super) novelty: Vec<f64>,
+    /// Places of those images among the training images.
+    pub(super) held: Vec<usize>,
 }
 
 impl Tuning<'_> {
@@ -51,8 +53,9 @@ impl Tuning<'_> {
         let seen = (learn.as_slice(), held.as_slice());
         let novelty = self.novelty(&tuned.network, inputs, seen)?;
         let after: Vec<f64> = tuned.held.iter().flat_map(|held| &held.scores).copied().collect();
-        let Summed { temperature, facts, held } = self.summed(answers, &held, &before, &after)?;
+        let Summed { temperature, facts, held: labels } =
+            self.summed(answers, &held, &before, &after)?;
         let stopped = planned.recipe.patience.is_some().then_some(tuned);
-        Ok(Trial { temperature, facts, held, stopped, novelty })
+        Ok(Trial { temperature, facts, labels, stopped, novelty, held })
     }
 }

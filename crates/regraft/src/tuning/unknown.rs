@@ -1,5 +1,6 @@
 //! Images of no known class, by the features that training made.
 
+use regraft_advise::unknown::Judged;
 use regraft_net::{Network, Op};
 use regraft_train::{Inputs, scores};
 
@@ -7,23 +8,30 @@ use super::Tuning;
 use super::aim::Aim;
 use super::trial::Trial;
 use crate::Error;
+use crate::grouping::together;
 use crate::unknown::{Learned, UnknownRun, below_head};
 
 impl Tuning<'_> {
-    /// Of a trained crown, with the threshold by images that trainings like it did not see.
+    /// Of a trained crown, with the threshold by images that a training like it did not see, and, where the crown
+    /// has learned these too, by all.
     pub(super) fn unknown(
         &self,
         crown: &Network,
         inputs: &Inputs,
         trial: &Trial,
+        stopped: bool,
     ) -> Result<Option<UnknownRun>, Error> {
         if trial.novelty.is_empty() {
             return Ok(None);
         }
         let rows = &self.rows.train;
         let features = features(crown, inputs, &(0..rows.len()).collect::<Vec<usize>>())?;
-        let learned = Learned { rows, features: &features };
-        learned.of_tuned(self.options, self.dataset, &trial.novelty)
+        let groups = together(self.options, self.dataset, self.extracted, rows)?;
+        let learned = Learned { rows, features: &features, groups: &groups };
+        // The crown of a training that was stopped early has not learned from those held out: they and the others
+        // are not alike to it.
+        let held = Judged { scores: &trial.novelty, rows: (!stopped).then_some(&trial.held) };
+        learned.of_tuned(self.options, self.dataset, held)
     }
 
     /// How unlike the training images `learn` those of `held` are, which the crown has not learned from; of images
@@ -39,7 +47,8 @@ impl Tuning<'_> {
         }
         let rows: Vec<usize> = learn.iter().map(|i| self.rows.train[*i]).collect();
         let known = features(crown, inputs, learn)?;
-        let learned = Learned { rows: &rows, features: &known };
+        let groups: Vec<usize> = (0..rows.len()).collect();
+        let learned = Learned { rows: &rows, features: &known, groups: &groups };
         learned.score(self.options, self.dataset, &features(crown, inputs, held)?)
     }
 }
