@@ -33,6 +33,7 @@ mod journal;
 mod labels;
 mod lint;
 mod network;
+mod notes;
 mod observer;
 mod options;
 mod plan;

@@ -13,6 +13,7 @@ use regraft_run::{
 use crate::balance::uneven;
 use crate::features::Chosen;
 use crate::journal::Rows;
+use crate::notes::Words;
 use crate::reading::Classes;
 use crate::tuning::TunedRun;
 use crate::{Error, FeatureKind, FitOptions, Loaded, Strategy, VERSION};
@@ -108,7 +109,7 @@ pub(crate) fn data_plan(
         .to_owned(),
         classes: names.to_vec(),
         split_origin: split_origin(dataset, are),
-        notes: dataset.notes.iter().map(ToString::to_string).collect(),
+        notes: Words::new(&options.data, dataset).all(&dataset.notes),
         images: images(dataset),
     }
 }

@@ -10,6 +10,7 @@ use regraft_zoo::DEFAULT;
 use crate::audit::{Audited, Fresh};
 use crate::features::{Source, source};
 use crate::journal::{Log, Rows};
+use crate::notes::Words;
 use crate::plan::{images, split_origin};
 use crate::precision::{Ready, ready};
 use crate::{Error, FitOptions, Loaded, Progress, VERSION, load};
@@ -125,8 +126,9 @@ pub(crate) fn tell_data(
         labels: are == Classes::LabelSets,
         split_origin: &split_origin(dataset, are),
     });
+    let words = Words::new(&options.data, dataset);
     for note in &dataset.notes {
-        log.observer.tell(&Progress::Note(&note.to_string()));
+        log.observer.tell(&Progress::Note(&words.of(note)));
     }
     log.event(Event::DataFound { root, classes: classes.len(), images });
 }
@@ -171,8 +173,9 @@ fn looked_over(
     if let Some(looks) = looks {
         return Ok(Some(Audited::new(options, dataset, are, looks, fresh, log)?));
     }
+    let words = Words::new(&options.data, dataset);
     for note in copies(dataset, fresh.extracted) {
-        log.observer.tell(&Progress::Note(&note.to_string()));
+        log.observer.tell(&Progress::Note(&words.of(&note)));
         dataset.notes.push(note);
     }
     Ok(None)

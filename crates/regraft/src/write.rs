@@ -19,6 +19,7 @@ use crate::audit::{Audited, Judged, of_run};
 use crate::features::{Chosen, Source, blocks};
 use crate::head::{grafted, save};
 use crate::journal::{Log, Rows};
+use crate::notes::Words;
 use crate::plan::{Decided, plan};
 use crate::predict::{Link, Teller};
 use crate::tuning::TunedRun;
@@ -62,10 +63,12 @@ pub(crate) fn write(done: Finished<'_>) -> Result<Summary, Error> {
     let test = predictions.metrics("test")?;
     done.log.event(Event::Evaluated { split: "test".to_owned(), top1: test.top1 });
     let audit = audit(&done, &predictions)?;
-    let mut notes: Vec<String> = dataset.notes.iter().map(ToString::to_string).collect();
+    let words = Words::new(&options.data, dataset);
+    let mut notes: Vec<String> = words.all(&dataset.notes);
     if let Some(note) = audit.as_ref().and_then(Audit::labels_note) {
-        notes.push(note.to_string());
-        done.log.observer.tell(&Progress::Note(&note.to_string()));
+        let note = words.of(&note);
+        done.log.observer.tell(&Progress::Note(&note));
+        notes.push(note);
     }
     let metrics = MetricsFile {
         format: FORMAT,

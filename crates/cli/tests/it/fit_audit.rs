@@ -180,3 +180,37 @@ fn what_was_looked_at_is_kept_and_not_looked_at_again() {
     assert_eq!(audit(&world, "run"), audit(&world, "third"));
     assert_eq!(kept("audit"), pairs);
 }
+
+/// A table of full paths: each class learned from so many pictures, four tested, the first `copied` of these as
+/// copies of pictures to learn from.
+fn table(world: &World, learned: [usize; 2], copied: usize) {
+    let mut rows = "path,label,split\n".to_owned();
+    for (class, learned) in learned.into_iter().enumerate() {
+        let folder = world.path("some pictures").join(["a", "b"][class]);
+        fs::create_dir_all(&folder).unwrap();
+        for i in 0..learned + 4 {
+            let of = if (learned..learned + copied).contains(&i) { i - learned } else { i };
+            let path = folder.join(format!("{i}q.png"));
+            scene(40 * class + of, 0).save(&path).unwrap();
+            let split = if i < learned { "train" } else { "test" };
+            rows += &format!("{},{},{split}\n", path.display(), ["a", "b"][class]);
+        }
+    }
+    world.file("table.csv", rows.as_bytes());
+}
+
+#[test]
+fn notes_name_three_files_of_a_table_without_the_folder_of_all() {
+    let world = World::new();
+    table(&world, [12, 12], 4);
+    let done = world.fit(&["table.csv", "--out", "run"]);
+    let said = "8 images (`a/12q.png = a/0q.png`, `a/13q.png = a/1q.png`, `a/14q.png = a/2q.png` and 5 more; \
+                `regraft audit table.csv --json` names all) to test with that are learned from: the accuracy is \
+                too high\n";
+    assert!(done.stderr().contains(said), "{}", done.stderr());
+    for file in ["metrics.json", "plan.toml"] {
+        let text = fs::read_to_string(world.path("run").join(file)).unwrap();
+        assert!(text.contains(said.trim_end()), "{file}: {text}");
+    }
+    assert_eq!(audit(&world, "run")["leaks"].as_array().unwrap().len(), 8);
+}

@@ -12,6 +12,7 @@ use super::features::{Measured, conflicts, fewest, held_out, leaked, not_judged,
 use super::looked::{self, Looked, Proposing};
 use super::{Audit, Found, LeakEffect, folders, tell};
 use crate::journal::{Log, Rows};
+use crate::notes::Words;
 use crate::reading::Classes;
 use crate::{Error, FitOptions, Progress};
 
@@ -102,8 +103,9 @@ impl Audited {
                 "altered copies were searched by their pixels alone: more than {COMPARED} files"
             ));
         }
+        let words = Words::new(&options.data, dataset);
         for note in notes(&looked, dataset)? {
-            log.observer.tell(&Progress::Note(&note.to_string()));
+            log.observer.tell(&Progress::Note(&words.of(&note)));
             dataset.notes.push(note);
         }
         for words in &looked.notes {

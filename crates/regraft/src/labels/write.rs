@@ -14,6 +14,7 @@ use crate::audit::Audit;
 use crate::features::blocks;
 use crate::head::{grafted, save};
 use crate::journal::{Log, Rows};
+use crate::notes::Words;
 use crate::plan::{Kept, data_plan, probe_plan};
 use crate::predict::{Link, Teller};
 use crate::reading::{Classes, Read};
@@ -64,7 +65,7 @@ pub(super) fn write(
         held_out: held_out.metrics("held out", thresholds)?,
         tuning: tuned.map(|t| t.facts),
         skipped: read.skipped.clone(),
-        notes: read.dataset.notes.iter().map(ToString::to_string).collect(),
+        notes: Words::new(&options.data, &read.dataset).all(&read.dataset.notes),
     };
     let plan = plan(options, prepared, tuned, thresholds, (engine, reasons));
     // Without a plan the folder counts as unfinished, so it goes first and comes last.
