@@ -11,6 +11,7 @@ use crate::features::{Chosen, Source, choose};
 use crate::grouping::regrouped;
 use crate::journal::{Log, Rows};
 use crate::labels;
+use crate::notes::few;
 use crate::options::default_run;
 use crate::reading::{Classes, Read, begin, check_folder, read, tell_data, usable};
 use crate::tuning::{Aim, Tuning};
@@ -62,6 +63,9 @@ pub(crate) fn prepare(
     let rows = usable(&dataset, &dataset.classes, &of_class, &extracted, &skipped)?;
     if let Some(Reason { because, rule, .. }) = uneven(options, &dataset, &rows) {
         observer.tell(&Progress::Note(&format!("{because}; {rule}")));
+    }
+    if let Some(words) = few(&dataset, &rows).filter(|_| folder.is_some()) {
+        observer.tell(&Progress::Note(&words));
     }
     observer.tell(&Progress::Head);
     let before = log.seconds();

@@ -4,8 +4,15 @@ use std::path::Path;
 
 use regraft_data::{Dataset, Note};
 
+use crate::journal::Rows;
+
 /// Files that a note names before the rest is counted.
 const NAMED: usize = 3;
+/// A class learned from fewer images has rough figures; under the first number data sets have a note of their
+/// own.
+const FEW: std::ops::Range<usize> = 5..10;
+/// So many images let one of them move a figure by 5 points.
+const ENOUGH: usize = 20;
 
 /// The words of notes on one data set.
 pub(crate) struct Words {
@@ -75,6 +82,42 @@ fn common<'a>(mut names: impl Iterator<Item = &'a str>) -> String {
     if folder.len() > 1 { folder.to_owned() } else { String::new() }
 }
 
+/// What to expect of classes with five to nine training images.
+pub(crate) fn few(dataset: &Dataset, rows: &Rows) -> Option<String> {
+    let mut counts = vec![0; dataset.classes.len()];
+    for i in &rows.train {
+        counts[dataset.examples[*i].label] += 1;
+    }
+    rough(&dataset.classes, &counts)
+}
+
+fn rough(classes: &[String], counts: &[usize]) -> Option<String> {
+    let small = || classes.iter().zip(counts).filter(|(_, n)| FEW.contains(n));
+    let (least, most) = (small().map(|c| c.1).min()?, small().map(|c| c.1).max()?);
+    let images = if least == most { least.to_string() } else { format!("{least} to {most}") };
+    let points = (100.0 / *least as f64).round();
+    let worth = format!(
+        "one of its images left out is worth up to {points} points; {ENOUGH} images would make it 5"
+    );
+    let count = small().count();
+    if count == classes.len() {
+        return Some(format!(
+            "each of the {count} classes has {images} training images: go by the figures for all, those of a \
+             single class are rough ({worth})"
+        ));
+    }
+    let named = small().take(NAMED).map(|(class, n)| format!("`{class}`: {n}"));
+    let named = named.collect::<Vec<_>>().join(", ");
+    let more = match count.saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let which = if count == 1 { "1 class has" } else { &format!("{count} classes have") };
+    Some(format!(
+        "{which} {images} training images ({named}{more}): figures of such a class are rough, {worth}"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,5 +157,27 @@ mod tests {
         assert_eq!(of(&["one/a.png", "one/b.png"]), "");
         assert_eq!(of(&["/data/one/a.png", "one/b.png"]), "");
         assert_eq!(of(&[]), "");
+    }
+
+    #[test]
+    fn classes_of_five_to_nine_images_have_rough_figures() {
+        let classes: Vec<String> = ["a", "b", "c", "d", "e", "f"].map(str::to_owned).into();
+        let said = |counts: &[usize]| rough(&classes[..counts.len()], counts).unwrap_or_default();
+        assert_eq!(said(&[4, 10, 300]), "");
+        assert_eq!(
+            said(&[9, 50, 3]),
+            "1 class has 9 training images (`a`: 9): figures of such a class are rough, one of its images left \
+             out is worth up to 11 points; 20 images would make it 5"
+        );
+        assert!(
+            said(&[9, 5, 50])
+                .starts_with("2 classes have 5 to 9 training images (`a`: 9, `b`: 5): ")
+        );
+        assert!(said(&[9, 5, 5, 5, 5, 50]).contains("(`a`: 9, `b`: 5, `c`: 5 and 2 more)"));
+        let all = said(&[5, 5, 5]);
+        let wanted = "each of the 3 classes has 5 training images: go by the figures for all, those of a single \
+                      class are rough (one of its images left out is worth up to 20 points; 20 images would make \
+                      it 5)";
+        assert_eq!(all, wanted);
     }
 }

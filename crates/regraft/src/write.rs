@@ -19,7 +19,7 @@ use crate::audit::{Audited, Judged, of_run};
 use crate::features::{Chosen, Source, blocks};
 use crate::head::{grafted, save};
 use crate::journal::{Log, Rows};
-use crate::notes::Words;
+use crate::notes::{Words, few};
 use crate::plan::{Decided, plan};
 use crate::predict::{Link, Teller};
 use crate::tuning::TunedRun;
@@ -64,7 +64,8 @@ pub(crate) fn write(done: Finished<'_>) -> Result<Summary, Error> {
     done.log.event(Event::Evaluated { split: "test".to_owned(), top1: test.top1 });
     let audit = audit(&done, &predictions)?;
     let words = Words::new(&options.data, dataset);
-    let mut notes: Vec<String> = words.all(&dataset.notes);
+    let mut notes = words.all(&dataset.notes);
+    notes.extend(few(dataset, rows));
     if let Some(note) = audit.as_ref().and_then(Audit::labels_note) {
         let note = words.of(&note);
         done.log.observer.tell(&Progress::Note(&note));

@@ -214,3 +214,29 @@ fn notes_name_three_files_of_a_table_without_the_folder_of_all() {
     }
     assert_eq!(audit(&world, "run")["leaks"].as_array().unwrap().len(), 8);
 }
+
+#[test]
+fn classes_of_five_to_nine_training_images_are_said_to_have_rough_figures() {
+    for (learned, said) in [
+        (
+            [12, 8],
+            "note: 1 class has 8 training images (`b`: 8): figures of such a class are rough, ",
+        ),
+        (
+            [9, 6],
+            "note: each of the 2 classes has 6 to 9 training images: go by the figures for all, ",
+        ),
+    ] {
+        let world = World::new();
+        table(&world, learned, 0);
+        let done = world.fit(&["table.csv", "--out", "run"]);
+        assert_eq!(done.stderr().matches("training images").count(), 1, "{}", done.stderr());
+        assert!(done.stderr().contains(said), "{}", done.stderr());
+        let metrics = fs::read_to_string(world.path("run/metrics.json")).unwrap();
+        assert!(metrics.contains(&said[6..]), "{metrics}");
+    }
+    let world = World::new();
+    table(&world, [12, 10], 0);
+    let done = world.fit(&["table.csv", "--out", "run"]);
+    assert!(!done.stderr().contains("training images"), "{}", done.stderr());
+}
