@@ -289,6 +289,8 @@ impl Facts {
             }
             Fact::OutputGain => over(self.output_top1),
             Fact::Gap => self.last().map(|d| d.training_top1 - d.loo_top1),
+            // A head has more dimensions for each of a few images than for each of all.
+            Fact::Flexibility if 2 * self.judged() < self.images() => None,
             Fact::Flexibility => self.last().map(|d| d.df / (self.judged() as f64).max(1.0)),
             Fact::FeatureDistance => self.feature_distance,
             Fact::Confidence => self.certainty.map(|c| c.confidence),

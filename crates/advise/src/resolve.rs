@@ -488,5 +488,5 @@ fn turns_on(held: &Held<'_>, lead: &Held<'_>) -> String {
         format!("{words} {side} {threshold} (is {value})")
     };
     let failing: Vec<String> = held.standings.iter().filter(|s| !s.holds()).map(one).collect();
-    format!("wants {}", failing.join(" and "))
+    format!("it wants {}", failing.join(" and "))
 }

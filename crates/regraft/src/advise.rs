@@ -188,11 +188,11 @@ fn raced(
     let started = observer.now();
     let labels: Vec<usize> = dataset.examples.iter().map(|e| e.label).collect();
     let (n, classes) = (labels.len(), dataset.classes.len());
-    let several = entrants.len() > 1;
     let mut one = |name: &str, images: usize, until: f64| {
-        let words = match (several, images < n) {
-            (true, true) => format!("looking through {name} at {images} of {n} images"),
-            (true, false) | (false, _) => format!("looking through {name}"),
+        let words = if images < n {
+            format!("looking through {name} at {images} of {n} images")
+        } else {
+            format!("looking through {name}")
         };
         observer.tell(&Progress::Note(&words));
         let mut some = dataset.clone();

@@ -209,7 +209,7 @@ fn confidence_falls_when_the_facts_come_near_another_rule() {
     assert_eq!(of(98, 0.95).confidence, Confidence::Low);
     let near = of(98, 0.95);
     assert_eq!(near.rivals[0].rule.as_deref(), Some("middle"));
-    assert_eq!(near.rivals[0].turns_on, "wants images per class at least 100 (is 98)");
+    assert_eq!(near.rivals[0].turns_on, "it wants images per class at least 100 (is 98)");
     assert_eq!(of(5, 0.9).confidence, Confidence::High);
     assert_eq!(of(55, 0.97).confidence, Confidence::Medium);
 }

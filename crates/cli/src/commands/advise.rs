@@ -49,7 +49,7 @@ fn text(a: &Advised) -> String {
         let _ = writeln!(text, "equal within noise, and smaller: {prefer}");
     }
     for (rival, command) in advice.rivals.iter().zip(&a.rivals) {
-        let _ = writeln!(text, "rival: {command}\n    it {}", rival.turns_on);
+        let _ = writeln!(text, "rival: {command}\n    {}", rival.turns_on);
     }
     if let Some(v) = &a.verification {
         let _ =
