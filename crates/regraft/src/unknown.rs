@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use regraft_advise::AdviseError;
 use regraft_advise::unknown::{
     Judged, Judgement, LeftOut, Method, Settings, TiedSettings, UnknownFit, UnknownModel,
-    UnknownOptions, fit_unknown,
+    UnknownOptions, fit_unknown, neighbours,
 };
 use regraft_data::Dataset;
 use regraft_formats::safetensors;
@@ -152,24 +152,30 @@ impl Learned<'_> {
         fit: &FitOptions,
         dataset: &Dataset,
         judged: Option<Judged<'_>>,
+        neighbours: Option<usize>,
     ) -> Result<Option<UnknownFit>, Error> {
         let n = self.rows.len();
         let labels: Vec<usize> = self.rows.iter().map(|i| dataset.examples[*i].label).collect();
         let labels = Labels::new(&labels, dataset.classes.len())?;
         let features = Features::new(self.features, n, self.features.len() / n.max(1))?;
         let method = Some(Method::Neighbours);
-        let options = UnknownOptions { method, judged, ..options(fit, Some(self.groups)) };
+        let options =
+            UnknownOptions { method, judged, neighbours, ..options(fit, Some(self.groups)) };
         possible(fit_unknown(features, &labels, &options))
     }
 
-    /// Scores of images `[n, D]` that the network has not learned from.
+    /// Scores of images `[n, D]` that the network has not learned from, by as many neighbours as a network will
+    /// be asked that has learned from `all` images: of small classes a fifth fewer images would ask for half as many.
     pub(crate) fn score(
         &self,
         fit: &FitOptions,
         dataset: &Dataset,
         held: &[f32],
+        all: usize,
     ) -> Result<Vec<f64>, Error> {
-        let Some(fitted) = self.fit(fit, dataset, None)? else { return Ok(Vec::new()) };
+        let bank = all.min(UnknownOptions::default().bank);
+        let k = neighbours(bank, dataset.classes.len());
+        let Some(fitted) = self.fit(fit, dataset, None, Some(k))? else { return Ok(Vec::new()) };
         Ok(fitted.model.judge_all(held, None)?.iter().map(|j| j.score).collect())
     }
 
@@ -180,7 +186,7 @@ impl Learned<'_> {
         dataset: &Dataset,
         held_out: Judged<'_>,
     ) -> Result<Option<UnknownRun>, Error> {
-        let Some(fitted) = self.fit(fit, dataset, Some(held_out))? else { return Ok(None) };
+        let Some(fitted) = self.fit(fit, dataset, Some(held_out), None)? else { return Ok(None) };
         let because =
             "the layers have learned all classes, so none can be left out to compare scores";
         Ok(Some(UnknownRun::new(fit, dataset, self.rows, fitted, because)))
@@ -213,14 +219,17 @@ impl UnknownRun {
         because: &str,
     ) -> Self {
         let UnknownFit { model, left_out, held_out, alarms, wanted, worth } = fitted;
-        let also = if worth > held_out.len() {
-            format!(
-                " and what all {} training images get now, together worth {worth},",
+        let (mut also, mut cited) = (String::new(), "");
+        let mut threshold = "a score that a training image got from a model without it";
+        if worth > held_out.len() {
+            also = format!(
+                " and what the trained layers say of {} training images, together worth {worth},",
                 model.rows().len()
-            )
-        } else {
-            String::new()
-        };
+            );
+            threshold = "among the scores that training images would get from a model without them, by a line \
+                         through those that did";
+            cited = "; Cochran 1977 (double sampling)";
+        }
         let kept = if worth < wanted {
             format!(
                 "{} held-out images{also} promise {:.1} % false alarms, {wanted} would promise {:.1} %",
@@ -242,10 +251,11 @@ impl UnknownRun {
                 model.threshold()
             ),
             because: format!("{because}; {kept}"),
-            rule: "neighbours, unless another score tells classes left out better by two standard errors; \
-                   the threshold is a score that a training image got from a model without it"
-                .to_owned(),
-            source: "Sun et al. 2022; Lee et al. 2018; Vovk 2012".to_owned(),
+            rule: format!(
+                "neighbours, unless another score tells classes left out better by two standard errors; the \
+                 threshold is {threshold}"
+            ),
+            source: format!("Sun et al. 2022; Lee et al. 2018; Vovk 2012{cited}"),
         };
         let image = |row: &usize| {
             let example = &dataset.examples[rows[*row]];

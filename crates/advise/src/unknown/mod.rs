@@ -83,6 +83,8 @@ pub struct UnknownOptions<'a> {
     pub seed: u64,
     /// Most training images that the model keeps.
     pub bank: usize,
+    /// The k of the k-th nearest; `None`: [`neighbours`] of the bank.
+    pub neighbours: Option<usize>,
     /// Which score; `None`: whichever tells left-out classes best, the neighbours where none is better by more
     /// than two standard errors.
     pub method: Option<Method>,
@@ -117,6 +119,7 @@ impl Default for UnknownOptions<'_> {
             sure: 0.95,
             seed: 0,
             bank: 1000,
+            neighbours: None,
             method: None,
             groups: None,
             logits: None,
@@ -198,8 +201,8 @@ pub fn fit_unknown(
     check(features, labels, options)?;
     let table = Table::from(features);
     let bank = Bank::fit(table, labels, options.bank, options.seed)?;
-    let mean = bank.rows.len() / labels.classes();
-    let neighbours = (mean / SHARE).clamp(1, MOST_NEIGHBOURS).min(bank.rows.len());
+    let own = neighbours(bank.rows.len(), labels.classes());
+    let neighbours = options.neighbours.unwrap_or(own).clamp(1, bank.rows.len());
     let products = Products::new(table, &bank.rows, bank.labels.clone())?;
     let alone = options.judged.is_some_and(|j| j.rows.is_none());
     let sorted = if alone { Vec::new() } else { bank.among_themselves() };
@@ -255,6 +258,11 @@ fn all_say(
     Ok(pooled(&pairs, &own))
 }
 
+/// The k of the k-th nearest among `bank` images of `classes` classes.
+pub fn neighbours(bank: usize, classes: usize) -> usize {
+    (bank / classes.max(1) / SHARE).clamp(1, MOST_NEIGHBOURS)
+}
+
 /// The first method, unless a later one is better by more than two standard errors: the neighbours ask
 /// nothing of the shape of classes, and the few classes there are say little about all that may come.
 fn best(left_out: &[LeftOut]) -> Method {
@@ -286,11 +294,11 @@ fn check(
     if let Some(groups) = options.groups.filter(|g| g.len() != n) {
         return Err(AdviseError::Length { what: "groups", got: groups.len(), wanted: n });
     }
-    if let Some(Judged { scores, rows: Some(rows) }) = options.judged {
-        if rows.len() != scores.len() {
-            let (what, got, wanted) = ("rows of images judged elsewhere", rows.len(), scores.len());
-            return Err(AdviseError::Length { what, got, wanted });
-        }
+    if let Some(Judged { scores, rows: Some(rows) }) = options.judged
+        && rows.len() != scores.len()
+    {
+        let (what, got, wanted) = ("rows of images judged elsewhere", rows.len(), scores.len());
+        return Err(AdviseError::Length { what, got, wanted });
     }
     if let Some(at) = options.judged.and_then(|j| j.scores.iter().position(|v| v.is_nan())) {
         let what = "scores of images judged elsewhere";

@@ -69,7 +69,7 @@ pub(super) fn pooled(pairs: &[(f64, f64)], all: &[f64]) -> Option<Pooled> {
     let sum =
         |of: &dyn Fn(f64, f64) -> f64| pairs.iter().map(|p| of(p.0 - x, p.1 - y)).sum::<f64>();
     let (across, along, up) = (sum(&|a, _| a * a), sum(&|a, b| a * b), sum(&|_, b| b * b));
-    if !(along > 0.0) {
+    if along <= 0.0 {
         return None;
     }
     let slope = along / across;

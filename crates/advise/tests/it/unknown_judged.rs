@@ -1,7 +1,7 @@
 //! Thresholds by images that were held out of a training.
 
 use regraft_advise::AdviseError;
-use regraft_advise::unknown::{Judged, Method, UnknownOptions, fit_unknown};
+use regraft_advise::unknown::{Judged, Method, UnknownOptions, fit_unknown, neighbours};
 use regraft_probe::Features;
 
 use crate::support::Set;
@@ -27,6 +27,19 @@ fn scores_from_elsewhere_set_the_threshold() {
     assert!(
         fit_unknown(features, &set.labels(), &options).unwrap_err().to_string().contains("row 1")
     );
+}
+
+#[test]
+fn as_many_neighbours_are_asked_as_are_given() {
+    let set = clouds(&corners(2, 10, 5.0), 30, 1.0, 9);
+    let of =
+        |neighbours| fitted(&set, &UnknownOptions { neighbours, ..with(Method::Neighbours) }).model;
+    let single = set.single();
+    let score = |k| of(k).judge(&single[..10], None).unwrap().score;
+    assert_eq!(score(None).to_bits(), score(Some(3)).to_bits());
+    assert_eq!(score(Some(2)), of(None).judge(&single[..10], None).unwrap().nearest[1].distance);
+    assert_eq!(score(Some(61)).to_bits(), score(Some(60)).to_bits(), "no more than there are");
+    assert_eq!([neighbours(160, 10), neighbours(200, 10), neighbours(9, 3)], [1, 2, 1]);
 }
 
 #[test]

@@ -49,7 +49,8 @@ impl Tuning<'_> {
         let known = features(crown, inputs, learn)?;
         let groups: Vec<usize> = (0..rows.len()).collect();
         let learned = Learned { rows: &rows, features: &known, groups: &groups };
-        learned.score(self.options, self.dataset, &features(crown, inputs, held)?)
+        let held = features(crown, inputs, held)?;
+        learned.score(self.options, self.dataset, &held, self.rows.train.len())
     }
 }
 
