@@ -201,8 +201,8 @@ fn raced(
         let until = Until { observer, time: started + until };
         match look(name, &fit_options(options, name), &some, &until) {
             Ok(seen) => {
-                let (computed, seconds) = (seen.computed, seen.seconds);
-                Ok(Some(Look { seen, computed, seconds }))
+                let Seen { computed, seconds, after, .. } = seen;
+                Ok(Some(Look { seen, computed, seconds, after }))
             }
             Err(error) if error.kind() == crate::ErrorKind::Interrupted => {
                 if observer.stop() {

@@ -40,6 +40,8 @@ pub(super) struct Seen {
     pub(super) computed: usize,
     /// Seconds they took.
     pub(super) seconds: f64,
+    /// Seconds that the figures of all images took.
+    pub(super) after: f64,
 }
 
 impl Seen {
@@ -84,6 +86,7 @@ pub(super) fn look(
     observer: &dyn Observer,
 ) -> Result<Seen, Error> {
     let gathered = gather(name, fit, dataset, observer)?;
+    let before = observer.now();
     let rows = gathered.readable(dataset);
     let y: Vec<usize> = rows.iter().map(|i| dataset.examples[*i].label).collect();
     let n = rows.len();
@@ -145,6 +148,7 @@ pub(super) fn look(
         labels: y,
         computed: gathered.extracted.computed,
         seconds: gathered.seconds,
+        after: observer.now() - before,
     })
 }
 

@@ -37,6 +37,8 @@ pub(super) struct Look<T> {
     pub(super) computed: usize,
     /// Seconds they took.
     pub(super) seconds: f64,
+    /// Seconds that it took to make figures of all of them.
+    pub(super) after: f64,
 }
 
 /// A network that did not come to the end.
@@ -86,12 +88,15 @@ pub(super) struct Race<'a, T> {
 #[derive(Default)]
 struct Pace {
     of: BTreeMap<String, f64>,
+    /// What each image of a look costs, known or not.
+    after: BTreeMap<String, f64>,
     /// Seconds and multiply-adds of all that was measured.
     all: [f64; 2],
 }
 
 impl Pace {
-    fn learn<T>(&mut self, entrant: &Entrant, look: &Look<T>) {
+    fn learn<T>(&mut self, entrant: &Entrant, images: usize, look: &Look<T>) {
+        self.after.insert(entrant.name.clone(), look.after / images.max(1) as f64);
         if look.computed == 0 {
             return;
         }
@@ -102,11 +107,13 @@ impl Pace {
         }
     }
 
-    /// Seconds for `images` of which none is known; 0 where nothing tells.
-    fn seconds(&self, entrant: &Entrant, images: usize) -> f64 {
+    /// Seconds for a look at `images` of which `fresh` are not known; 0 where nothing tells.
+    fn seconds(&self, entrant: &Entrant, images: usize, fresh: usize) -> f64 {
         let by_macs = || Some(entrant.macs? as f64 * self.all[0] / self.all[1].max(1.0));
         let each = self.of.get(&entrant.name).copied().or_else(by_macs);
-        each.unwrap_or(0.0) * images as f64
+        let mean = || self.after.values().sum::<f64>() / self.after.len().max(1) as f64;
+        let after = self.after.get(&entrant.name).copied().unwrap_or_else(mean);
+        each.unwrap_or(0.0) * fresh as f64 + after * images as f64
     }
 }
 
@@ -122,7 +129,9 @@ impl<T> Race<'_, T> {
             let fresh = images - before;
             let mut fallen = Vec::new();
             if before > 0 {
-                let Some(keep) = self.affordable(&entrants, &ended, &pace, fresh)? else { break };
+                let Some(keep) = self.affordable(&entrants, &ended, &pace, [images, fresh])? else {
+                    break;
+                };
                 fallen = keep;
                 entrants.retain(|e| !fallen.iter().any(|d: &Dropped| d.network == e.name));
             }
@@ -149,7 +158,7 @@ impl<T> Race<'_, T> {
         let mut seen: Vec<(String, T)> = Vec::new();
         for entrant in entrants {
             let must = first && seen.is_empty();
-            let late = (self.now)() + pace.seconds(entrant, fresh) > self.budget;
+            let late = (self.now)() + pace.seconds(entrant, images, fresh) > self.budget;
             let until = if must { f64::INFINITY } else { self.budget };
             let look = if late && !must {
                 None
@@ -164,7 +173,7 @@ impl<T> Race<'_, T> {
             };
             match look {
                 Some(look) => {
-                    pace.learn(entrant, &look);
+                    pace.learn(entrant, images, &look);
                     seen.push((entrant.name.clone(), look.seen));
                 }
                 None if first => ended.dropped.push(Dropped {
@@ -186,14 +195,14 @@ impl<T> Race<'_, T> {
         entrants: &[Entrant],
         ended: &Ended<T>,
         pace: &Pace,
-        fresh: usize,
+        [images, fresh]: [usize; 2],
     ) -> Result<Option<Vec<Dropped>>, Error> {
         let left = self.budget - (self.now)();
         let order = (self.order)(&ended.seen)?;
         let mut keep = order.len();
         let wanted = |keep: usize| -> f64 {
             let stays = |e: &&Entrant| order[..keep].iter().any(|p| ended.seen[*p].0 == e.name);
-            entrants.iter().filter(stays).map(|e| pace.seconds(e, fresh)).sum()
+            entrants.iter().filter(stays).map(|e| pace.seconds(e, images, fresh)).sum()
         };
         while keep > 2 && wanted(keep) > left {
             keep = keep.div_ceil(2).max(2);
@@ -220,8 +229,19 @@ mod tests {
 
     use super::*;
 
-    /// Races networks that cost their number in seconds a hundred images, and are the better the dearer.
+    /// [`raced_on`] where figures cost nothing.
     fn raced(budget: f64, rounds: &[usize], fails: &str) -> (Ended<f64>, Vec<(String, usize)>) {
+        raced_on(budget, rounds, fails, 0.0)
+    }
+
+    /// Races networks that cost their number in seconds a hundred images, and are the better the dearer; the
+    /// figures of each cost `after` seconds a hundred images.
+    fn raced_on(
+        budget: f64,
+        rounds: &[usize],
+        fails: &str,
+        after: f64,
+    ) -> (Ended<f64>, Vec<(String, usize)>) {
         let clock = Cell::new(0.0);
         let looks = RefCell::new(Vec::new());
         let known = RefCell::new(BTreeMap::<String, usize>::new());
@@ -236,10 +256,11 @@ mod tests {
                 clock.set(until);
                 return Ok(None);
             }
-            clock.set(clock.get() + seconds);
+            let after = after * images as f64 / 100.0;
+            clock.set(clock.get() + seconds + after);
             known.borrow_mut().insert(name.to_owned(), images);
             looks.borrow_mut().push((name.to_owned(), images));
-            Ok(Some(Look { seen: cost, computed, seconds }))
+            Ok(Some(Look { seen: cost, computed, seconds, after }))
         };
         let order = |seen: &[(String, f64)]| {
             let mut places: Vec<usize> = (0..seen.len()).collect();
@@ -291,6 +312,15 @@ mod tests {
             ended.dropped.iter().map(|d| (d.network.as_str(), d.images)).collect();
         assert_eq!(dropped, [("n2", 100), ("n1", 100)]);
         assert!(ended.dropped[0].why.contains("best 2"), "{:?}", ended.dropped);
+    }
+
+    #[test]
+    fn what_figures_cost_is_in_the_budget() {
+        // 10 and 8 seconds for the first round; 20 and 24 for the second, 14 and 12 of the better half.
+        let (ended, _) = raced_on(40.0, &[100, 300], "", 2.0);
+        assert_eq!((ended.images, ended.seen.len()), (100, 4));
+        let (ended, _) = raced_on(45.0, &[100, 300], "", 2.0);
+        assert_eq!((ended.images, names(&ended)), (300, vec!["n3", "n4"]));
     }
 
     #[test]
