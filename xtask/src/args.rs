@@ -42,6 +42,7 @@ cargo xtask advice-study --tasks DIR --outcomes DIR [options]
     --tasks DIR      tables made by fixtures/make/study_sets.py
     --outcomes DIR   where outcomes are kept; the same command goes on where it stopped
     --regraft PATH   a regraft (built in release when not given)
+    --kept           run nothing, and make the page of the outcomes that are there
     --trained N      seeds of each task whose plans are all run (all); of the others only the networks are ranked
     --page FILE      the page to write (docs/advice-study.md)
 
@@ -212,6 +213,7 @@ fn study(mut words: impl Iterator<Item = OsString>) -> Result<Command, Error> {
     let (mut tasks, mut outcomes, mut regraft) = (None, None, None);
     let mut page = PathBuf::from("docs/advice-study.md");
     let mut trained = MOST_SEEDS;
+    let mut kept = false;
     while let Some(word) = words.next() {
         let mut value = |option| {
             let value = words.next().ok_or(Error::Usage(Misuse::NoValue(option)))?;
@@ -223,6 +225,7 @@ fn study(mut words: impl Iterator<Item = OsString>) -> Result<Command, Error> {
             Some("--outcomes") => outcomes = Some(value("--outcomes")?),
             Some("--regraft") => regraft = Some(value("--regraft")?),
             Some("--page") => page = value("--page")?,
+            Some("--kept") => kept = true,
             Some("--trained") => {
                 trained = number("--trained", value("--trained")?.into(), MOST_SEEDS)?;
             }
@@ -235,6 +238,7 @@ fn study(mut words: impl Iterator<Item = OsString>) -> Result<Command, Error> {
         outcomes: outcomes.ok_or_else(|| missing("--outcomes"))?,
         regraft,
         trained,
+        kept,
         page,
     }))
 }

@@ -37,6 +37,9 @@ pub struct Study {
     pub regraft: Option<PathBuf>,
     /// Seeds of each task whose plans are all run; of the others only the networks are ranked.
     pub trained: usize,
+    /// Whether nothing is run: what has no outcome yet is left out, and a seed without one of its plans only ranks
+    /// the networks.
+    pub kept: bool,
     /// The page to write.
     pub page: PathBuf,
 }
@@ -44,6 +47,7 @@ pub struct Study {
 /// One task with one seed.
 struct Task<'a> {
     regraft: &'a Path,
+    kept: bool,
     table: PathBuf,
     outcomes: PathBuf,
 }
@@ -68,7 +72,9 @@ pub fn study(
         fs::create_dir_all(&outcomes).map_err(Error::file("make", &outcomes))?;
         let seed = name.rsplit_once("-s").and_then(|(_, seed)| seed.parse::<usize>().ok());
         let trained = seed.is_none_or(|seed| seed < study.trained);
-        seeds.push(Task { regraft: &regraft, table, outcomes }.all(&name, trained)?);
+        seeds.push(
+            Task { regraft: &regraft, kept: study.kept, table, outcomes }.all(&name, trained)?,
+        );
     }
     let tasks = score::tasks(&seeds);
     let text = page::page(&tasks, &seeds);
@@ -110,7 +116,9 @@ impl Task<'_> {
         for candidate in list(&advice["candidates"]) {
             let other = word(&candidate["network"]);
             let combined = candidate["combined"].as_f64().unwrap_or_default();
-            ranking.push((other.clone(), combined, self.fit(&other, "")?));
+            if let Some(top1) = self.fit(&other, "")? {
+                ranking.push((other, combined, top1));
+            }
         }
         let mut plans: Vec<String> = vec![words(&advice["command"])];
         plans.extend(list(&advice["rivals"]).iter().map(words));
@@ -122,7 +130,10 @@ impl Task<'_> {
         let mut tried: Vec<Tried> = Vec::new();
         for plan in plans {
             if !tried.iter().any(|t| t.plan == plan) {
-                let top1 = self.fit(&network, &plan)?;
+                let Some(top1) = self.fit(&network, &plan)? else {
+                    tried.clear();
+                    break;
+                };
                 tried.push(Tried { plan, top1 });
             }
         }
@@ -135,20 +146,24 @@ impl Task<'_> {
             classes: advice["classes"].as_u64().unwrap_or_default(),
             rule: strategy.map_or_else(String::new, |r| word(&r["rule"])),
             network,
-            default: self.fit(DEFAULT, "")?,
+            default: self.fit(DEFAULT, "")?.unwrap_or(f64::NAN),
             ranking,
             tried,
         })
     }
 
-    /// Test accuracy of a plan, 0 to 1, from its file or by running it.
-    fn fit(&self, network: &str, plan: &str) -> Result<f64, Error> {
+    /// Test accuracy of a plan, 0 to 1, from its file or by running it; none where it has no file and nothing is to
+    /// be run.
+    fn fit(&self, network: &str, plan: &str) -> Result<Option<f64>, Error> {
         let words: Vec<&str> =
             ["--network", network].into_iter().chain(plan.split_whitespace()).collect();
         let name = words.join("_").replace(['/', '*'], "_");
         let kept = self.outcomes.join(format!("{name}.json"));
         if let Ok(text) = fs::read_to_string(&kept) {
-            return top1(&parse(&text, "an outcome that was kept")?);
+            return top1(&parse(&text, "an outcome that was kept")?).map(Some);
+        }
+        if self.kept {
+            return Ok(None);
         }
         let folder = self.outcomes.join("run");
         let what = format!("{} {}", self.table.display(), words.join(" "));
@@ -166,7 +181,7 @@ impl Task<'_> {
         let top1 = top1(&outcome)?;
         fs::remove_dir_all(&folder).map_err(Error::file("remove", &folder))?;
         write(&kept, &outcome.to_string())?;
-        Ok(top1)
+        Ok(Some(top1))
     }
 }
 

@@ -93,7 +93,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct FitArgs {
     /// A folder of class folders; or one with `train` and `val` or `test`; or a CSV table with
-    /// columns `path,label[,split]`.
+    /// columns `path,label[,split]`, where `a|b` are several labels, or with a column of 0 and 1 for each.
     pub(crate) data: PathBuf,
     /// Options shared with `demo`.
     #[command(flatten)]

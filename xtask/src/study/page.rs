@@ -47,18 +47,19 @@ pub(super) fn page(tasks: &[Task], seeds: &[Seed]) -> String {
     let mut text = String::from(HEAD);
     text.push_str(&summary(tasks));
     text.push_str(
-        "\n\n## Tasks\n\n| task | images | classes | network | plan | advised | default | best in hindsight | \
-         regret | network lost | tau |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
+        "\n\n## Tasks\n\n| task | images | classes | seeds | network | plan | advised | default | best in hindsight | \
+         regret | network lost | tau |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for t in tasks {
         let tau = t.tau.means.map_or_else(|| "-".to_owned(), |v| format!("{v:.2}"));
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {} | {} | {} | {} | {} ({}) | {} | {} ({}) | {tau} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} ({}) | {} | {} ({}) | {tau} |",
             t.name,
             t.images,
             t.classes,
+            t.seeds,
             t.networks.join(", "),
             t.plans.iter().map(|p| short(p)).collect::<Vec<_>>().join("; "),
             Percent(t.advised),

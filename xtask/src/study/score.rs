@@ -35,6 +35,8 @@ pub(super) struct Task {
     pub(super) name: String,
     pub(super) images: u64,
     pub(super) classes: u64,
+    /// Seeds whose plans were all run.
+    pub(super) seeds: usize,
     /// Networks advised, each once.
     pub(super) networks: Vec<String>,
     /// Plans advised, each once.
@@ -113,6 +115,7 @@ fn task(seeds: &[Seed], name: String) -> Task {
     Task {
         images: all[0].images,
         classes: all[0].classes,
+        seeds: seeds.len(),
         networks: each_once(seeds.iter().map(|s| s.network.clone())),
         plans: each_once(seeds.iter().map(|s| first(s))),
         advised,
@@ -227,7 +230,8 @@ mod tests {
         // This time the scores have it right, and by more.
         ranked.ranking = vec![("a".into(), -3.0, 0.7), ("b".into(), 3.0, 0.95)];
         let t = &tasks(&[trained, ranked])[0];
-        assert_eq!((t.advised, t.default, t.networks.as_slice()), (0.8, 0.7, &["a".into()][..]));
+        assert_eq!((t.advised, t.default, t.seeds), (0.8, 0.7, 1));
+        assert_eq!(t.networks, ["a"]);
         assert_eq!(t.tau, Taus { means: Some(1.0), seeds: Some(0.0), tests: Some(1.0) });
     }
 
