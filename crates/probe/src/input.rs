@@ -1,4 +1,5 @@
 use crate::ProbeError;
+use crate::targets::Targets;
 
 /// A checked view of labels `[n]`: each below the number of classes, each class with an example,
 /// at least two classes.
@@ -63,28 +64,7 @@ impl<'a> Labels<'a> {
     /// a head that only knows the others gives every example another class than its own: an accuracy of 0 where
     /// a guess has a half.
     pub fn know_shares(&self, scores: &mut [f64], groups: &[Vec<usize>]) {
-        let (n, classes) = (self.values.len(), self.counts.len());
-        let mut shift = |members: &[usize]| {
-            let mut others = self.counts.clone();
-            for &i in members {
-                others[self.values[i]] -= 1;
-            }
-            let left = (n - members.len()).max(1) as f64;
-            for &i in members {
-                let row = scores[i * classes..][..classes].iter_mut();
-                row.zip(self.counts.iter().zip(&others)).for_each(|(score, (&all, &others))| {
-                    *score += all as f64 / n as f64 - others as f64 / left;
-                });
-            }
-        };
-        let mut alone = vec![true; n];
-        for group in groups {
-            for &i in group {
-                alone[i] = false;
-            }
-            shift(group);
-        }
-        (0..n).filter(|&i| alone[i]).for_each(|i| shift(&[i]));
+        Targets::from(self).know_shares(scores, groups);
     }
 
     pub(crate) fn check_rows(&self, rows: usize) -> Result<(), ProbeError> {

@@ -245,33 +245,6 @@ fn check(
     Ok(())
 }
 
-/// Leave-one-out scores become those of a head that knows the share of each label among all examples, as
-/// [`Labels::know_shares`](crate::Labels::know_shares) says.
-fn know_shares(targets: &Targets<'_>, scores: &mut [f64], groups: &[Vec<usize>]) {
-    let (n, labels) = (targets.rows(), targets.classes());
-    let mut shift = |members: &[usize]| {
-        let mut others = targets.counts().to_vec();
-        for &i in members {
-            targets.of(i).iter().for_each(|label| others[*label] -= 1);
-        }
-        let left = (n - members.len()).max(1) as f64;
-        for &i in members {
-            let row = scores[i * labels..][..labels].iter_mut();
-            row.zip(targets.counts().iter().zip(&others)).for_each(|(score, (&all, &others))| {
-                *score += all as f64 / n as f64 - others as f64 / left;
-            });
-        }
-    };
-    let mut alone = vec![true; n];
-    for group in groups {
-        for i in group {
-            alone[*i] = false;
-        }
-        shift(group);
-    }
-    (0..n).filter(|i| alone[*i]).for_each(|i| shift(&[i]));
-}
-
 fn ridge_search<'a>(
     features: Features<'a>,
     targets: &Targets<'a>,
@@ -284,7 +257,7 @@ fn ridge_search<'a>(
     for (index, row) in path.rows().iter().enumerate() {
         let mut scores = path.loo_scores(index)?;
         without_groups(&path, index, groups, &mut scores)?;
-        know_shares(targets, &mut scores, groups);
+        targets.know_shares(&mut scores, groups);
         let judged = judge(&scores, targets);
         let figures = (Some(row.df), Some(row.press));
         observe(tried(Method::Ridge, row.penalty, &judged, figures));

@@ -103,6 +103,32 @@ impl Targets<'_> {
         matches!(self.members, Members::Several(_))
     }
 
+    /// See [`Labels::know_shares`]; of labels each share is one of its own.
+    pub(crate) fn know_shares(&self, scores: &mut [f64], groups: &[Vec<usize>]) {
+        let (n, classes) = (self.rows(), self.classes());
+        let mut shift = |members: &[usize]| {
+            let mut others = self.counts.clone();
+            for &i in members {
+                self.of(i).iter().for_each(|label| others[*label] -= 1);
+            }
+            let left = (n - members.len()).max(1) as f64;
+            for &i in members {
+                let row = scores[i * classes..][..classes].iter_mut();
+                row.zip(self.counts.iter().zip(&others)).for_each(|(score, (&all, &others))| {
+                    *score += all as f64 / n as f64 - others as f64 / left;
+                });
+            }
+        };
+        let mut alone = vec![true; n];
+        for group in groups {
+            for &i in group {
+                alone[i] = false;
+            }
+            shift(group);
+        }
+        (0..n).filter(|&i| alone[i]).for_each(|i| shift(&[i]));
+    }
+
     pub(crate) fn check_rows(&self, rows: usize) -> Result<(), ProbeError> {
         if self.rows() == rows {
             Ok(())

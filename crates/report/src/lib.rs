@@ -151,7 +151,7 @@ pub fn write(input: &ReportInput<'_>) -> Result<(), ReportError> {
 /// The same of a run on images with several labels.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_labels(input: &LabelReportInput<'_>) -> Result<(), ReportError> {
     Ok(atomic_write(input.about.path, render_labels(input)?.as_bytes())?)
 }

@@ -22,6 +22,11 @@ const IN_LISTS: [char; 3] = ['|', ';', ','];
 /// Columns of yes and no that must be there to be labels.
 const LEAST_COLUMNS: usize = 2;
 
+/// Index of the first of `names` that is there, in any case.
+pub(super) fn column(cells: &[String], names: &[&str]) -> Option<usize> {
+    names.iter().find_map(|name| cells.iter().position(|cell| cell.eq_ignore_ascii_case(name)))
+}
+
 /// Which columns tell the labels.
 #[derive(Debug)]
 pub(super) enum Columns {
@@ -62,7 +67,7 @@ impl Mark {
 impl Columns {
     /// Those of a header whose columns in `used` say something else.
     pub(super) fn of(header: &[String], used: &[usize]) -> Option<Self> {
-        let find = |names: &[&str]| super::table::column(header, names);
+        let find = |names: &[&str]| column(header, names);
         if let Some(at) = find(&LABEL_COLUMN) {
             return Some(Self::Cell(at, false));
         }

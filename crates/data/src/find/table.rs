@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use csv::ByteRecord;
 
-use super::labels::{Columns, LABEL_COLUMN, Told, settle};
+use super::labels::{Columns, LABEL_COLUMN, Told, column, settle};
 use super::walk::Seen;
 use super::{Found, FoundImage, Layout, Split};
 use crate::DataError;
@@ -135,11 +135,6 @@ fn cells_of(header: &[u8], delimiter: u8) -> Vec<String> {
         Ok(_) => record.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect(),
         Err(_) => Vec::new(),
     }
-}
-
-/// Index of the first of `names` that is there, in any case.
-pub(super) fn column(cells: &[String], names: &[&str]) -> Option<usize> {
-    names.iter().find_map(|name| cells.iter().position(|cell| cell.eq_ignore_ascii_case(name)))
 }
 
 /// The lines so far.
