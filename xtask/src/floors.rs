@@ -36,6 +36,7 @@ pub const HOUSE: &[(&str, Place)] = &[
     ("regraft-train", Place::Floor(3)),
     ("regraft-report", Place::Floor(3)),
     ("regraft-advise", Place::Floor(3)),
+    ("regraft-look", Place::Floor(3)),
     ("regraft", Place::Floor(4)),
     ("regraft-cli", Place::Floor(5)),
     ("regraft-testkit", Place::Beside(&["regraft-tensor", "regraft-net"])),

@@ -12,7 +12,7 @@ mod zoo_args;
 
 use std::process::ExitCode;
 
-use args::{Cli, Command};
+use args::{Cli, Command, LookCommand};
 use clap::Parser;
 use observer::Terminal;
 use printer::Printer;
@@ -51,6 +51,9 @@ fn run(cli: &Cli, printer: &Printer, terminal: &Terminal) -> Result<ExitCode, re
         Command::Convert(args) => commands::convert::run(args, common, printer, terminal),
         Command::Lint(args) => commands::lint::run(args, common, printer, terminal),
         Command::Bench(args) => commands::bench::run(args, common, printer, terminal),
+        Command::Look(LookCommand::Explain(args)) => {
+            commands::look::explain(args, common, printer, terminal)
+        }
         Command::Zoo(command) => zoo(command, common, printer, terminal),
         Command::Completions { shell } => {
             Printer::completions(*shell);

@@ -40,7 +40,7 @@ mod stratify;
 
 pub use augment::{
     Advice, Augment, Change, Drawn, Mix, Mixed, Operation, Policy, Step, Strength, Visit, advise,
-    augmented, preview, to_png,
+    augmented, preview, restored, to_png,
 };
 pub use chance::{order, uniform};
 pub use decode::{

@@ -14,7 +14,7 @@ use crate::buffers::Gradient;
 use crate::forward::{drop_out, masked};
 use crate::tape::{as_rows, team};
 use crate::unit::{ConvUnit, NormUnit, Packed, Unit, Work};
-use crate::{GradError, Gradients, Tape};
+use crate::{GradError, Gradients, ReluRule, Tape};
 
 impl Tape {
     /// Gradients of the last batch, from the gradient of its output, `[N, …]`.
@@ -22,6 +22,16 @@ impl Tape {
     /// # Errors
     /// When `output` does not fit the last batch's output.
     pub fn backward(&mut self, output: &Tensor) -> Result<Gradients, GradError> {
+        self.backward_by(output, ReluRule::Gradient)
+    }
+
+    /// The same with another rule for what passes a `ReLU`: then they are signals and no gradients.
+    ///
+    /// # Errors
+    /// As [`Tape::backward`]; [`GradError::NoRule`] for a network that the rule is not defined for.
+    pub fn backward_by(&mut self, output: &Tensor, rule: ReluRule) -> Result<Gradients, GradError> {
+        self.check_rule(rule)?;
+        self.rule = rule;
         let (input_shape, wanted) = self.shapes();
         if *output.shape() != wanted {
             return Err(GradError::OutputGradient { wanted, got: output.shape().clone() });
@@ -143,7 +153,7 @@ impl Tape {
             }
             Work::Lrn { size, constants } => {
                 let mut dy = self.alone(dy);
-                if let Some(dy) = dy.own(n) {
+                if let Some(dy) = dy.own(n).filter(|_| self.rule != ReluRule::Deconvnet) {
                     let x = self.value(unit.inputs[0]);
                     lrn_backward(team(), n, (*size, *constants), x, dy);
                 }
@@ -204,9 +214,14 @@ impl Tape {
             return dy;
         }
         let mut dy = self.alone(dy);
-        if let Some(dy) = dy.own(self.images) {
+        if let Some(dy) = dy.own(self.images)
+            && self.rule.masks()
+        {
             let on = (self.isa, team());
             masked(on, self.images, unit.clamp, self.value(unit.output), dy);
+        }
+        if let Some(dy) = dy.own(self.images) {
+            self.rule.rectify(dy);
         }
         dy
     }

@@ -43,6 +43,17 @@ pub enum GradError {
         /// Shape of the gradient.
         got: Shape,
     },
+    /// A rule for the way back that is not defined for a layer.
+    #[error(
+        "layer `{layer}` is {what}: guided backpropagation and deconvnet are defined for ReLU networks only; take \
+         the plain gradient"
+    )]
+    NoRule {
+        /// The layer.
+        layer: String,
+        /// What it is.
+        what: &'static str,
+    },
     /// Targets that do not fit the logits.
     #[error("{what}: wanted {wanted}, got {got}")]
     Targets {

@@ -16,9 +16,11 @@ mod error;
 mod forward;
 pub mod loss;
 mod plain;
+mod rule;
 mod stretches;
 mod tape;
 mod unit;
 
 pub use error::GradError;
+pub use rule::ReluRule;
 pub use tape::{Gradients, Tape, Tuning};

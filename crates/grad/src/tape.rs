@@ -8,11 +8,11 @@ use regraft_kernels::{
 use regraft_net::{NetError, Network, Params};
 use regraft_tensor::{Shape, Tensor};
 
-use crate::GradError;
 use crate::buffers::Buffers;
 use crate::build::{Built, build};
 use crate::stretches::stretches;
 use crate::unit::{ConvUnit, Forward, Packed, Unit, Value, Work};
+use crate::{GradError, ReluRule};
 
 /// What is tuned, by layer name.
 #[derive(Clone, Copy)]
@@ -67,6 +67,8 @@ pub struct Tape {
     pub(crate) input_shape: Shape,
     pub(crate) output_shape: Shape,
     pub(crate) input_gradient: bool,
+    /// Of the pass back under way.
+    pub(crate) rule: ReluRule,
 }
 
 impl Tape {
@@ -113,6 +115,7 @@ impl Tape {
             input_shape: facts.layer(graph.input()?).shape.clone(),
             output_shape: facts.layer(graph.output()?).shape.clone(),
             input_gradient: tuning.input_gradient,
+            rule: ReluRule::Gradient,
         };
         tape.pack(|_| true)?;
         Ok(tape)

@@ -4,6 +4,7 @@ use regraft_advise::AdviseError;
 use regraft_data::DataError;
 use regraft_formats::FormatError;
 use regraft_infer::InferError;
+use regraft_look::LookError;
 use regraft_net::NetError;
 use regraft_probe::ProbeError;
 use regraft_report::ReportError;
@@ -60,6 +61,9 @@ pub enum Error {
     /// The report.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// A look inside a network.
+    #[error(transparent)]
+    Look(#[from] LookError),
     /// A tensor that does not fit its shape.
     #[error(transparent)]
     Tensor(#[from] TensorError),
@@ -379,6 +383,7 @@ impl Error {
             | Self::Format(_)
             | Self::Net(_)
             | Self::Infer(_)
+            | Self::Look(_)
             | Self::Tensor(_)
             | Self::Train(
                 TrainError::Input { .. }

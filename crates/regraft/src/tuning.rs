@@ -26,7 +26,7 @@ pub use self::hidden::HeadLayers;
 pub(crate) use self::memory::memory_wanted;
 pub(crate) use self::plan::Planned;
 use self::start::cooled;
-pub(crate) use self::start::crown;
+pub(crate) use self::start::{crown, random};
 use crate::features::Source;
 use crate::journal::{Log, Rows};
 use crate::reading::reason;

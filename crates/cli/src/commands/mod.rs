@@ -10,6 +10,7 @@ pub(crate) mod demo;
 pub(crate) mod evaluate;
 pub(crate) mod fit;
 pub(crate) mod lint;
+pub(crate) mod look;
 pub(crate) mod predict;
 pub(crate) mod prior;
 pub(crate) mod show;

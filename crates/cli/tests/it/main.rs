@@ -15,6 +15,7 @@ mod hostile;
 mod interrupt;
 mod labels;
 mod lint;
+mod look;
 mod prior;
 mod support;
 mod tune;

@@ -28,7 +28,7 @@ use frame::Frame;
 pub use mix::Mixed;
 pub use policy::{Operation, Policy};
 pub use preset::{Advice, Strength, advise};
-pub use preview::{preview, to_png};
+pub use preview::{preview, restored, to_png};
 pub use step::{Mix, Step};
 
 /// What is done to the pictures of a training set, sound by construction. The default does nothing.

@@ -59,6 +59,14 @@ pub fn preview(
     Ok(grid)
 }
 
+/// A network's input `[3, H, W]` turned back into colours: what of the picture it sees.
+pub fn restored(input: &[f32], p: &Preprocess) -> Picture {
+    let [height, width] = p.crop;
+    let mut picture = Picture { width, height, rgb: vec![255; height * width * 3], facts: DRAWN };
+    place(input, p, &mut picture, [0, 0]);
+    picture
+}
+
 /// A PNG file of a picture.
 ///
 /// # Errors

@@ -66,7 +66,7 @@ pub(super) fn cooled(network: &Network, temperature: f32) -> Result<Network, Err
 
 /// The same graph with random weights: kernels uniform with the variance of He et al. 2015, equation
 /// 10 (fan in), norms that change nothing, no bias.
-fn random(network: &Network, seed: u64) -> Result<Network, Error> {
+pub(crate) fn random(network: &Network, seed: u64) -> Result<Network, Error> {
     let facts = network.facts()?;
     let mut params = Params::new();
     for (id, _) in network.graph().layers() {

@@ -1,0 +1,58 @@
+//! Where in a layer's map an answer comes from.
+
+use regraft_grad::ReluRule;
+use regraft_net::Network;
+use regraft_tensor::Tensor;
+
+use crate::LookError;
+use crate::pass::{Pass, Target};
+
+/// How gradients and activations make a map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cam {
+    /// `Σₖ (mean of ∂y/∂Aₖ) Aₖ` (Selvaraju et al. 2017, equations 1 and 2, before the rectification).
+    Grad,
+    /// `Σₖ ∂y/∂Aₖ ⊙ Aₖ` (Draelos and Carin 2021): for a network that is linear above the layer exactly what each
+    /// place adds.
+    HiRes,
+}
+
+/// The map `[H', W']` of a layer that everything passes, `A` `[K, H', W']`, for `target`: signed, as it comes; its
+/// rectified part is what Grad-CAM shows.
+///
+/// # Errors
+/// When the picture or the target does not fit the network, the layer gives no map, or a connection goes around it.
+pub fn activation_map(
+    network: &Network,
+    layer: &str,
+    picture: &Tensor,
+    target: Target,
+    cam: Cam,
+) -> Result<Tensor, LookError> {
+    let (below, above) = network.split(layer)?;
+    let shape = below.facts()?.output().shape.clone();
+    let [channels, height, width] = *shape.dims() else {
+        return Err(LookError::NoMap { layer: layer.to_owned(), shape });
+    };
+    let mut pass = Pass::new(&below, 1)?;
+    pass.check(picture)?;
+    let activations = pass.forward(picture)?;
+    let mut pass = Pass::new(&above, 1)?;
+    pass.forward(&activations)?;
+    let seed = pass.seed(target, 1)?;
+    let gradients = pass.back(&seed, ReluRule::Gradient)?;
+    let pixels = height * width;
+    let mut map = vec![0.0; pixels];
+    let planes = activations.data().chunks_exact(pixels).zip(gradients.data().chunks_exact(pixels));
+    for (a, g) in planes.take(channels) {
+        let mean = g.iter().map(|v| f64::from(*v)).sum::<f64>() / pixels as f64;
+        for ((m, a), g) in map.iter_mut().zip(a).zip(g) {
+            let weight = match cam {
+                Cam::Grad => mean,
+                Cam::HiRes => f64::from(*g),
+            };
+            *m += weight * f64::from(*a);
+        }
+    }
+    Ok(Tensor::new([height, width], map.into_iter().map(|v| v as f32).collect())?)
+}

@@ -1,0 +1,31 @@
+//! Looks inside a network: what an answer rests on, pixel by pixel.
+//!
+//! Every function takes a network that ends with the layer asked about (cut it there: logits, never
+//! probabilities), one picture as the network reads it, `[1, C, H, W]`, and a [`Target`] among the outputs. What it
+//! gives are signed numbers as they come: scaling for the eye is for whoever shows them.
+//!
+//! | function | after | gives |
+//! |---|---|---|
+//! | [`signal`] | Simonyan et al. 2014; Springenberg et al. 2015; Zeiler and Fergus 2014 | `[C, H, W]` |
+//! | [`input_times_gradient`] | Shrikumar et al. 2016 | `[C, H, W]` |
+//! | [`integrated_gradients`] | Sundararajan et al. 2017 | `[C, H, W]` |
+//! | [`occlusion`] | Zeiler and Fergus 2014, section 4.2 | `[C, H, W]` |
+//! | [`activation_map`] | Selvaraju et al. 2017 (Grad-CAM); Draelos and Carin 2021 (`HiResCAM`) | `[H', W']` |
+
+mod cam;
+mod error;
+mod integrated;
+mod map;
+mod occlusion;
+mod pass;
+mod quadrature;
+mod signal;
+
+pub use cam::{Cam, activation_map};
+pub use error::LookError;
+pub use integrated::{Integrated, integrated_gradients};
+pub use map::{Upsample, upsample};
+pub use occlusion::{Window, occlusion};
+pub use pass::{Target, outputs};
+pub use regraft_grad::{GradError, ReluRule};
+pub use signal::{input_times_gradient, signal};

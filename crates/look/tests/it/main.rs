@@ -1,0 +1,7 @@
+//! What comes back to the pixels: golden numbers of Captum on a tiny network, and properties.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod golden;
+mod properties;
+mod tiny;
