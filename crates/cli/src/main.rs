@@ -4,6 +4,7 @@ mod args;
 mod board;
 mod commands;
 mod data_args;
+mod look_args;
 mod observer;
 mod printer;
 mod units;
@@ -12,8 +13,9 @@ mod zoo_args;
 
 use std::process::ExitCode;
 
-use args::{Cli, Command, LookCommand};
+use args::{Cli, Command};
 use clap::Parser;
+use look_args::LookCommand;
 use observer::Terminal;
 use printer::Printer;
 use zoo_args::ZooCommand;

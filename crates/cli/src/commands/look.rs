@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use regraft::{Error, ExplainOptions, Explained};
 
 use super::load_options;
-use crate::args::{Common, ExplainArgs};
+use crate::args::Common;
+use crate::look_args::ExplainArgs;
 use crate::observer::Terminal;
 use crate::printer::{Printer, table};
 
