@@ -129,8 +129,10 @@ mod tests {
 
     #[test]
     fn a_crate_without_a_floor_is_told_to_get_one() {
-        let said = said(&[("regraft-cluster", &["regraft-tensor"]), ("regraft", &["regraft-cluster"])]);
-        let wanted = "`regraft-cluster` has no floor: give it one in the table of xtask/src/floors.rs";
+        let said =
+            said(&[("regraft-cluster", &["regraft-tensor"]), ("regraft", &["regraft-cluster"])]);
+        let wanted =
+            "`regraft-cluster` has no floor: give it one in the table of xtask/src/floors.rs";
         assert_eq!(said, [wanted]);
     }
 }
