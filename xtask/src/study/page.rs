@@ -121,7 +121,7 @@ and the test accuracies of their probes, of the means of both over the seeds. Wh
 a draw: how far the test accuracies of one seed are from their own means over seeds is given beside it. Training
 from scratch is not among the plans: `regraft compare` measures it.
 
-The rules `middle` and `lower-layers-*` were written with outcomes of these tasks in view: the table shows that they
-do what they should, not how well they do on others.
+The rules `middle`, `small-and-between` and `lower-layers-*` were written with outcomes of these tasks in view: the
+table shows that they do what they should, not how well they do on others.
 
 ";

@@ -51,7 +51,7 @@ fn situations_lead_to_the_strategies_of_a_practitioner() {
             "block2",
             Unfreeze::None,
         ),
-        ("small-and-between", situation(10, 50, 0.5, 0.7), LpFt, "pool", Unfreeze::Last),
+        ("small-and-between", situation(10, 50, 0.5, 0.7), LpFt, "pool", Unfreeze::All),
         ("middle", situation(10, 300, 0.8, 0.9), LpFt, "pool", all()),
         ("middle", situation(10, 100, 0.8, 0.9), LpFt, "pool", all()),
         ("large", situation(10, 1000, 0.8, 0.9), LpFt, "pool", all()),
