@@ -7,7 +7,7 @@ use crate::heldout::without_groups;
 use crate::input::check_penalties;
 use crate::logistic::logistic_penalties;
 use crate::platt::Platt;
-use crate::ridge::{RidgePath, ridge_penalties};
+use crate::ridge::{RidgePath, RidgeRow, ridge_penalties};
 use crate::search::{Fold, LARGE, LOGISTIC_PATIENCE, RIDGE_PATIENCE};
 use crate::softmax::softplus;
 use crate::targets::Targets;
@@ -252,24 +252,34 @@ fn ridge_search<'a>(
     groups: &[Vec<usize>],
     observe: &mut dyn FnMut(PenaltyRow),
 ) -> Result<(RidgePath<'a>, Candidate), ProbeError> {
-    let path = RidgePath::visit(features, targets, penalties, &mut |_, _, _| true)?;
     let (mut best, mut worse): (Option<Candidate>, usize) = (None, 0);
-    for (index, row) in path.rows().iter().enumerate() {
-        let mut scores = path.loo_scores(index)?;
-        without_groups(&path, index, groups, &mut scores)?;
+    // Takes what a penalty gave on examples left out, and says whether to go on.
+    let mut hear = |index: usize, row: &RidgeRow, mut scores: Vec<f64>| {
         targets.know_shares(&mut scores, groups);
         let judged = judge(&scores, targets);
-        let figures = (Some(row.df), Some(row.press));
-        observe(tried(Method::Ridge, row.penalty, &judged, figures));
+        observe(tried(Method::Ridge, row.penalty, &judged, (Some(row.df), Some(row.press))));
         worse += 1;
         if best.as_ref().is_none_or(|b| judged.nll() < b.judged.nll()) {
             best = Some(Candidate { index, penalty: row.penalty, judged });
             worse = 0;
         }
-        if worse == RIDGE_PATIENCE {
-            break;
+        worse < RIDGE_PATIENCE
+    };
+    let path = if groups.is_empty() {
+        RidgePath::visit(features, targets, penalties, &mut |index, row, scores| {
+            hear(index, row, scores.to_vec())
+        })?
+    } else {
+        let path = RidgePath::visit(features, targets, penalties, &mut |_, _, _| true)?;
+        for (index, row) in path.rows().iter().enumerate() {
+            let mut scores = path.loo_scores(index)?;
+            without_groups(&path, index, groups, &mut scores)?;
+            if !hear(index, row, scores) {
+                break;
+            }
         }
-    }
+        path
+    };
     best.map(|b| (path, b)).ok_or(ProbeError::NoPenalties)
 }
 

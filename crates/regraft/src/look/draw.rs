@@ -1,6 +1,6 @@
 //! Maps over pictures.
 
-use regraft_data::{Format, Picture, PictureFacts};
+use regraft_data::Picture;
 
 pub(super) use regraft_data::restored;
 
@@ -54,14 +54,7 @@ pub(super) fn sheet(rows: &[Vec<Picture>; 2]) -> Picture {
     let columns = rows[0].len().max(rows[1].len());
     let (w, h) = (rows[0][0].width, rows[0][0].height);
     let (width, height) = (columns * (w + GAP) - GAP, 2 * h + GAP);
-    let facts = PictureFacts {
-        format: Format::Png,
-        orientation: 1,
-        grey: false,
-        alpha: false,
-        sixteen_bit: false,
-        palette: false,
-    };
+    let facts = rows[0][0].facts;
     let mut all = Picture { width, height, rgb: vec![255; width * height * 3], facts };
     for (row, pictures) in rows.iter().enumerate() {
         for (column, picture) in pictures.iter().enumerate() {
@@ -77,16 +70,11 @@ pub(super) fn sheet(rows: &[Vec<Picture>; 2]) -> Picture {
 
 #[cfg(test)]
 mod tests {
+    use regraft_data::{Format, PictureFacts};
+
     use super::*;
 
     fn grey(width: usize, height: usize) -> Picture {
-        let mut one = sheet(&[vec![blank(width, height)], vec![blank(width, height)]]);
-        one.height = height;
-        one.rgb.truncate(3 * width * height);
-        one
-    }
-
-    fn blank(width: usize, height: usize) -> Picture {
         let facts = PictureFacts {
             format: Format::Png,
             orientation: 1,
