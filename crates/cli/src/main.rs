@@ -15,7 +15,6 @@ use std::process::ExitCode;
 
 use args::{Cli, Command};
 use clap::Parser;
-use look_args::LookCommand;
 use observer::Terminal;
 use printer::Printer;
 use zoo_args::ZooCommand;
@@ -53,9 +52,7 @@ fn run(cli: &Cli, printer: &Printer, terminal: &Terminal) -> Result<ExitCode, re
         Command::Convert(args) => commands::convert::run(args, common, printer, terminal),
         Command::Lint(args) => commands::lint::run(args, common, printer, terminal),
         Command::Bench(args) => commands::bench::run(args, common, printer, terminal),
-        Command::Look(LookCommand::Explain(args)) => {
-            commands::look::explain(args, common, printer, terminal)
-        }
+        Command::Look(command) => commands::look::look(command, common, printer, terminal),
         Command::Zoo(command) => zoo(command, common, printer, terminal),
         Command::Completions { shell } => {
             Printer::completions(*shell);
