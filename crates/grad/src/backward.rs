@@ -63,6 +63,9 @@ impl Tape {
             for unit in units[stretch.clone()].iter().rev() {
                 match gradients[unit.output].take() {
                     Some(dy) if self.values[unit.output].wanted => {
+                        if self.tap == Some(unit.output) {
+                            all.tap = self.arrived(&dy);
+                        }
                         self.unit(unit, dy, &mut gradients, &mut all)?;
                     }
                     Some(dy) => self.buffers.give(dy),

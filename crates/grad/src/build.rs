@@ -15,12 +15,15 @@ pub(crate) struct Built {
     pub(crate) units: Vec<Unit>,
     pub(crate) values: Vec<Value>,
     pub(crate) output: usize,
+    /// The value that the tapped layer gives.
+    pub(crate) tap: Option<usize>,
 }
 
 struct Builder<'a> {
     network: &'a Network,
     facts: Facts,
     tuning: &'a Tuning<'a>,
+    tap: Option<LayerId>,
     users: Vec<Vec<LayerId>>,
     needed: Vec<bool>,
     /// Which value holds a layer's result.
@@ -28,18 +31,23 @@ struct Builder<'a> {
     built: Built,
 }
 
-/// Builds the part of `network` that leads to its one output.
-pub(crate) fn build(network: &Network, tuning: &Tuning<'_>) -> Result<Built, GradError> {
+/// Builds the part of `network` that leads to its one output. A tapped layer's value is not fused over.
+pub(crate) fn build(
+    network: &Network,
+    tuning: &Tuning<'_>,
+    tap: Option<LayerId>,
+) -> Result<Built, GradError> {
     let graph = network.graph();
     let output = graph.output()?;
     let mut builder = Builder {
         network,
         facts: network.facts()?,
         tuning,
+        tap,
         users: graph.users(),
         needed: graph.needed(),
         value_of: BTreeMap::new(),
-        built: Built { units: Vec::new(), values: Vec::new(), output: 0 },
+        built: Built { units: Vec::new(), values: Vec::new(), output: 0, tap: None },
     };
     for (id, _) in graph.layers() {
         if builder.needed[id.index()] && !builder.value_of.contains_key(&id) {
@@ -47,6 +55,7 @@ pub(crate) fn build(network: &Network, tuning: &Tuning<'_>) -> Result<Built, Gra
         }
     }
     builder.built.output = builder.value_of[&output];
+    builder.built.tap = tap.and_then(|tap| builder.value_of.get(&tap).copied());
     borders(&mut builder.built);
     Ok(builder.built)
 }
@@ -60,12 +69,14 @@ impl Builder<'_> {
         &self.network.graph().layer(id).name
     }
 
-    /// The layer that alone reads `id`, unless `id` is an output.
+    /// The layer that alone reads `id`, unless `id` is an output or tapped.
     fn only_user(&self, id: LayerId) -> Option<LayerId> {
         let users: Vec<LayerId> =
             self.users[id.index()].iter().copied().filter(|u| self.needed[u.index()]).collect();
         match users[..] {
-            [user] if !self.network.graph().outputs().contains(&id) => Some(user),
+            [user] if !self.network.graph().outputs().contains(&id) && self.tap != Some(id) => {
+                Some(user)
+            }
             _ => None,
         }
     }

@@ -18,6 +18,7 @@ pub mod loss;
 mod plain;
 mod rule;
 mod stretches;
+mod tap;
 mod tape;
 mod unit;
 

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use regraft_kernels::{
     Aligned, Clamp, Conv, ConvInput, Depthwise, Each, Isa, Kind, Map, Team, Winograd,
 };
-use regraft_net::{NetError, Network, Params};
+use regraft_net::{LayerId, NetError, Network, Params};
 use regraft_tensor::{Shape, Tensor};
 
 use crate::buffers::Buffers;
@@ -45,6 +45,8 @@ pub struct Gradients {
     pub params: BTreeMap<String, Tensor>,
     /// Of the input, `[N, …]`, where it was asked for.
     pub input: Option<Tensor>,
+    /// Of what the tapped layer gave, `[N, …]`, where there is one and it feeds the output.
+    pub tap: Option<Tensor>,
 }
 
 /// A network compiled for training.
@@ -69,6 +71,8 @@ pub struct Tape {
     pub(crate) input_gradient: bool,
     /// Of the pass back under way.
     pub(crate) rule: ReluRule,
+    /// The value that a tapped layer gives.
+    pub(crate) tap: Option<usize>,
 }
 
 impl Tape {
@@ -91,7 +95,18 @@ impl Tape {
         tuning: &Tuning<'_>,
         isa: Isa,
     ) -> Result<Self, GradError> {
-        let Built { units, values, output } = build(network, tuning)?;
+        Self::build(network, room, tuning, isa, None)
+    }
+
+    /// The same with a tapped layer, whose value stands alone and is kept.
+    pub(crate) fn build(
+        network: &Network,
+        room: usize,
+        tuning: &Tuning<'_>,
+        isa: Isa,
+        tap: Option<LayerId>,
+    ) -> Result<Self, GradError> {
+        let Built { units, values, output, tap } = build(network, tuning, tap)?;
         if !values[output].wanted {
             return Err(GradError::NothingTuned);
         }
@@ -116,6 +131,7 @@ impl Tape {
             output_shape: facts.layer(graph.output()?).shape.clone(),
             input_gradient: tuning.input_gradient,
             rule: ReluRule::Gradient,
+            tap,
         };
         tape.pack(|_| true)?;
         Ok(tape)

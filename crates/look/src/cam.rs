@@ -1,6 +1,5 @@
 //! Where in a layer's map an answer comes from.
 
-use regraft_grad::ReluRule;
 use regraft_net::Network;
 use regraft_tensor::Tensor;
 
@@ -17,11 +16,11 @@ pub enum Cam {
     HiRes,
 }
 
-/// The map `[H', W']` of a layer that everything passes, `A` `[K, H', W']`, for `target`: signed, as it comes; its
-/// rectified part is what Grad-CAM shows.
+/// The map `[H', W']` of a layer, `A` `[K, H', W']`, for `target`: signed, as it comes; its rectified part is what
+/// Grad-CAM shows. What goes around the layer plays no role: `∂y/∂A` is what changes with the layer alone.
 ///
 /// # Errors
-/// When the picture or the target does not fit the network, the layer gives no map, or a connection goes around it.
+/// When the picture or the target does not fit the network, or the layer gives no map or does not lead to the output.
 pub fn activation_map(
     network: &Network,
     layer: &str,
@@ -29,22 +28,19 @@ pub fn activation_map(
     target: Target,
     cam: Cam,
 ) -> Result<Tensor, LookError> {
-    let (below, above) = network.split(layer)?;
-    let shape = below.facts()?.output().shape.clone();
-    let [channels, height, width] = *shape.dims() else {
+    let shape = network.facts()?.layer(network.graph().find(layer)?).shape.clone();
+    let [_, height, width] = *shape.dims() else {
         return Err(LookError::NoMap { layer: layer.to_owned(), shape });
     };
-    let mut pass = Pass::new(&below, 1)?;
+    let mut pass = Pass::tapped(network, layer)?;
     pass.check(picture)?;
-    let activations = pass.forward(picture)?;
-    let mut pass = Pass::new(&above, 1)?;
-    pass.forward(&activations)?;
+    pass.forward(picture)?;
     let seed = pass.seed(target, 1)?;
-    let gradients = pass.back(&seed, ReluRule::Gradient)?;
+    let (activations, gradients) = pass.at_tap(&seed, layer)?;
     let pixels = height * width;
     let mut map = vec![0.0; pixels];
     let planes = activations.data().chunks_exact(pixels).zip(gradients.data().chunks_exact(pixels));
-    for (a, g) in planes.take(channels) {
+    for (a, g) in planes {
         let mean = g.iter().map(|v| f64::from(*v)).sum::<f64>() / pixels as f64;
         for ((m, a), g) in map.iter_mut().zip(a).zip(g) {
             let weight = match cam {

@@ -43,6 +43,14 @@ pub enum LookError {
         /// Shape of its output.
         shape: Shape,
     },
+    /// A layer that plays no role.
+    #[error("layer `{layer}` does not lead to `{output}`, so nothing comes back to it")]
+    Nowhere {
+        /// The layer.
+        layer: String,
+        /// The output asked about.
+        output: String,
+    },
     /// A number that makes no sense.
     #[error("{what} is {given}; {wanted}")]
     Option {

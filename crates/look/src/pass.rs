@@ -31,6 +31,10 @@ impl fmt::Display for Target {
     }
 }
 
+/// Only the input's gradient.
+const NOTHING_TUNED: Tuning<'_> =
+    Tuning { tuned: &|_| false, batch_norm: &|_| false, input_gradient: true, recompute: false };
+
 /// A network ready for pictures of up to `room` at a time.
 pub(crate) struct Pass {
     tape: Tape,
@@ -41,12 +45,18 @@ pub(crate) struct Pass {
 
 impl Pass {
     pub(crate) fn new(network: &Network, room: usize) -> Result<Self, LookError> {
-        let none = |_: &str| false;
-        let tuning =
-            Tuning { tuned: &none, batch_norm: &none, input_gradient: true, recompute: false };
+        Self::around(network, Tape::new(network, room, &NOTHING_TUNED)?)
+    }
+
+    /// For one picture, with what `layer` gives and gets.
+    pub(crate) fn tapped(network: &Network, layer: &str) -> Result<Self, LookError> {
+        Self::around(network, Tape::with_tap(network, 1, &NOTHING_TUNED, layer)?)
+    }
+
+    fn around(network: &Network, tape: Tape) -> Result<Self, LookError> {
         let (facts, graph) = (network.facts()?, network.graph());
         Ok(Self {
-            tape: Tape::new(network, room, &tuning)?,
+            tape,
             layer: graph.layer(graph.output()?).name.clone(),
             input: facts.layer(graph.input()?).shape.to_vec(),
             output: facts.output().shape.to_vec(),
@@ -114,6 +124,17 @@ impl Pass {
         let input = self.tape.backward_by(seed, rule)?.input;
         // The tape was made with the input's gradient asked for.
         Ok(input.unwrap_or_else(|| Tensor::zeros([0])))
+    }
+
+    /// What the tapped layer gave, and its gradient, `[1, …]` both.
+    pub(crate) fn at_tap(
+        &mut self,
+        seed: &Tensor,
+        layer: &str,
+    ) -> Result<(Tensor, Tensor), LookError> {
+        let gradient = self.tape.backward_by(seed, ReluRule::Gradient)?.tap;
+        let nowhere = || LookError::Nowhere { layer: layer.to_owned(), output: self.layer.clone() };
+        self.tape.tapped().zip(gradient).ok_or_else(nowhere)
     }
 }
 

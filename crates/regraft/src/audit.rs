@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use regraft_data::audit::duplicates;
-use regraft_data::{Dataset, OpenOptions, Split};
+use regraft_data::{Dataset, MultiLabel, OpenOptions, Opened, Split};
 use regraft_train::LookStore;
 use serde::Serialize;
 
-use crate::reading::Classes;
 use crate::zoo::Overlap;
 use crate::{Error, LoadOptions, Observer};
 
@@ -16,6 +15,7 @@ mod features;
 mod fitted;
 mod looked;
 mod page;
+mod sets;
 mod tell;
 
 use features::Measured;
@@ -160,9 +160,11 @@ pub struct Audit {
     pub data: String,
     /// Files with a picture's ending.
     pub images: usize,
-    /// How many classes there are.
+    /// How many classes there are, or labels.
     pub classes: usize,
-    /// Files of each class, by split.
+    /// Whether images have several labels, or none: then `classes` are labels.
+    pub several_labels: bool,
+    /// Files of each class, or with each label, by split.
     pub class_counts: Vec<ClassCount>,
     /// Who decided what is tested.
     pub split_origin: String,
@@ -223,7 +225,8 @@ pub struct ClassCount {
 /// Everything of an audit before it is put in words.
 struct Found<'a> {
     dataset: &'a Dataset,
-    are: Classes,
+    /// The same where images have several labels; each set of them is a class of `dataset`.
+    several: Option<&'a MultiLabel>,
     looked: &'a Looked,
     measured: Option<Measured>,
     notes: Vec<String>,
@@ -246,7 +249,10 @@ pub fn audit(options: &AuditOptions, observer: &dyn Observer) -> Result<Audit, E
         seed: options.seed,
         ..OpenOptions::default()
     };
-    let dataset = Dataset::open(&options.data, &open)?;
+    let (dataset, several) = match Opened::open(&options.data, &open)? {
+        Opened::Classes(dataset) => (dataset, None),
+        Opened::Labels(data) => (data.by_set(), Some(data)),
+    };
     let groups = looked::groups(options.group_by.as_deref(), &dataset)?;
     let (seen, looks, pairs) = if options.files_only {
         let looks = looked::fresh(&dataset, observer);
@@ -263,15 +269,23 @@ pub fn audit(options: &AuditOptions, observer: &dyn Observer) -> Result<Audit, E
         let pairs = looked::pairs(&copies, &looks, Some(&seen.proposing()))?;
         (Some(seen), looks, pairs)
     };
-    let looked = Looked::new(&dataset, looks, pairs, groups)?;
+    let mut looked = Looked::new(&dataset, looks, pairs, groups)?;
+    if several.is_some() {
+        looked.without_classes();
+    }
     let mut notes: Vec<String> = dataset.notes.iter().map(ToString::to_string).collect();
     notes.extend(looked.notes.iter().cloned());
-    let measured = match seen {
-        Some(seen) => Some(features::measured(options, &dataset, &seen, &looked, &mut notes)?),
-        None => None,
+    let measured = match (seen, &several) {
+        (None, _) => None,
+        (Some(seen), None) => {
+            Some(features::measured(options, &dataset, &seen, &looked, &mut notes)?)
+        }
+        (Some(seen), Some(data)) => {
+            Some(sets::measured(data, &dataset, &seen, &looked, &mut notes)?)
+        }
     };
-    let found =
-        Found { dataset: &dataset, are: Classes::Classes, looked: &looked, measured, notes };
+    let several = several.as_ref();
+    let found = Found { dataset: &dataset, several, looked: &looked, measured, notes };
     let audit = tell::audit(&found)?;
     if let Some(path) = &options.report {
         page::write(path, &audit, &dataset)?;

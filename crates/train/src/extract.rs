@@ -13,7 +13,7 @@ use regraft_net::Network;
 use regraft_net::card::Preprocess;
 
 use crate::records::Records;
-use crate::{FeatureStore, LookStore, TrainError, TrunkKey};
+use crate::{FeatureStore, LookStore, TrainError, TrunkKey, channels};
 
 /// Images between two writes to the store: as many as are lost, at most, when the machine dies.
 const BATCH: usize = 128;
@@ -32,6 +32,8 @@ pub struct Trunk {
     engine: Engine,
     preprocess: Preprocess,
     key: TrunkKey,
+    /// Of how many channels figures are kept instead of their maps.
+    channels: Option<usize>,
 }
 
 /// What is extracted: a picture, as it is or as a visit shows it.
@@ -64,6 +66,24 @@ impl Trunk {
     /// # Errors
     /// When the card's crop is not the size of the network's input.
     pub fn new(network: &Network, engine: Engine) -> Result<Self, TrainError> {
+        Self::build(network, engine, None)
+    }
+
+    /// The same for what the channels of the engine's first output, `[C, H, W]` or `[C]`, do over a picture: rows are
+    /// read by [`Channel::of_row`](crate::Channel::of_row).
+    ///
+    /// # Errors
+    /// As [`Trunk::new`].
+    pub fn of_channels(network: &Network, engine: Engine) -> Result<Self, TrainError> {
+        let first = engine.outputs().first().and_then(|(_, shape)| shape.dims().first().copied());
+        Self::build(network, engine, Some(first.unwrap_or_default()))
+    }
+
+    fn build(
+        network: &Network,
+        engine: Engine,
+        channels: Option<usize>,
+    ) -> Result<Self, TrainError> {
         let preprocess = network.card().preprocess;
         let [h, w] = preprocess.crop;
         if engine.input().dims() != [3, h, w] {
@@ -73,9 +93,10 @@ impl Trunk {
             });
         }
         let outputs: Vec<&str> = engine.outputs().iter().map(|(n, _)| n.as_str()).collect();
-        let arithmetic = format!("{} {}", engine.precision().name(), engine.isa().name());
+        let kept = if channels.is_some() { " channels" } else { "" };
+        let arithmetic = format!("{} {}{kept}", engine.precision().name(), engine.isa().name());
         let key = TrunkKey::new(network, &outputs, &preprocess, &arithmetic);
-        Ok(Self { engine, preprocess, key })
+        Ok(Self { engine, preprocess, key, channels })
     }
 
     /// What names its features.
@@ -83,9 +104,9 @@ impl Trunk {
         self.key
     }
 
-    /// Length of a feature vector: all outputs one after the other.
+    /// Length of a feature vector: all outputs one after the other, or the figures of their channels.
     pub fn feature_len(&self) -> usize {
-        self.engine.results_len()
+        self.channels.map_or_else(|| self.engine.results_len(), channels::row_len)
     }
 
     /// The features of one image.
@@ -100,7 +121,14 @@ impl Trunk {
         out: &mut [f32],
     ) -> Result<(), DataError> {
         input(look, picture, &self.preprocess, &mut memory.pixels, &mut memory.input)?;
-        self.engine.run_watched(threads, &memory.input, &mut memory.scratch, out, |_| {});
+        if self.channels.is_some() {
+            memory.maps.resize(self.engine.results_len(), 0.0);
+            let maps = &mut memory.maps;
+            self.engine.run_watched(threads, &memory.input, &mut memory.scratch, maps, |_| {});
+            channels::figures(maps, out);
+        } else {
+            self.engine.run_watched(threads, &memory.input, &mut memory.scratch, out, |_| {});
+        }
         Ok(())
     }
 
@@ -108,6 +136,7 @@ impl Trunk {
         Memory {
             pixels: Pixels::default(),
             input: vec![0.0; self.engine.input().count()],
+            maps: Vec::new(),
             scratch: self.engine.scratch(),
         }
     }
@@ -145,6 +174,8 @@ fn input(
 struct Memory {
     pixels: Pixels,
     input: Vec<f32>,
+    /// Where figures are made of them.
+    maps: Vec<f32>,
     scratch: Scratch,
 }
 

@@ -11,6 +11,7 @@
 //! frontier, or pictures where nothing is frozen below. Interrupted, it goes on from a checkpoint to the
 //! same bits.
 
+mod channels;
 mod checkpoint;
 mod error;
 mod extract;
@@ -27,6 +28,7 @@ mod store;
 mod truth;
 mod tune;
 
+pub use channels::Channel;
 pub use error::TrainError;
 pub use extract::{Extracted, Failed, Flow, Look, Trunk, extract, extract_looks, extract_seen};
 pub use find_rate::{Found, find_rate, valley};

@@ -12,7 +12,7 @@ pub(crate) struct ExplainArgs {
     /// Class to explain, by name or place [default: the most probable one].
     #[arg(long, value_name = "CLASS")]
     pub(crate) class: Option<String>,
-    /// Layer of the class maps [default: the highest map that everything passes].
+    /// Layer of the class maps [default: the highest map].
     #[arg(long, value_name = "LAYER")]
     pub(crate) at: Option<String>,
     /// Which maps, with commas between: grad-cam, hires-cam, occlusion, integrated, gradient, guided,

@@ -121,14 +121,49 @@ fn what_labels_do_not_have_is_said() {
     let several = "images with several labels";
     world.fit(&["data", "--balance"]).refused(2, &[several, "leave them out"]);
     world.fit(&["data", "--strategy", "auto"]).refused(2, &[several, "lp-ft"]);
-    for command in ["advise", "audit"] {
-        world.run(&[command, "data"]).refused(3, &["several labels", "regraft fit"]);
-    }
+    world.run(&["advise", "data"]).refused(3, &["several labels", "regraft fit"]);
     world.fit(&["data", "--out", "run", "--group-by", r"^(\d)"]).json();
     world.run(&["evaluate", "run", "data", "--prior", "estimate"]).refused(2, &["--prior"]);
     world.run(&["predict", "run", "data", "--prior", "uniform"]).refused(2, &["--prior"]);
     world.file("other.csv", b"path,label\ndata/00.png,green\n");
     world.run(&["evaluate", "run", "other.csv"]).refused(3, &["green", "2 classes"]);
+}
+
+#[test]
+fn the_audit_judges_each_label_by_itself() {
+    let world = world();
+    // One picture lost its red, one is called blue that is not, and a third is there twice, with other labels.
+    let table = fs::read_to_string(world.path("data/labels.csv")).unwrap();
+    let wrong = table
+        .replace("12.png,red|blue", "12.png,blue")
+        .replace("14.png,red\n", "14.png,red|blue\n");
+    assert_eq!(wrong.lines().zip(table.lines()).filter(|(a, b)| a != b).count(), 2);
+    fs::copy(world.path("data/20.png"), world.path("data/copy.png")).unwrap();
+    world.file("data/labels.csv", format!("{wrong}copy.png,\n").as_bytes());
+    for said in [world.run(&["audit", "data", "--json"]).json(), {
+        world.fit(&["data", "--out", "run"]).json();
+        serde_json::from_slice(&fs::read(world.path("run/audit.json")).unwrap()).unwrap()
+    }] {
+        assert_eq!((&said["several_labels"], &said["classes"]), (&true.into(), &2.into()));
+        let copies = serde_json::json!(["copy.png", "20.png"]);
+        assert!(said["conflicts"].as_array().unwrap().contains(&copies), "{said}");
+        let first: Vec<[&str; 3]> = said["label_suspects"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|s| ["file", "label", "suggested"].map(|key| s[key].as_str().unwrap()))
+            .take(2)
+            .collect();
+        assert!(first.contains(&["12.png", "blue", "blue|red"]), "{first:?}");
+        assert!(first.contains(&["14.png", "blue|red", "red"]), "{first:?}");
+        // Red is one of two labels: each is counted by itself.
+        let counts = said["class_counts"].as_array().unwrap();
+        let of = |i: usize| ["train", "val", "test"].map(|s| counts[i][s].as_u64().unwrap());
+        assert_eq!((counts.len(), of(0).iter().sum::<u64>()), (2, 25));
+        assert!(said["effect"]["test"][0].as_u64().unwrap() > 0);
+    }
+    let done = world.run(&["audit", "data"]);
+    assert!(done.stdout().contains("49 images with 2 labels: "), "{}", done.stdout());
 }
 
 #[test]

@@ -145,3 +145,68 @@ fn what_is_not_there_is_named() {
     let baseline = Tensor::zeros([1, 3, 8, 8]);
     assert!(integrated_gradients(&network, &picture, &baseline, CLASS, 0).is_err());
 }
+
+/// Two paths from one layer, one of them with a layer that the other goes around.
+const BRANCHES: &str = "x = input 3x8x8
+    conv1 = conv2d x out=4 size=3 pad=1 bias=yes
+    relu1 = relu conv1
+    conv2 = conv2d relu1 out=4 size=3 pad=1 bias=yes
+    relu2 = relu conv2
+    sum = add relu1 relu2
+    mean = global_avg_pool sum
+    fc = linear mean out=3
+    -> fc";
+
+#[test]
+fn a_class_map_may_be_of_a_layer_that_others_go_around() {
+    // Of what is averaged and read by one matrix each path adds its own part.
+    let (network, picture) = (network(BRANCHES), picture());
+    let maps = |layer: &str| activation_map(&network, layer, &picture, CLASS, Cam::HiRes).unwrap();
+    let below = network.cut("relu2").unwrap();
+    let values = regraft_look::outputs(&below, &picture).unwrap();
+    let weights = network.params().get("fc.weight").unwrap().data()[4..8].to_vec();
+    let wanted: Vec<f32> = (0..64)
+        .map(|at| (0..4).map(|k| weights[k] * values[k * 64 + at]).sum::<f32>() / 64.0)
+        .collect();
+    for (got, wanted) in maps("relu2").data().iter().zip(&wanted) {
+        assert!((got - wanted).abs() < 1e-6, "{got} {wanted}");
+    }
+    // Before its activation the layer is another one.
+    let grad = |layer: &str| activation_map(&network, layer, &picture, CLASS, Cam::Grad).unwrap();
+    assert_ne!(grad("conv2"), grad("relu2"));
+    // A layer that nothing of the answer comes from has no map.
+    let aside = network_with_an_end_aside();
+    let error = activation_map(&aside, "aside", &picture, CLASS, Cam::Grad).unwrap_err();
+    assert!(matches!(error, LookError::Nowhere { .. }), "{error}");
+}
+
+fn network_with_an_end_aside() -> Network {
+    network(&TEXT.replace("    mean =", "    aside = relu conv1\n    mean ="))
+}
+
+#[test]
+fn the_gradient_at_a_layer_is_what_small_steps_there_give() {
+    // The layer's bias moves a whole channel, so its step is the sum of the gradient over the map.
+    let (whole, picture) = (network(BRANCHES), picture());
+    let tuning = regraft_grad::Tuning {
+        tuned: &|_| false,
+        batch_norm: &|_| false,
+        input_gradient: true,
+        recompute: true,
+    };
+    let mut tape = regraft_grad::Tape::with_tap(&whole, 1, &tuning, "conv1").unwrap();
+    let output = tape.forward(&picture, 0).unwrap();
+    let seed = Tensor::new([1, 3], vec![0.0, 1.0, 0.0]).unwrap();
+    let gradient = tape.backward(&seed).unwrap().tap.unwrap();
+    assert_eq!(gradient.shape().dims(), [1, 4, 8, 8]);
+    assert_eq!(tape.tapped().unwrap().shape().dims(), [1, 4, 8, 8]);
+    for channel in 0..4 {
+        let mut params = whole.params().clone();
+        params.get_mut("conv1.bias").unwrap().data_mut()[channel] += 1e-3;
+        let moved = Network::new(whole.graph().clone(), &params, whole.card().clone()).unwrap();
+        let after = regraft_look::outputs(&moved, &picture).unwrap()[1];
+        let slope = f64::from(after - output.data()[1]) / 1e-3;
+        let sum: f64 = gradient.data()[channel * 64..][..64].iter().map(|v| f64::from(*v)).sum();
+        assert!((sum - slope).abs() < 5e-3, "{channel}: {sum} {slope}");
+    }
+}

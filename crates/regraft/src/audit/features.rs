@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use regraft_data::audit::{Finding, FindingKind, LabelErrors, label_errors};
+use regraft_data::audit::{Finding, FindingKind, label_errors};
 use regraft_data::{Dataset, Split};
 use regraft_probe::HeadFit;
 use regraft_train::{Extracted, LookStore, TrunkKey};
 
 use super::looked::{Looked, Proposing};
-use super::{AuditOptions, LeakEffect};
+use super::sets::Suspects;
+use super::{AuditOptions, LeakEffect, tell};
 use crate::features::{Source, blocks, start_head};
 use crate::gather::{Gathered, gather_seen};
 use crate::head::softmax;
@@ -24,16 +25,16 @@ pub(super) struct Seen {
     pub(super) extracted: Extracted,
     key: TrunkKey,
     loaded: Loaded,
-    source: Source,
-    fit: FitOptions,
+    pub(super) source: Source,
+    pub(super) fit: FitOptions,
 }
 
 /// What the features say.
 pub(super) struct Measured {
     /// The network.
     pub(super) network: String,
-    /// Labels that are likely wrong, with the places of the files that were judged.
-    pub(super) labels: Option<(LabelErrors, Vec<usize>)>,
+    /// Labels that are likely wrong.
+    pub(super) labels: Option<Suspects>,
     pub(super) effect: Option<LeakEffect>,
     pub(super) overlap: Option<Overlap>,
 }
@@ -67,12 +68,11 @@ pub(super) fn measured(
     looked: &Looked,
     notes: &mut Vec<String>,
 ) -> Result<Measured, Error> {
-    let failed: BTreeSet<usize> = seen.extracted.failed.iter().map(|f| f.index).collect();
-    let all: Vec<usize> = (0..dataset.examples.len()).filter(|i| !failed.contains(i)).collect();
+    let all = seen.readable(dataset);
     let (train, test): (Vec<usize>, Vec<usize>) =
         all.iter().partition(|i| dataset.examples[**i].split != Split::Test);
     let overlap = shared(options.network.as_deref(), dataset);
-    let network = seen.loaded.network.card().name.clone();
+    let network = seen.network();
     // Of a picture with two labels it is known that one is wrong; it must not vouch for others.
     let twice: BTreeSet<usize> = conflicts(dataset, &looked.sets).collect();
     let judged: Vec<usize> = all.iter().copied().filter(|i| !twice.contains(i)).collect();
@@ -81,7 +81,7 @@ pub(super) fn measured(
             notes.push(not_judged(class));
             None
         }
-        None => Some((seen.suspects(dataset, &judged)?, judged)),
+        None => Some(seen.suspects(dataset, &judged)?),
     };
     let effect = match fewest(dataset, &train) {
         None if !test.is_empty() => {
@@ -147,6 +147,17 @@ pub(super) fn fewest<'a>(dataset: &'a Dataset, rows: &[usize]) -> Option<&'a str
 }
 
 impl Seen {
+    /// The files with features.
+    pub(super) fn readable(&self, dataset: &Dataset) -> Vec<usize> {
+        let failed: BTreeSet<usize> = self.extracted.failed.iter().map(|f| f.index).collect();
+        (0..dataset.examples.len()).filter(|i| !failed.contains(i)).collect()
+    }
+
+    /// The network's name.
+    pub(super) fn network(&self) -> String {
+        self.loaded.network.card().name.clone()
+    }
+
     /// What proposes copies: the cut's own output.
     pub(super) fn proposing(&self) -> Proposing<'_> {
         Proposing { extracted: &self.extracted, key: self.key, width: self.source.cut_len() }
@@ -158,14 +169,14 @@ impl Seen {
     }
 
     /// Labels that a head contradicts which has not learned from them.
-    fn suspects(&self, dataset: &Dataset, all: &[usize]) -> Result<LabelErrors, Error> {
+    fn suspects(&self, dataset: &Dataset, all: &[usize]) -> Result<Suspects, Error> {
         let rows = Rows { train: all.to_vec(), test: vec![] };
         let fitted = self.head(dataset, &rows)?;
         let classes = dataset.classes.len();
         let temperature = fitted.head.temperature;
         let probabilities = held_out(&fitted.out_of_fold_scores, temperature, classes);
         let labels: Vec<usize> = all.iter().map(|i| dataset.examples[*i].label).collect();
-        Ok(label_errors(&probabilities, &labels, classes)?)
+        Ok(tell::suspects(dataset, &label_errors(&probabilities, &labels, classes)?, all))
     }
 
     /// The accuracy with and without test images that were learned from.

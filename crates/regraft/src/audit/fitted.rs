@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 
 use regraft_data::audit::{FindingKind, label_errors};
-use regraft_data::{Dataset, Note, Split};
+use regraft_data::{Dataset, MultiLabel, Note, Split};
 use regraft_probe::HeadFit;
-use regraft_run::{Prediction, Predictions, Reason, WithoutLeaks, wilson};
+use regraft_run::{
+    LabelPrediction, LabelPredictions, Prediction, Predictions, Reason, WithoutLeaks, wilson,
+};
 use regraft_train::{Extracted, LookStore, TrunkKey};
 
 use super::features::{Measured, conflicts, fewest, held_out, leaked, not_judged, shared};
 use super::looked::{self, Looked, Proposing};
-use super::{Audit, Found, LeakEffect, folders, tell};
+use super::{Audit, Found, LeakEffect, folders, sets, tell};
 use crate::journal::{Log, Rows};
 use crate::notes::Words;
 use crate::reading::Classes;
@@ -94,7 +96,7 @@ impl Audited {
         let (sets, together) = match are {
             Classes::Classes => looked.together(dataset, by_name),
             Classes::LabelSets => {
-                looked.findings.retain(|f| f.class.is_none());
+                looked.without_classes();
                 looked.all_together(by_name)
             }
         };
@@ -126,26 +128,32 @@ impl Audited {
         })
     }
 
-    /// Everything that was found where images have several labels, which are not judged. `right` are test images
-    /// and whether their labels were all told right.
+    /// Everything that was found where images have several labels. `train` are probabilities `[n, C]` of the images
+    /// learned from by a head that did not, and `test` is what is said of the tested ones.
     pub(crate) fn audit_of_sets(
         &self,
-        dataset: &Dataset,
+        (data, dataset): (&MultiLabel, &Dataset),
         network: &str,
-        right: &[(usize, bool)],
+        rows: &Rows,
+        train: &[f32],
+        test: &LabelPredictions,
     ) -> Result<Audit, Error> {
-        let effect = Some(LeakEffect::of(right, &leaked(&self.looked.findings)));
-        let mut notes = [self.notes_before.clone(), self.looked.notes.clone()].concat();
-        notes.push("labels were not judged: images have several".to_owned());
+        let leaked = leaked(&self.looked.findings);
+        let right = test.rows.iter().map(LabelPrediction::is_right);
+        let right: Vec<(usize, bool)> = rows.test.iter().copied().zip(right).collect();
+        let effect = Some(LeakEffect::of(&right, &leaked));
+        let mut passed: BTreeSet<usize> = conflicts(dataset, &self.looked.sets).collect();
+        passed.extend(leaked);
+        let train = rows.train.iter().zip(train.chunks_exact(data.labels.len()));
+        let test = test.rows.iter().map(|r| r.probabilities.as_slice());
+        let all = train.chain(rows.test.iter().zip(test));
+        let (judged, probabilities): (Vec<usize>, Vec<&[f32]>) =
+            all.map(|(i, p)| (*i, p)).filter(|(i, _)| !passed.contains(i)).unzip();
+        let labels = Some(sets::suspects(data, &judged, &probabilities.concat())?);
+        let notes = [self.notes_before.clone(), self.looked.notes.clone()].concat();
         let network = network.to_owned();
-        let measured = Some(Measured { network, labels: None, effect, overlap: None });
-        tell::audit(&Found {
-            dataset,
-            are: Classes::LabelSets,
-            looked: &self.looked,
-            measured,
-            notes,
-        })
+        let measured = Some(Measured { network, labels, effect, overlap: None });
+        tell::audit(&Found { dataset, several: Some(data), looked: &self.looked, measured, notes })
     }
 
     /// Everything that was found, with what the fit says of labels and leaks.
@@ -177,18 +185,13 @@ impl Audited {
             None
         } else {
             let given: Vec<usize> = judged.iter().map(|i| dataset.examples[*i].label).collect();
-            Some((label_errors(&probabilities.concat(), &given, classes)?, judged))
+            let errors = label_errors(&probabilities.concat(), &given, classes)?;
+            Some(tell::suspects(dataset, &errors, &judged))
         };
         let overlap = shared(options.network.as_deref(), dataset);
         let effect = (!rows.test.is_empty()).then_some(effect);
         let measured = Some(Measured { network: network.to_owned(), labels, effect, overlap });
-        tell::audit(&Found {
-            dataset,
-            are: Classes::Classes,
-            looked: &self.looked,
-            measured,
-            notes,
-        })
+        tell::audit(&Found { dataset, several: None, looked: &self.looked, measured, notes })
     }
 }
 

@@ -95,6 +95,11 @@ impl Looked {
 }
 
 impl Looked {
+    /// Without what is said of classes, where these are sets of labels: few images of one are no fault.
+    pub(super) fn without_classes(&mut self) {
+        self.findings.retain(|f| f.class.is_none());
+    }
+
     /// As [`Looked::together`], whatever is left of a class.
     pub(super) fn all_together(&self, by_name: bool) -> (Vec<Vec<usize>>, Option<String>) {
         let (named, groups) = self.named(by_name);

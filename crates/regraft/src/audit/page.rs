@@ -49,7 +49,8 @@ fn facts(audit: &Audit) -> Vec<(String, String)> {
     ];
     for c in &audit.class_counts {
         let value = format!("{} to learn from, {} to test with", c.train + c.val, c.test);
-        facts.push((format!("class {}", c.class), value));
+        let kind = if audit.several_labels { "label" } else { "class" };
+        facts.push((format!("{kind} {}", c.class), value));
     }
     if let Some(effect) = &audit.effect {
         facts.push(("accuracy of a linear head".to_owned(), effect.words()));
@@ -137,11 +138,13 @@ fn suspects(audit: &Audit, shown: usize) -> AuditSection {
     AuditSection {
         id: "labels".to_owned(),
         title: format!("labels that may be wrong: {}", all.len()),
-        why: "a head that has not learned from these pictures takes them for another class, the surest \
+        why:
+            "a head that has not learned from these pictures contradicts their labels, the surest \
               first; wrong labels teach the wrong thing and count right answers as mistakes"
-            .to_owned(),
-        advice: "look at each, and correct the label where it is wrong: some are only hard pictures"
-            .to_owned(),
+                .to_owned(),
+        advice:
+            "look at each, and correct the label where it is wrong: some are only hard pictures"
+                .to_owned(),
         cards: all.iter().take(shown).map(card).collect(),
         more: all.len().saturating_sub(shown),
     }
@@ -212,7 +215,9 @@ impl Audit {
         .into_iter()
         .flatten()
         .collect();
-        let images = format!("{} images in {} classes", self.images, self.classes);
+        let what = if self.several_labels { "with" } else { "in" };
+        let kind = if self.several_labels { "labels" } else { "classes" };
+        let images = format!("{} images {what} {} {kind}", self.images, self.classes);
         if parts.is_empty() {
             return format!("{images}: no broken files, no copies, no leaks found");
         }

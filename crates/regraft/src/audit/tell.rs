@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use regraft_data::Split;
-use regraft_data::audit::{Finding, FindingKind, NameGroups};
+use regraft_data::audit::{Finding, FindingKind, LabelErrors, NameGroups};
+use regraft_data::{Dataset, Split};
 
+use super::sets::Suspects;
 use super::{
     Audit, AuditFinding, ClassCount, CopyPair, Found, LabelSuspect, NamedGroups, UnreadableFile,
 };
 use crate::Error;
 use crate::plan::split_origin;
-use crate::reading::reason;
+use crate::reading::{Classes, reason};
 
 /// Everything, with the names of files and classes.
 pub(super) fn audit(found: &Found<'_>) -> Result<Audit, Error> {
@@ -37,19 +38,18 @@ pub(super) fn audit(found: &Found<'_>) -> Result<Audit, Error> {
     Ok(Audit {
         data: dataset.root.display().to_string(),
         images: dataset.examples.len(),
-        classes: dataset.classes.len(),
+        classes: found.several.map_or(dataset.classes.len(), |data| data.labels.len()),
+        several_labels: found.several.is_some(),
         class_counts: class_counts(found),
-        split_origin: split_origin(dataset, found.are),
+        split_origin: split_origin(dataset, found.are()),
         unreadable: unreadable.collect(),
         duplicates: looked.sets.iter().map(|set| names(set)).collect(),
         conflicts: conflicts.map(|set| names(set)).collect(),
         leaks: leaks.collect(),
         pairs: looked.pairs.iter().map(|p| pair(found, p)).collect(),
         groups: looked.groups.iter().map(|g| groups(found, g)).collect::<Result<_, Error>>()?,
-        label_suspects: labels
-            .map(|(errors, rows)| suspects(found, errors, rows))
-            .unwrap_or_default(),
-        labels_wrong: labels.map(|(errors, _)| errors.expected),
+        label_suspects: labels.map(|(suspects, _)| suspects.clone()).unwrap_or_default(),
+        labels_wrong: labels.map(|(_, wrong)| *wrong),
         findings: findings.iter().map(|f| finding(found, f)).collect(),
         effect: measured.and_then(|m| m.effect.clone()),
         overlap: measured.and_then(|m| m.overlap.clone()),
@@ -59,16 +59,26 @@ pub(super) fn audit(found: &Found<'_>) -> Result<Audit, Error> {
     })
 }
 
+impl Found<'_> {
+    fn are(&self) -> Classes {
+        if self.several.is_some() { Classes::LabelSets } else { Classes::Classes }
+    }
+}
+
 fn class_counts(found: &Found<'_>) -> Vec<ClassCount> {
     let dataset = found.dataset;
+    let names = found.several.map_or(&dataset.classes, |data| &data.labels);
     let blank = |class: &String| ClassCount { class: class.clone(), train: 0, val: 0, test: 0 };
-    let mut counts: Vec<ClassCount> = dataset.classes.iter().map(blank).collect();
-    for example in &dataset.examples {
-        let count = &mut counts[example.label];
-        match example.split {
-            Split::Train => count.train += 1,
-            Split::Val => count.val += 1,
-            Split::Test => count.test += 1,
+    let mut counts: Vec<ClassCount> = names.iter().map(blank).collect();
+    for (i, example) in dataset.examples.iter().enumerate() {
+        let one = [example.label];
+        for label in found.several.map_or(&one[..], |data| &data.examples[i].labels) {
+            let count = &mut counts[*label];
+            match example.split {
+                Split::Train => count.train += 1,
+                Split::Val => count.val += 1,
+                Split::Test => count.test += 1,
+            }
         }
     }
     counts
@@ -99,12 +109,8 @@ fn groups(found: &Found<'_>, named: &NameGroups) -> Result<NamedGroups, Error> {
     })
 }
 
-fn suspects(
-    found: &Found<'_>,
-    errors: &regraft_data::audit::LabelErrors,
-    rows: &[usize],
-) -> Vec<LabelSuspect> {
-    let dataset = found.dataset;
+/// Suspects by names. `rows` are the files that were judged.
+pub(super) fn suspects(dataset: &Dataset, errors: &LabelErrors, rows: &[usize]) -> Suspects {
     let told = errors.suspects.iter().map(|s| LabelSuspect {
         file: dataset.examples[rows[s.file]].name.clone(),
         label: dataset.classes[s.given].clone(),
@@ -113,7 +119,7 @@ fn suspects(
         margin: s.margin,
         confident: s.confident,
     });
-    told.collect()
+    (told.collect(), errors.expected)
 }
 
 fn finding(found: &Found<'_>, f: &Finding) -> AuditFinding {

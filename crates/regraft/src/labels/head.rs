@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use regraft_data::{Dataset, MultiLabel, stratified};
 use regraft_probe::{
-    HeadKind, HeadOptions, LabelSets, LabelSetsFit, LinearHead, best_thresholds, fit_label_sets,
+    HeadKind, HeadOptions, LabelSets, LabelSetsFit, best_thresholds, fit_label_sets,
 };
 use regraft_train::Extracted;
 
@@ -106,8 +106,8 @@ pub(crate) fn start_head(
     known: Known<'_>,
     rows: &Rows,
     log: &Log<'_>,
-) -> Result<LinearHead, Error> {
-    Ok(fit(options, options.head, known, rows, 1, log)?.head)
+) -> Result<LabelSetsFit, Error> {
+    fit(options, options.head, known, rows, 1, log)
 }
 
 /// The part of each of `rows`, from 0, of `count` parts that are left out in turn: each has its share of every label,

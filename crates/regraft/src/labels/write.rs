@@ -20,7 +20,7 @@ use crate::predict::{Link, Teller};
 use crate::reading::{Classes, Read};
 use crate::tuning::TunedRun;
 use crate::write::{Outcome, Told, finish, report};
-use crate::{Error, FeatureKind, FitOptions};
+use crate::{Error, FeatureKind, FitOptions, Progress};
 
 /// Tests, writes all files of the run, and sums up. `tuned` is none when only the head was fitted.
 pub(super) fn write(
@@ -55,7 +55,14 @@ pub(super) fn write(
     };
     let odds: Vec<f32> = odds.iter().map(|z| sigmoid(*z as f32)).collect();
     let held_out = told(data, &places, Some("held out"), &odds, thresholds);
-    let audit = audit(read, rows, &predictions)?;
+    let audit = audit(prepared, &predictions)?;
+    let words = Words::new(&options.data, &read.dataset);
+    let mut notes = words.all(&read.dataset.notes);
+    if let Some(note) = audit.as_ref().and_then(Audit::labels_note) {
+        let note = words.of(&note);
+        log.observer.tell(&Progress::Note(&note));
+        notes.push(note);
+    }
     let metrics = LabelMetricsFile {
         format: FORMAT,
         network: read.loaded.network.card().name.clone(),
@@ -65,7 +72,7 @@ pub(super) fn write(
         held_out: held_out.metrics("held out", thresholds)?,
         tuning: tuned.map(|t| t.facts),
         skipped: read.skipped.clone(),
-        notes: Words::new(&options.data, &read.dataset).all(&read.dataset.notes),
+        notes,
     };
     let plan = plan(options, prepared, tuned, thresholds, (engine, reasons));
     // Without a plan the folder counts as unfinished, so it goes first and comes last.
@@ -142,12 +149,15 @@ fn told(
     LabelPredictions { labels: data.labels.clone(), rows: rows.collect() }
 }
 
-fn audit(read: &Read, rows: &Rows, predictions: &LabelPredictions) -> Result<Option<Audit>, Error> {
+/// What was found in the data, with what the probe says of images it did not learn from.
+fn audit(prepared: &Prepared, predictions: &LabelPredictions) -> Result<Option<Audit>, Error> {
+    let Prepared { data, read, rows, head, .. } = prepared;
     let Some(audited) = &read.audited else { return Ok(None) };
-    let right = predictions.rows.iter().map(LabelPrediction::is_right);
-    let right: Vec<(usize, bool)> = rows.test.iter().copied().zip(right).collect();
+    let train: Vec<f32> =
+        head.fitted.out_of_fold.iter().map(|odds| sigmoid(*odds as f32)).collect();
     let network = &read.loaded.network.card().name;
-    Ok(Some(audited.audit_of_sets(&read.dataset, network, &right)?))
+    let sets = (data, &read.dataset);
+    Ok(Some(audited.audit_of_sets(sets, network, rows, &train, predictions)?))
 }
 
 fn plan(

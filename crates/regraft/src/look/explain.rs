@@ -102,7 +102,7 @@ pub struct ExplainOptions {
     pub image: PathBuf,
     /// The class to explain; none takes the most probable one.
     pub class: Option<String>,
-    /// The layer of the class maps; none takes the highest map that everything passes.
+    /// The layer of the class maps; none takes the highest map.
     pub at: Option<String>,
     /// Which ways; empty takes all.
     pub methods: Vec<Method>,
@@ -265,14 +265,12 @@ fn is_refusal(error: &LookError) -> bool {
     matches!(error, LookError::Grad(regraft_look::GradError::NoRule { .. }))
 }
 
-/// The highest layer with a map of more than one pixel that everything passes.
+/// The highest layer with a map of more than one pixel.
 fn highest_map(network: &Network) -> Result<String, Error> {
     let facts = network.facts()?;
-    let layers: Vec<_> = network.graph().layers().collect();
     let is_map = |shape: &[usize]| shape.len() == 3 && shape[1] * shape[2] > 1;
-    let found = layers.iter().rev().find(|(id, layer)| {
-        is_map(facts.layer(*id).shape.dims()) && network.split(&layer.name).is_ok()
-    });
+    let mut layers = network.graph().layers();
+    let found = layers.rfind(|(id, _)| is_map(facts.layer(*id).shape.dims()));
     // A network without maps has its input.
     let input = network.graph().input()?;
     Ok(found.map_or_else(|| network.graph().layer(input).name.clone(), |(_, l)| l.name.clone()))

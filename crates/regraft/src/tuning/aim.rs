@@ -137,7 +137,7 @@ impl Tuning<'_> {
             }
             Aim::Labels(data, _) => {
                 let known = (data, *dataset, *extracted, *source);
-                Ok((labels::start_head(options, known, rows, log)?, None))
+                Ok((labels::start_head(options, known, rows, log)?.head, None))
             }
         }
     }
