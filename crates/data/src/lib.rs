@@ -53,5 +53,5 @@ pub use find::{
     list_images,
 };
 pub use id::{AUGMENT_VERSION, PIXELS_VERSION, content_id};
-pub use pixels::{Area, Scratch, crop_resized, preprocess, thumbnail};
+pub use pixels::{Area, Scratch, crop_resized, preprocess, resized, thumbnail};
 pub use stratify::stratified;

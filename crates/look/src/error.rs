@@ -43,6 +43,16 @@ pub enum LookError {
         /// Shape of its output.
         shape: Shape,
     },
+    /// A unit that the layer does not have.
+    #[error("layer `{layer}` has {units} units, 0 to {}; there is no {given}", units.saturating_sub(1))]
+    Unit {
+        /// The layer.
+        layer: String,
+        /// Its units.
+        units: usize,
+        /// The one asked for.
+        given: usize,
+    },
     /// A layer that plays no role.
     #[error("layer `{layer}` does not lead to `{output}`, so nothing comes back to it")]
     Nowhere {

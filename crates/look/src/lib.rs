@@ -10,22 +10,29 @@
 //! | [`input_times_gradient`] | Shrikumar et al. 2016 | `[C, H, W]` |
 //! | [`integrated_gradients`] | Sundararajan et al. 2017 | `[C, H, W]` |
 //! | [`occlusion`] | Zeiler and Fergus 2014, section 4.2 | `[C, H, W]` |
+//! | [`Signals`] | the same, of many pictures at once | `[N, C, H, W]` |
 //! | [`activation_map`] | Selvaraju et al. 2017 (Grad-CAM); Draelos and Carin 2021 (`HiResCAM`) | `[H', W']` |
 
 mod cam;
+mod cka;
 mod error;
 mod integrated;
 mod map;
 mod occlusion;
 mod pass;
+mod patch;
 mod quadrature;
 mod signal;
+mod units;
 
 pub use cam::{Cam, activation_map};
+pub use cka::{cka, debiased_cka};
 pub use error::LookError;
 pub use integrated::{Integrated, integrated_gradients};
 pub use map::{Upsample, upsample};
 pub use occlusion::{Window, occlusion};
 pub use pass::{Target, outputs};
+pub use patch::Patch;
 pub use regraft_grad::{GradError, ReluRule};
-pub use signal::{input_times_gradient, signal};
+pub use signal::{Signalled, Signals, input_times_gradient, signal};
+pub use units::{alike, norm, selectivity, silent, strongest};

@@ -374,6 +374,7 @@ impl Error {
             | Self::Train(TrainError::Picture(_))
             | Self::OneGroup { .. }
             | Self::Probe(_) => ErrorKind::Data,
+            Self::Look(LookError::Option { .. } | LookError::Unit { .. }) => ErrorKind::Usage,
             Self::Zoo(error) if matches!(**error, ZooError::Stopped { .. }) => {
                 ErrorKind::Interrupted
             }

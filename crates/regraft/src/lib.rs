@@ -70,7 +70,10 @@ pub use evaluate::{Evaluation, evaluate, evaluate_with};
 pub use fit::{RateTable, fit, rate_table};
 pub use labels::{Evaluated, Fitted, LabelEvaluation, evaluate_any, fit_any};
 pub use lint::{LayerScale, Lint, LintFinding, PreprocessingRow, lint, lint_network};
-pub use look::{ExplainOptions, Explained, ExplainedMap, Method, explain};
+pub use look::{
+    ExplainOptions, Explained, ExplainedMap, Hit, Method, Top, TopLayer, TopOptions, TopUnit,
+    explain, top,
+};
 pub use network::{LoadOptions, Loaded, load};
 pub use observer::{Observer, Progress, Quiet};
 pub use options::{FeatureKind, FitOptions, PrecisionChoice, Strategy, default_run};

@@ -14,6 +14,7 @@ mod data;
 mod decisions;
 mod html;
 mod labels;
+mod look;
 mod mistakes;
 mod number;
 mod page;
@@ -33,6 +34,7 @@ use regraft_run::{
 pub use audit::{AuditCard, AuditInput, AuditSection, write_audit};
 pub use comparison::{ComparisonInput, Curve, Ends, write_comparison};
 pub use labels::label_verdict;
+pub use look::{LookPage, LookRow, LookSection, write_look};
 pub use picture::Thumbnail;
 pub use verdict::verdict;
 

@@ -1,6 +1,7 @@
 //! `look`: one file for each of its commands.
 
 mod explain;
+mod top;
 
 use std::process::ExitCode;
 
@@ -19,5 +20,6 @@ pub(crate) fn look(
 ) -> Result<ExitCode, Error> {
     match command {
         LookCommand::Explain(args) => explain::explain(args, common, printer, terminal),
+        LookCommand::Top(args) => top::top(args, common, printer, terminal),
     }
 }

@@ -60,3 +60,60 @@ fn a_picture_of_one_colour_gives_maps_of_nothing() {
     let drawn = image::open(world.path("seen/gradient.png")).unwrap().to_rgb8();
     assert!(drawn.pixels().all(|p| p == drawn.get_pixel(0, 0)));
 }
+
+#[test]
+fn top_shows_the_patches_that_excite_units_and_what_comes_back() {
+    let world = World::new();
+    world.pictures("data", &["a", "b"], 6);
+    world.file("data/a/broken.png", b"no picture");
+    let network = network();
+    let asked = ["look", "top", &network, "features.4:1,5", "--images", "data", "--count", "4"];
+    let done = world.run(&[&asked[..], &["--out", "seen", "--raw", "--json"]].concat());
+    let told = done.json();
+    assert_eq!(told["seen"], 12);
+    assert!(told["skipped"][0]["file"].as_str().unwrap().ends_with("broken.png"));
+    let layer = &told["layers"][0];
+    assert_eq!((&layer["layer"], &layer["read_at"]), (&"features.4".into(), &"features.4".into()));
+    let units = layer["units"].as_array().unwrap();
+    assert_eq!(units.iter().map(|u| u["unit"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 5]);
+    for unit in units {
+        let hits = unit["hits"].as_array().unwrap();
+        assert_eq!(hits.len(), 4);
+        // One place of each picture, the strongest first, and the pass that goes back agrees.
+        let files: std::collections::BTreeSet<&str> =
+            hits.iter().map(|h| h["file"].as_str().unwrap()).collect();
+        assert_eq!(files.len(), 4);
+        let values: Vec<f64> = hits.iter().map(|h| h["value"].as_f64().unwrap()).collect();
+        assert!(values.is_sorted_by(|a, b| a >= b), "{values:?}");
+        assert!(unit["differs"].as_f64().unwrap() < 1e-3, "{unit}");
+        for what in ["patches", "deconvnet", "guided", "gradient"] {
+            let file = unit["files"][what].as_str().unwrap();
+            assert_eq!(image::open(world.path("seen").join(file)).unwrap().width(), 2 * 72 + 2);
+        }
+    }
+    let raw = world.path("seen/signals.safetensors");
+    assert!(fs::metadata(raw).unwrap().len() > 1000);
+    let page = fs::read_to_string(world.path("seen/top.html")).unwrap();
+    assert!(page.contains("unit 5: guided") && page.contains("broken.png"));
+    assert!(world.path("seen/sheet.png").is_file());
+
+    // What was seen is kept: nothing is run again, and the answer is the same to the bit.
+    let again = world.run(&[&asked[..], &["--out", "seen", "--raw", "--json"]].concat());
+    assert_eq!(again.json(), told);
+
+    let text = world.run(&["look", "top", &network, "--images", "data", "--units", "1"]);
+    assert_eq!(text.code(), 0, "{}", text.stderr());
+    assert!(text.stdout().contains("of 12 pictures") && world.path("look/top/top.json").is_file());
+
+    let of = |layer: &str, images: &str| {
+        world.run(&["look", "top", &network, layer, "--images", images])
+    };
+    of("features.4:99999", "data").refused(2, &["features.4", "units", "99999"]);
+    of("features.44", "data").refused(4, &["features.4"]);
+    of("features.4:x", "data").refused(4, &["features.4:x"]);
+    fs::create_dir_all(world.path("empty")).unwrap();
+    of("features.4", "empty").refused(3, &["no images", "empty"]);
+    fs::create_dir_all(world.path("bad")).unwrap();
+    world.file("bad/x.png", b"no picture");
+    of("features.4", "bad").refused(3, &["none of the 1 images", "x.png"]);
+}

@@ -5,7 +5,7 @@ use image::{ExtendedColorType, ImageEncoder};
 use regraft_net::card::{Channels, Preprocess};
 
 use super::{Augment, Visit, augmented};
-use crate::{DataError, Format, MAX_SIDE, Picture, PictureFacts, Scratch, preprocess};
+use crate::{DataError, MAX_SIDE, Picture, PictureFacts, Scratch, preprocess};
 
 /// Pictures a row: one as the card alone makes it, the others augmented.
 const COLUMNS: usize = 8;
@@ -31,7 +31,8 @@ pub fn preview(
     if height == 0 || height.max(width) > MAX_SIDE as usize {
         return Err(DataError::InputSize { resized: [height, width], crop: p.crop });
     }
-    let mut grid = Picture { width, height, rgb: vec![255; height * width * 3], facts: DRAWN };
+    let mut grid =
+        Picture { width, height, rgb: vec![255; height * width * 3], facts: PictureFacts::DRAWN };
     let one = p.crop[0] * p.crop[1] * 3;
     let mut scratch = Scratch::default();
     let mut inputs = vec![0.0; pictures.len() * one];
@@ -62,7 +63,8 @@ pub fn preview(
 /// A network's input `[3, H, W]` turned back into colours: what of the picture it sees.
 pub fn restored(input: &[f32], p: &Preprocess) -> Picture {
     let [height, width] = p.crop;
-    let mut picture = Picture { width, height, rgb: vec![255; height * width * 3], facts: DRAWN };
+    let mut picture =
+        Picture { width, height, rgb: vec![255; height * width * 3], facts: PictureFacts::DRAWN };
     place(input, p, &mut picture, [0, 0]);
     picture
 }
@@ -82,16 +84,6 @@ pub fn to_png(picture: &Picture) -> Result<Vec<u8>, DataError> {
         .map_err(|source| DataError::Thumbnail { source })?;
     Ok(png)
 }
-
-/// The facts of a picture that was in no file.
-const DRAWN: PictureFacts = PictureFacts {
-    format: Format::Png,
-    orientation: 1,
-    grey: false,
-    alpha: false,
-    sixteen_bit: false,
-    palette: false,
-};
 
 /// Undoes the normalisation of an input and puts it into the grid, `at` `[row, column]`.
 fn place(input: &[f32], p: &Preprocess, grid: &mut Picture, at: [usize; 2]) {

@@ -89,6 +89,18 @@ pub struct PictureFacts {
     pub palette: bool,
 }
 
+impl PictureFacts {
+    /// Those of a picture that was in no file.
+    pub const DRAWN: Self = Self {
+        format: Format::Png,
+        orientation: 1,
+        grey: false,
+        alpha: false,
+        sixteen_bit: false,
+        palette: false,
+    };
+}
+
 /// A decoded picture: upright, opaque, 8-bit sRGB.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {

@@ -93,6 +93,19 @@ pub fn thumbnail(picture: &Picture, side: usize) -> Result<Vec<u8>, DataError> {
     Ok(jpeg)
 }
 
+/// The whole picture at `height` x `width` pixels, smaller or larger, whatever its shape: bilinear, with antialiasing
+/// where it shrinks.
+///
+/// # Errors
+/// [`DataError::InputSize`] for a side of 0, [`DataError::PictureLength`] as for [`thumbnail`].
+pub fn resized(picture: &Picture, [height, width]: [usize; 2]) -> Result<Picture, DataError> {
+    let geometry = Geometry::checked(picture, [Axis::whole(height), Axis::whole(width)])?;
+    let mut scratch = Scratch::default();
+    let source = Source::whole(picture);
+    let rgb = resample::run(source, &geometry, Interpolation::Bilinear, &mut scratch)?.to_vec();
+    Ok(Picture { width, height, rgb, facts: picture.facts })
+}
+
 /// A picture whose longer side is `side` pixels, or its own when that is less.
 fn fitted(picture: &Picture, side: usize) -> Result<Geometry, DataError> {
     let (width, height) = (picture.width, picture.height);

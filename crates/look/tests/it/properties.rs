@@ -1,6 +1,6 @@
 use regraft_look::{
-    Cam, LookError, ReluRule, Target, Window, activation_map, integrated_gradients, occlusion,
-    signal,
+    Cam, LookError, Patch, ReluRule, Signals, Target, Window, activation_map, integrated_gradients,
+    occlusion, signal,
 };
 use regraft_net::{Network, Params};
 use regraft_tensor::Tensor;
@@ -209,4 +209,38 @@ fn the_gradient_at_a_layer_is_what_small_steps_there_give() {
         let sum: f64 = gradient.data()[channel * 64..][..64].iter().map(|v| f64::from(*v)).sum();
         assert!((sum - slope).abs() < 5e-3, "{channel}: {sum} {slope}");
     }
+}
+
+#[test]
+fn a_patch_at_the_border_lies_as_one_within() {
+    let field =
+        regraft_net::facts::ReceptiveField { size: [3, 3], stride: [2, 2], start: [-1, -1] };
+    let plane: Vec<usize> = (0..36).collect();
+    let of = |row, column| Patch::of(Some(field), [row, column], [6, 6]);
+    assert_eq!(of(0, 0).cut(&plane, [6, 6], 99), [99, 99, 99, 99, 0, 1, 99, 6, 7]);
+    assert_eq!(of(1, 2).cut(&plane, [6, 6], 99), [9, 10, 11, 15, 16, 17, 21, 22, 23]);
+    // What sees at least all of it, or no one knows what, sees the picture.
+    let large = regraft_net::facts::ReceptiveField { size: [9, 9], ..field };
+    for field in [Some(large), None] {
+        assert_eq!(Patch::of(field, [1, 1], [6, 6]).cut(&plane, [6, 6], 99), plane);
+    }
+}
+
+#[test]
+fn many_pictures_at_once_are_each_as_alone() {
+    let network = network(TEXT).cut("relu2").unwrap();
+    let (one, mut other) = (picture(), picture());
+    other.data_mut().reverse();
+    let both = Tensor::new([2, 3, 8, 8], [one.data(), other.data()].concat()).unwrap();
+    let targets = [Target::Unit(2, 1, 1), Target::Channel(4)];
+    let rules = [ReluRule::Deconvnet, ReluRule::Gradient];
+    let mut signals = Signals::new(&network, 3).unwrap();
+    let said = signals.of(&both, &targets, &rules).unwrap();
+    for (rule, together) in rules.iter().zip(&said.signals) {
+        let alone = [(&one, targets[0]), (&other, targets[1])]
+            .map(|(p, target)| signal(&network, p, target, *rule).unwrap().into_data());
+        assert_eq!(together.as_ref().unwrap().data(), alone.concat());
+    }
+    assert!((said.values[0] - 3.744065657495).abs() < 1e-5, "{:?}", said.values);
+    assert!(signals.of(&both, &targets[..1], &rules).is_err());
 }

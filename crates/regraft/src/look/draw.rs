@@ -1,11 +1,19 @@
 //! Maps over pictures.
 
-use regraft_data::Picture;
+use regraft_data::{Picture, PictureFacts, resized};
+use regraft_look::{Patch, Upsample, upsample};
+use regraft_net::card::{Channels, Preprocess};
+use regraft_tensor::Tensor;
 
 pub(super) use regraft_data::restored;
 
-/// White pixels between pictures of a sheet.
+use crate::Error;
+
+/// White pixels between pictures of a sheet, and of a square.
 const GAP: usize = 6;
+const LINE: usize = 2;
+/// Grey: outside of a picture, and no signal.
+const OUTSIDE: u8 = 128;
 /// Share of a pixel's own brightness that is left below a map.
 const GHOST: f32 = 0.45;
 /// Share of the pixels whose values are drawn as the strongest: a single hot pixel leaves the others to see.
@@ -18,11 +26,7 @@ const AGAINST: [f32; 3] = [31.0, 99.0, 210.0];
 /// A map `[H, W]` over a picture of that size: red where it is above zero, blue below. An empty map leaves the grey
 /// picture as it is, and is not stretched until something shows.
 pub(super) fn overlay(picture: &Picture, map: &[f32], empty: bool) -> Picture {
-    let mut strengths: Vec<f32> = map.iter().map(|v| v.abs()).collect();
-    strengths.sort_by(f32::total_cmp);
-    let at = ((strengths.len() as f64 * (1.0 - STRONGEST)) as usize).min(strengths.len() - 1);
-    // Where nearly all is zero, as in a map of one spot, the strongest is the strongest.
-    let top = if strengths[at] > 0.0 { strengths[at] } else { strengths[strengths.len() - 1] };
+    let top = strongest(map);
     let mut drawn = flat(picture);
     if empty || top <= 0.0 {
         return drawn;
@@ -49,41 +53,144 @@ pub(super) fn flat(picture: &Picture) -> Picture {
     grey
 }
 
-/// Rows of pictures of one size, with white between them.
+/// Two rows of pictures of one size, with white between them.
 pub(super) fn sheet(rows: &[Vec<Picture>; 2]) -> Picture {
-    let columns = rows[0].len().max(rows[1].len());
-    let (w, h) = (rows[0][0].width, rows[0][0].height);
-    let (width, height) = (columns * (w + GAP) - GAP, 2 * h + GAP);
-    let facts = rows[0][0].facts;
+    lines(rows)
+}
+
+/// Lines of pictures, with white between them; those of a line stand in columns as wide as the first picture of all.
+pub(super) fn lines(rows: &[Vec<Picture>]) -> Picture {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let first = rows.iter().flatten().next();
+    let (w, facts) = first.map_or((1, PictureFacts::DRAWN), |p| (p.width, p.facts));
+    let heights: Vec<usize> =
+        rows.iter().map(|row| row.iter().map(|p| p.height).max().unwrap_or(0)).collect();
+    let width = (columns * (w + GAP)).saturating_sub(GAP).max(1);
+    let height = (heights.iter().map(|h| h + GAP).sum::<usize>()).saturating_sub(GAP).max(1);
     let mut all = Picture { width, height, rgb: vec![255; width * height * 3], facts };
-    for (row, pictures) in rows.iter().enumerate() {
+    let mut top = 0;
+    for (pictures, tall) in rows.iter().zip(&heights) {
         for (column, picture) in pictures.iter().enumerate() {
-            let left = column * (w + GAP);
-            for y in 0..h {
-                let to = (((row * (h + GAP)) + y) * width + left) * 3;
-                all.rgb[to..to + 3 * w].copy_from_slice(&picture.rgb[y * w * 3..][..3 * w]);
+            place(&mut all, picture, top, column * (w + GAP));
+        }
+        top += tall + GAP;
+    }
+    all
+}
+
+/// Pictures of one size in a square, with a line of white between them.
+pub(super) fn square(pictures: &[Picture]) -> Picture {
+    let side = (1..=pictures.len()).find(|n| n * n >= pictures.len()).unwrap_or(1);
+    let (w, h) = pictures.first().map_or((1, 1), |p| (p.width, p.height));
+    let rows = pictures.len().div_ceil(side).max(1);
+    let (width, height) = (side * (w + LINE) - LINE, rows * (h + LINE) - LINE);
+    let mut all =
+        Picture { width, height, rgb: vec![255; width * height * 3], facts: PictureFacts::DRAWN };
+    for (i, picture) in pictures.iter().enumerate() {
+        place(&mut all, picture, i / side * (h + LINE), i % side * (w + LINE));
+    }
+    all
+}
+
+fn place(all: &mut Picture, picture: &Picture, top: usize, left: usize) {
+    let bytes = 3 * picture.width.min(all.width - left);
+    for (y, row) in picture.rgb.chunks_exact(3 * picture.width).enumerate() {
+        let to = ((top + y) * all.width + left) * 3;
+        all.rgb[to..to + bytes].copy_from_slice(&row[..bytes]);
+    }
+}
+
+/// The patch of a picture, its longer side `side` pixels; what lies over the border is grey.
+pub(super) fn patch(picture: &Picture, patch: &Patch, side: usize) -> Result<Picture, Error> {
+    let pixels: Vec<[u8; 3]> = picture.rgb.as_chunks::<3>().0.to_vec();
+    let cut = patch.cut(&pixels, [picture.height, picture.width], [OUTSIDE; 3]);
+    let (height, width) = (patch.height, patch.width);
+    let picture = Picture { width, height, rgb: cut.concat(), facts: PictureFacts::DRAWN };
+    Ok(centred(&resized(&picture, fitting([height, width], side))?, side))
+}
+
+/// The patch of a signal `[3, H, W]`, red first, `[3, height, width]`; zero over the border.
+pub(super) fn planes(signal: &[f32], patch: &Patch, p: &Preprocess) -> Vec<f32> {
+    let size = p.crop;
+    let mut planes: Vec<&[f32]> = signal.chunks_exact(size[0] * size[1]).collect();
+    if p.channels == Channels::Bgr {
+        planes.reverse();
+    }
+    planes.into_iter().flat_map(|plane| patch.cut(plane, size, 0.0)).collect()
+}
+
+/// Planes `[3, height, width]` of a signal, its longer side `side` pixels: zero is grey, what is strongest white or
+/// black. Stretched after it is brought to its size, or a large one would fade to grey.
+pub(super) fn signal(planes: &[f32], patch: &Patch, side: usize) -> Result<Picture, Error> {
+    let size = [patch.height, patch.width];
+    let small = fitting(size, side);
+    let mut scaled = Vec::new();
+    for plane in planes.chunks_exact((size[0] * size[1]).max(1)) {
+        scaled.extend(if small[0] < size[0] {
+            shrunk(plane, size, small)
+        } else {
+            upsample(&Tensor::new(size, plane.to_vec())?, small, Upsample::Bilinear)?.into_data()
+        });
+    }
+    let top = strongest(&scaled);
+    let scale = if top > 0.0 { 127.0 / top } else { 0.0 };
+    let level = |v: f32| (f32::from(OUTSIDE) + (scale * v).clamp(-127.0, 127.0)).round() as u8;
+    let pixels = small[0] * small[1];
+    let rgb = (0..pixels).flat_map(|i| [0, 1, 2].map(|c| level(scaled[c * pixels + i]))).collect();
+    let [height, width] = small;
+    Ok(centred(&Picture { width, height, rgb, facts: PictureFacts::DRAWN }, side))
+}
+
+/// The mean of the values that each smaller pixel covers.
+fn shrunk(plane: &[f32], [height, width]: [usize; 2], [rows, columns]: [usize; 2]) -> Vec<f32> {
+    let range = |i: usize, from: usize, to: usize| i * from / to..((i + 1) * from).div_ceil(to);
+    let mut out = Vec::with_capacity(rows * columns);
+    for y in 0..rows {
+        for x in 0..columns {
+            let (mut sum, mut n) = (0.0, 0.0);
+            for row in range(y, height, rows) {
+                for value in &plane[row * width..][range(x, width, columns)] {
+                    sum += f64::from(*value);
+                    n += 1.0;
+                }
             }
+            out.push((sum / n) as f32);
         }
     }
+    out
+}
+
+/// Height and width with a longer side of `side`.
+fn fitting(size: [usize; 2], side: usize) -> [usize; 2] {
+    let longer = size[0].max(size[1]).max(1);
+    size.map(|n| (n * side / longer).max(1))
+}
+
+/// The value that is drawn as the strongest: a single hot pixel leaves the others to see. Where nearly all is zero,
+/// as in a map of one spot, the strongest is the strongest.
+fn strongest(values: &[f32]) -> f32 {
+    let mut strengths: Vec<f32> = values.iter().map(|v| v.abs()).collect();
+    strengths.sort_by(f32::total_cmp);
+    let last = strengths.len().saturating_sub(1);
+    let at = ((strengths.len() as f64 * (1.0 - STRONGEST)) as usize).min(last);
+    let of = |i: usize| strengths.get(i).copied().unwrap_or_default();
+    if of(at) > 0.0 { of(at) } else { of(last) }
+}
+
+/// A picture in the middle of a white square.
+fn centred(picture: &Picture, side: usize) -> Picture {
+    let rgb = vec![255; 3 * side * side];
+    let mut all = Picture { width: side, height: side, rgb, facts: PictureFacts::DRAWN };
+    place(&mut all, picture, (side - picture.height) / 2, (side - picture.width) / 2);
     all
 }
 
 #[cfg(test)]
 mod tests {
-    use regraft_data::{Format, PictureFacts};
-
     use super::*;
 
     fn grey(width: usize, height: usize) -> Picture {
-        let facts = PictureFacts {
-            format: Format::Png,
-            orientation: 1,
-            grey: true,
-            alpha: false,
-            sixteen_bit: false,
-            palette: false,
-        };
-        Picture { width, height, rgb: vec![128; 3 * width * height], facts }
+        Picture { width, height, rgb: vec![128; 3 * width * height], facts: PictureFacts::DRAWN }
     }
 
     #[test]
