@@ -1,5 +1,7 @@
 //! What the units of a layer do over many pictures.
 
+use rayon::prelude::*;
+
 /// The pictures that excite a unit most: places in `peaks`, its largest value in each picture, the highest first and
 /// the earlier of equals, at most `count`; one place each, so that nine patches are of nine pictures (Zeiler and Fergus
 /// 2014, section 3). Values that are no number are passed over.
@@ -59,15 +61,12 @@ pub fn alike(rows: &[f32], length: usize, least: f64) -> Vec<(usize, usize, f64)
         row.iter().map(|v| if norm > 0.0 { f64::from(*v) / norm } else { 0.0 }).collect()
     };
     let rows: Vec<Vec<f64>> = rows.chunks_exact(length.max(1)).map(unit).collect();
-    let mut pairs = Vec::new();
-    for (b, second) in rows.iter().enumerate() {
-        for (a, first) in rows[..b].iter().enumerate() {
-            let cosine: f64 = first.iter().zip(second).map(|(x, y)| x * y).sum();
-            if cosine.abs() > least {
-                pairs.push((a, b, cosine));
-            }
-        }
-    }
+    let with = |b: usize| {
+        let rows = &rows;
+        let cosine = move |a: usize| rows[a].iter().zip(&rows[b]).map(|(x, y)| x * y).sum::<f64>();
+        (0..b).map(move |a| (a, b, cosine(a))).filter(move |(.., c)| c.abs() > least)
+    };
+    let mut pairs: Vec<_> = (0..rows.len()).into_par_iter().flat_map_iter(with).collect();
     pairs.sort_by(|a, b| b.2.abs().total_cmp(&a.2.abs()).then((a.0, a.1).cmp(&(b.0, b.1))));
     pairs
 }

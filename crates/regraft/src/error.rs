@@ -374,12 +374,26 @@ impl Error {
             | Self::Train(TrainError::Picture(_))
             | Self::OneGroup { .. }
             | Self::Probe(_) => ErrorKind::Data,
-            Self::Look(LookError::Option { .. } | LookError::Unit { .. }) => ErrorKind::Usage,
             Self::Zoo(error) if matches!(**error, ZooError::Stopped { .. }) => {
                 ErrorKind::Interrupted
             }
             Self::Train(TrainError::Stopped) | Self::Interrupted => ErrorKind::Interrupted,
             Self::Format(error) if error.is_write() => ErrorKind::System,
+            Self::Look(LookError::Option { .. } | LookError::Unit { .. })
+            | Self::OtherRun { .. }
+            | Self::Target { .. }
+            | Self::Options { .. }
+            | Self::Memory { .. }
+            | Self::Pattern { .. }
+            | Self::Shares { .. }
+            | Self::NoNetworks { .. }
+            | Self::NoSuchClass { .. }
+            | Self::NoSuchValue { .. }
+            | Self::NoClassNames { .. }
+            | Self::Classes { .. }
+            | Self::Train(
+                TrainError::Blocks { .. } | TrainError::Rates { .. } | TrainError::NothingTuned,
+            ) => ErrorKind::Usage,
             Self::Zoo(_)
             | Self::Format(_)
             | Self::Net(_)
@@ -397,20 +411,6 @@ impl Error {
             | Self::NoLogits { .. }
             | Self::NoCut { .. }
             | Self::Converted { .. } => ErrorKind::Network,
-            Self::OtherRun { .. }
-            | Self::Target { .. }
-            | Self::Options { .. }
-            | Self::Memory { .. }
-            | Self::Pattern { .. }
-            | Self::Shares { .. }
-            | Self::NoNetworks { .. }
-            | Self::NoSuchClass { .. }
-            | Self::NoSuchValue { .. }
-            | Self::NoClassNames { .. }
-            | Self::Classes { .. }
-            | Self::Train(
-                TrainError::Blocks { .. } | TrainError::Rates { .. } | TrainError::NothingTuned,
-            ) => ErrorKind::Usage,
             Self::Run(_)
             | Self::Train(_)
             | Self::Report(_)

@@ -71,8 +71,8 @@ pub use fit::{RateTable, fit, rate_table};
 pub use labels::{Evaluated, Fitted, LabelEvaluation, evaluate_any, fit_any};
 pub use lint::{LayerScale, Lint, LintFinding, PreprocessingRow, lint, lint_network};
 pub use look::{
-    ExplainOptions, Explained, ExplainedMap, Hit, Method, Top, TopLayer, TopOptions, TopUnit,
-    explain, top,
+    Copies, ExplainOptions, Explained, ExplainedMap, Filters, FiltersOptions, Hit, LayerFilters,
+    LayerUnits, Method, Top, TopLayer, TopOptions, TopUnit, explain, filters, top,
 };
 pub use network::{LoadOptions, Loaded, load};
 pub use observer::{Observer, Progress, Quiet};

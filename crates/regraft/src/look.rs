@@ -3,8 +3,10 @@
 mod asked;
 mod draw;
 mod explain;
+mod filters;
 mod survey;
 mod top;
 
 pub use explain::{ExplainOptions, Explained, ExplainedMap, Method, explain};
+pub use filters::{Copies, Filters, FiltersOptions, LayerFilters, LayerUnits, filters};
 pub use top::{Hit, Top, TopLayer, TopOptions, TopUnit, top};

@@ -32,8 +32,8 @@ pub struct Trunk {
     engine: Engine,
     preprocess: Preprocess,
     key: TrunkKey,
-    /// Of how many channels figures are kept instead of their maps.
-    channels: Option<usize>,
+    /// Of each output its channels and values, where figures are kept instead of maps.
+    channels: Option<Vec<[usize; 2]>>,
 }
 
 /// What is extracted: a picture, as it is or as a visit shows it.
@@ -69,20 +69,24 @@ impl Trunk {
         Self::build(network, engine, None)
     }
 
-    /// The same for what the channels of the engine's first output, `[C, H, W]` or `[C]`, do over a picture: rows are
-    /// read by [`Channel::of_row`](crate::Channel::of_row).
+    /// The same for what the channels of the engine's outputs, `[C, H, W]` or `[C]`, do over a picture: rows are the
+    /// figures of one output after the other, read by [`Channel::of_row`](crate::Channel::of_row).
     ///
     /// # Errors
     /// As [`Trunk::new`].
     pub fn of_channels(network: &Network, engine: Engine) -> Result<Self, TrainError> {
-        let first = engine.outputs().first().and_then(|(_, shape)| shape.dims().first().copied());
-        Self::build(network, engine, Some(first.unwrap_or_default()))
+        let outputs = engine.outputs().iter().map(|(_, shape)| {
+            let channels = shape.dims().first().copied().unwrap_or_default();
+            [channels, shape.count()]
+        });
+        let channels = outputs.collect();
+        Self::build(network, engine, Some(channels))
     }
 
     fn build(
         network: &Network,
         engine: Engine,
-        channels: Option<usize>,
+        channels: Option<Vec<[usize; 2]>>,
     ) -> Result<Self, TrainError> {
         let preprocess = network.card().preprocess;
         let [h, w] = preprocess.crop;
@@ -106,7 +110,8 @@ impl Trunk {
 
     /// Length of a feature vector: all outputs one after the other, or the figures of their channels.
     pub fn feature_len(&self) -> usize {
-        self.channels.map_or_else(|| self.engine.results_len(), channels::row_len)
+        let Some(channels) = &self.channels else { return self.engine.results_len() };
+        channels::row_len(channels.iter().map(|[channels, _]| channels).sum())
     }
 
     /// The features of one image.
@@ -121,11 +126,17 @@ impl Trunk {
         out: &mut [f32],
     ) -> Result<(), DataError> {
         input(look, picture, &self.preprocess, &mut memory.pixels, &mut memory.input)?;
-        if self.channels.is_some() {
+        if let Some(channels) = &self.channels {
             memory.maps.resize(self.engine.results_len(), 0.0);
             let maps = &mut memory.maps;
             self.engine.run_watched(threads, &memory.input, &mut memory.scratch, maps, |_| {});
-            channels::figures(maps, out);
+            let (mut maps, mut out) = (&maps[..], out);
+            for [channels, len] in channels {
+                let (map, others) = maps.split_at(*len);
+                let (row, rest) = out.split_at_mut(channels::row_len(*channels));
+                channels::figures(map, row);
+                (maps, out) = (others, rest);
+            }
         } else {
             self.engine.run_watched(threads, &memory.input, &mut memory.scratch, out, |_| {});
         }

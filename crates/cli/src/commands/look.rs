@@ -1,6 +1,7 @@
 //! `look`: one file for each of its commands.
 
 mod explain;
+mod filters;
 mod top;
 
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ pub(crate) fn look(
 ) -> Result<ExitCode, Error> {
     match command {
         LookCommand::Explain(args) => explain::explain(args, common, printer, terminal),
+        LookCommand::Filters(args) => filters::filters(args, common, printer, terminal),
         LookCommand::Top(args) => top::top(args, common, printer, terminal),
     }
 }

@@ -117,3 +117,35 @@ fn top_shows_the_patches_that_excite_units_and_what_comes_back() {
     world.file("bad/x.png", b"no picture");
     of("features.4", "bad").refused(3, &["none of the 1 images", "x.png"]);
 }
+
+#[test]
+fn filters_are_drawn_and_copies_and_silent_units_told() {
+    let world = World::new();
+    world.pictures("data", &["a"], 4);
+    let network = network();
+    let asked = ["look", "filters", &network, "--images", "data", "--out", "seen"];
+    let told = world.run(&[&asked[..], &["--json"]].concat()).json();
+    let layers = told["layers"].as_array().unwrap();
+    assert_eq!(layers[0]["layer"], told["first"][0]);
+    assert_eq!(layers[0]["norms"].as_array().unwrap().len(), 32);
+    // Each filter of a depthwise convolution reads a channel of its own: none is a copy.
+    let depthwise = layers.iter().find(|l| l["values"] == 9).unwrap();
+    assert!(depthwise["copies"].is_null(), "{depthwise}");
+    assert!(layers[0]["copies"].is_array());
+    let units = told["units"].as_array().unwrap();
+    assert!(!units.is_empty());
+    for layer in units {
+        let silent = layer["silent"].as_array().unwrap();
+        assert_eq!(silent.len() as u64, layer["units"].as_u64().unwrap());
+        let dead = silent.iter().filter(|share| share.as_f64() == Some(1.0)).count();
+        assert_eq!(dead, layer["dead"].as_array().unwrap().len());
+    }
+    // 32 kernels of 3 x 3 pixels, each drawn as 8 x 8.
+    let sheet = image::open(world.path("seen/filters.png")).unwrap();
+    assert_eq!((sheet.width(), sheet.height()), (6 * 26 - 2, 6 * 26 - 2));
+    let text = world.run(&asked).stdout();
+    assert!(
+        text.contains("dead: silent in all of 4 pictures") && text.contains("copies"),
+        "{text}"
+    );
+}

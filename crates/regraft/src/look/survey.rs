@@ -5,71 +5,90 @@ use std::path::{Path, PathBuf};
 use regraft_data::list_images;
 use regraft_infer::Engine;
 use regraft_net::Network;
-use regraft_train::{Channel, Extracted, Failed, FeatureStore, Flow, Trunk, extract};
+use regraft_run::Skipped;
+use regraft_train::{Channel, Extracted, FeatureStore, Flow, Trunk, extract};
 
+use super::asked::channels;
 use crate::features::blocks;
+use crate::reading::reason;
 use crate::{Error, LoadOptions, Observer, Progress};
 
-/// One pass of all pictures up to a layer.
+/// One pass of all pictures up to some layers.
 pub(super) struct Survey {
-    /// Units of the layer.
-    pub(super) channels: usize,
+    /// Units of each layer.
+    pub(super) channels: Vec<usize>,
     /// Places in the list of those that could be read.
     pub(super) read: Vec<usize>,
+    /// Every picture below the folder, in the order of their names.
+    pub(super) files: Vec<PathBuf>,
+    folder: PathBuf,
     extracted: Extracted,
 }
 
 impl Survey {
-    /// Runs `files` up to `layer`.
+    /// Runs the pictures below `folder` up to `layers`; at least one must be readable.
     pub(super) fn take(
         network: &Network,
-        layer: &str,
-        files: &[PathBuf],
+        layers: &[&str],
+        folder: &Path,
         load: &LoadOptions,
         observer: &dyn Observer,
     ) -> Result<Self, Error> {
-        let below = network.cut(layer)?;
-        let trunk = Trunk::of_channels(&below, Engine::compile(&below, &[layer])?)?;
-        let folder = load.cache()?.root().join("features");
-        let mut store = FeatureStore::open(&folder, trunk.key(), trunk.feature_len())?;
+        let find = |layer: &&str| channels(network, network.graph().find(layer)?);
+        let channels = layers.iter().map(find).collect::<Result<Vec<usize>, Error>>()?;
+        let files = list_images(folder)?;
+        if files.is_empty() {
+            return Err(Error::EmptyFolder { path: folder.to_owned(), looked: "pictures" });
+        }
+        let trunk = Trunk::of_channels(network, Engine::compile(network, layers)?)?;
+        let cache = load.cache()?.root().join("features");
+        let mut store = FeatureStore::open(&cache, trunk.key(), trunk.feature_len())?;
         let progress = |done| {
             observer.tell(&Progress::Features { done, total: files.len() });
             if observer.stop() { Flow::Stop } else { Flow::Continue }
         };
-        let extracted = extract(&trunk, files, Some(&mut store), &progress)?;
-        let channels = super::asked::channels(&below, below.graph().output()?)?;
+        let extracted = extract(&trunk, &files, Some(&mut store), &progress)?;
         let failed = |i: &usize| extracted.failed.iter().any(|f| f.index == *i);
-        let read = (0..files.len()).filter(|i| !failed(i)).collect();
-        Ok(Self { channels, read, extracted })
+        let read: Vec<usize> = (0..files.len()).filter(|i| !failed(i)).collect();
+        let survey = Self { channels, read, files, folder: folder.to_owned(), extracted };
+        match survey.skipped().first() {
+            Some(first) if survey.read.is_empty() => {
+                let (file, reason) = (first.file.clone().into(), first.reason.clone());
+                Err(Error::NoImages { images: survey.files.len(), file, reason })
+            }
+            _ => Ok(survey),
+        }
     }
 
-    /// Shows what all channels do over each picture that could be read, in order; `see` gets the picture's place in
-    /// `read`.
-    pub(super) fn each(&self, mut see: impl FnMut(usize, &[Channel])) -> Result<(), Error> {
+    /// Shows what the channels of each layer do over each picture that could be read, in order.
+    pub(super) fn each(&self, mut see: impl FnMut(&[&[Channel]])) -> Result<(), Error> {
         let width = self.extracted.row_len();
-        let (mut at, mut channels) = (0, Vec::with_capacity(self.channels));
+        let mut all: Vec<Channel> = Vec::new();
         blocks(&self.extracted, &self.read, width, |block| {
             for row in block.chunks_exact(width) {
-                channels.clear();
-                channels.extend(Channel::of_row(row));
-                see(at, &channels);
-                at += 1;
+                all.clear();
+                all.extend(Channel::of_row(row));
+                let mut rest = &all[..];
+                let layers = self.channels.iter().map(|count| {
+                    let (own, others) = rest.split_at(*count);
+                    rest = others;
+                    own
+                });
+                see(&layers.collect::<Vec<_>>());
             }
             Ok(())
         })
     }
 
-    /// What could not be read.
-    pub(super) fn failed(&self) -> impl Iterator<Item = &Failed> {
-        self.extracted.failed.iter()
+    /// A file's name below the folder.
+    pub(super) fn name(&self, file: usize) -> String {
+        let path = &self.files[file];
+        path.strip_prefix(&self.folder).unwrap_or(path).display().to_string()
     }
-}
 
-/// The pictures below a folder, in the order of their names.
-pub(super) fn pictures(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let files = list_images(folder)?;
-    if files.is_empty() {
-        return Err(Error::EmptyFolder { path: folder.to_owned(), looked: "pictures" });
+    /// Files that could not be read.
+    pub(super) fn skipped(&self) -> Vec<Skipped> {
+        let failed = self.extracted.failed.iter();
+        failed.map(|f| Skipped { file: self.name(f.index), reason: reason(&f.error) }).collect()
     }
-    Ok(files)
 }

@@ -15,8 +15,7 @@ use serde::Serialize;
 
 use super::asked::{Asked, read_at, stages};
 use super::draw::{self, restored};
-use super::survey::{Survey, pictures};
-use crate::reading::reason;
+use super::survey::Survey;
 use crate::{Error, LoadOptions, Observer, VERSION, load};
 
 /// Rules, and the word for what they give.
@@ -134,27 +133,22 @@ pub fn top(options: &TopOptions, observer: &dyn Observer) -> Result<Top, Error> 
     let named = if options.layers.is_empty() { stages(network)? } else { options.layers.clone() };
     let asked: Result<Vec<Asked>, Error> =
         named.iter().map(|text| Asked::parse(network, text)).collect();
-    let files = pictures(&options.images)?;
+    let asked = asked?;
+    let read: Result<Vec<String>, Error> =
+        asked.iter().map(|asked| read_at(network, &asked.layer)).collect();
+    let read = read?;
+    let places: Vec<&str> = read.iter().map(String::as_str).collect();
+    let survey = Survey::take(network, &places, &options.images, &options.load, observer)?;
     let (mut layers, mut made) = (Vec::new(), Made::default());
-    let (mut seen, mut skipped) = (0, Vec::new());
-    for asked in asked? {
-        let read = read_at(network, &asked.layer)?;
-        let survey = Survey::take(network, &read, &files, &options.load, observer)?;
-        skipped = survey.skipped(&options.images, &files);
-        seen = survey.read.len();
-        if seen == 0 {
-            let (file, reason) =
-                skipped.first().map(|s| (s.file.clone(), s.reason.clone())).unwrap_or_default();
-            return Err(Error::NoImages { images: files.len(), file: file.into(), reason });
-        }
-        let layer = Layer::new(network, [&asked.layer, &read], options, &files)?;
-        layers.push(layer.top(&asked.units, &survey, &mut made, observer)?);
+    for (i, (asked, read)) in asked.iter().zip(&read).enumerate() {
+        let layer = Layer::new(network, [&asked.layer, read], options, (&survey, i))?;
+        layers.push(layer.top(&asked.units, &mut made, observer)?);
     }
     let told = Top {
         network: loaded.source.clone(),
         images: options.images.display().to_string(),
-        seen,
-        skipped,
+        seen: survey.read.len(),
+        skipped: survey.skipped(),
         out: options.out.display().to_string(),
         sheet: "sheet.png".to_owned(),
         page: "top.html".to_owned(),
@@ -179,7 +173,9 @@ struct Layer<'a> {
     name: &'a str,
     read: &'a str,
     options: &'a TopOptions,
-    files: &'a [PathBuf],
+    survey: &'a Survey,
+    /// Its place in the survey.
+    at: usize,
     preprocess: Preprocess,
     shape: Vec<usize>,
     field: Option<ReceptiveField>,
@@ -191,13 +187,13 @@ impl<'a> Layer<'a> {
         network: &Network,
         [name, read]: [&'a str; 2],
         options: &'a TopOptions,
-        files: &'a [PathBuf],
+        (survey, at): (&'a Survey, usize),
     ) -> Result<Self, Error> {
         let below = network.cut(read)?;
         let facts = below.facts()?;
         let (shape, field) = (facts.output().shape.to_vec(), facts.output().field);
         let preprocess = network.card().preprocess;
-        Ok(Self { name, read, options, files, preprocess, shape, field, below })
+        Ok(Self { name, read, options, survey, at, preprocess, shape, field, below })
     }
 
     /// Row and column of a place in the map.
@@ -218,13 +214,12 @@ impl<'a> Layer<'a> {
     fn top(
         &self,
         asked: &[usize],
-        survey: &Survey,
         made: &mut Made,
         observer: &dyn Observer,
     ) -> Result<TopLayer, Error> {
-        let mut peaks = vec![f32::NEG_INFINITY; survey.channels];
-        survey.each(|_, channels| {
-            peaks.iter_mut().zip(channels).for_each(|(peak, c)| *peak = peak.max(c.max));
+        let mut peaks = vec![f32::NEG_INFINITY; self.survey.channels[self.at]];
+        self.survey.each(|layers| {
+            peaks.iter_mut().zip(layers[self.at]).for_each(|(peak, c)| *peak = peak.max(c.max));
         })?;
         let most = peaks.iter().copied().fold(0.0, f32::max);
         let alive: Vec<usize> =
@@ -236,10 +231,10 @@ impl<'a> Layer<'a> {
             asked.to_vec()
         };
         let mut values = vec![(Vec::new(), Vec::new()); units.len()];
-        survey.each(|_, channels| {
+        self.survey.each(|layers| {
             for ((peaks, places), unit) in values.iter_mut().zip(&units) {
-                peaks.push(channels[*unit].max);
-                places.push(channels[*unit].at);
+                peaks.push(layers[self.at][*unit].max);
+                places.push(layers[self.at][*unit].at);
             }
         })?;
         let mut signals = Signals::new(&self.below, self.options.count)?;
@@ -259,7 +254,7 @@ impl<'a> Layer<'a> {
             let hits = strongest(peaks, self.options.count);
             let hits: Vec<(usize, f32, [usize; 2])> = hits
                 .into_iter()
-                .map(|i| (survey.read[i], peaks[i], self.place(places[i])))
+                .map(|i| (self.survey.read[i], peaks[i], self.place(places[i])))
                 .collect();
             let shown = self.unit(unit, &hits, &mut signals, made, &mut layer.refused)?;
             layer.units.push(shown);
@@ -282,14 +277,14 @@ impl<'a> Layer<'a> {
         let mut shown = TopUnit { unit, hits: Vec::new(), files: BTreeMap::new(), differs: 0.0 };
         for (file, value, at) in hits {
             let mut input = vec![0.0; 3 * p.crop[0] * p.crop[1]];
-            let picture = decode_file(&self.files[*file])?;
+            let picture = decode_file(&self.survey.files[*file])?;
             preprocess(&picture, p, &mut Scratch::default(), &mut input)?;
             let patch = Patch::of(self.field, *at, p.crop);
             tiles.push(draw::patch(&restored(&input, p), &patch, TILE)?);
             inputs.extend(input);
             let size = [patch.height, patch.width].map(|n| n as isize);
             shown.hits.push(Hit {
-                file: below(&self.options.images, &self.files[*file]),
+                file: self.survey.name(*file),
                 value: *value,
                 at: *at,
                 patch: [patch.top, patch.left, size[0], size[1]],
@@ -349,11 +344,6 @@ impl<'a> Layer<'a> {
         unit.files.insert(what, file);
         Ok(())
     }
-}
-
-/// A file's name below a folder.
-pub(super) fn below(folder: &Path, file: &Path) -> String {
-    file.strip_prefix(folder).unwrap_or(file).display().to_string()
 }
 
 fn write(options: &TopOptions, told: &Top, made: &Made) -> Result<(), Error> {
@@ -428,14 +418,5 @@ fn row(unit: &TopUnit) -> LookRow {
         pictures: order
             .filter_map(|what| unit.files.get(what).map(|f| (f.clone(), what.to_owned())))
             .collect(),
-    }
-}
-
-impl Survey {
-    /// Files that could not be read, by their names below the folder.
-    fn skipped(&self, folder: &Path, files: &[PathBuf]) -> Vec<Skipped> {
-        let told = self.failed();
-        told.map(|f| Skipped { file: below(folder, &files[f.index]), reason: reason(&f.error) })
-            .collect()
     }
 }
