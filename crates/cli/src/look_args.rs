@@ -2,12 +2,14 @@
 
 mod explain;
 mod filters;
+mod probe_curve;
 mod top;
 
 use clap::Subcommand;
 
 pub(crate) use explain::ExplainArgs;
 pub(crate) use filters::FiltersArgs;
+pub(crate) use probe_curve::ProbeCurveArgs;
 pub(crate) use top::TopArgs;
 
 /// A look inside.
@@ -17,6 +19,8 @@ pub(crate) enum LookCommand {
     Explain(ExplainArgs),
     /// Draw the first kernels; find copies among filters, and units that never answer.
     Filters(FiltersArgs),
+    /// Fit a probe at each block: where to cut, and whether looking for that place pays.
+    ProbeCurve(ProbeCurveArgs),
     /// Show the patches of pictures that excite units most, and what the network sends back from there.
     Top(TopArgs),
 }

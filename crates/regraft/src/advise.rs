@@ -10,12 +10,12 @@ use regraft_probe::Labels;
 use serde::Serialize;
 
 pub(crate) use self::command::line;
-pub(crate) use self::look::Until;
+pub(crate) use self::look::{Until, clearly_better};
 pub use self::race::Dropped as DroppedNetwork;
 pub(crate) use self::verify::verify;
 pub use self::verify::{PlanOutcome, Verification};
 
-use self::look::{Closer, Seen, clearly_better, closer, look};
+use self::look::{Closer, Seen, closer, look};
 use self::race::{Ended, Entrant, Look, Race, rounds};
 use crate::grouping::training_images;
 use crate::sampling::share_of;

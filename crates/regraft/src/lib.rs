@@ -72,7 +72,8 @@ pub use labels::{Evaluated, Fitted, LabelEvaluation, evaluate_any, fit_any};
 pub use lint::{LayerScale, Lint, LintFinding, PreprocessingRow, lint, lint_network};
 pub use look::{
     Copies, ExplainOptions, Explained, ExplainedMap, Filters, FiltersOptions, Hit, LayerFilters,
-    LayerUnits, Method, Top, TopLayer, TopOptions, TopUnit, explain, filters, top,
+    LayerUnits, Method, ProbeCurve, ProbeCurveOptions, ProbePoint, Top, TopLayer, TopOptions,
+    TopUnit, explain, filters, probe_curve, top,
 };
 pub use network::{LoadOptions, Loaded, load};
 pub use observer::{Observer, Progress, Quiet};

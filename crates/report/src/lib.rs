@@ -12,6 +12,7 @@ mod comparison;
 mod confusion;
 mod data;
 mod decisions;
+mod depth;
 mod html;
 mod labels;
 mod look;
@@ -33,6 +34,7 @@ use regraft_run::{
 
 pub use audit::{AuditCard, AuditInput, AuditSection, write_audit};
 pub use comparison::{ComparisonInput, Curve, Ends, write_comparison};
+pub use depth::{DepthInput, DepthPoint, write_depths};
 pub use labels::label_verdict;
 pub use look::{LookPage, LookRow, LookSection, write_look};
 pub use picture::Thumbnail;

@@ -7,6 +7,6 @@ mod matrix;
 mod reliability;
 
 pub(crate) use curve::{Curve, curve};
-pub(crate) use learning::{by_images, learning};
+pub(crate) use learning::{by_depth, by_images, learning};
 pub(crate) use matrix::matrix;
 pub(crate) use reliability::reliability;

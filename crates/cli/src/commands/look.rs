@@ -2,6 +2,7 @@
 
 mod explain;
 mod filters;
+mod probe_curve;
 mod top;
 
 use std::process::ExitCode;
@@ -22,6 +23,7 @@ pub(crate) fn look(
     match command {
         LookCommand::Explain(args) => explain::explain(args, common, printer, terminal),
         LookCommand::Filters(args) => filters::filters(args, common, printer, terminal),
+        LookCommand::ProbeCurve(args) => probe_curve::probe_curve(args, common, printer, terminal),
         LookCommand::Top(args) => top::top(args, common, printer, terminal),
     }
 }

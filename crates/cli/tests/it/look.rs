@@ -149,3 +149,42 @@ fn filters_are_drawn_and_copies_and_silent_units_told() {
         "{text}"
     );
 }
+
+#[test]
+fn a_probe_at_each_block_says_where_to_cut_and_what_training_moved() {
+    let world = World::new();
+    world.pictures("data", &["a", "b"], 12);
+    let network = network();
+    let asked = ["look", "probe-curve", &network, "data", "--out", "seen"];
+    let told = world.run(&[&asked[..], &["--json"]].concat()).json();
+    let points = told["points"].as_array().unwrap();
+    assert!(points.len() > 3);
+    let of = |key: &str| points.iter().map(|p| p[key].as_f64().unwrap()).collect::<Vec<_>>();
+    assert!(of("cost").is_sorted() && of("top1").iter().all(|p| (0.0..=1.0).contains(p)));
+    let best = of("top1").into_iter().fold(0.0, f64::max);
+    let named = |key: &str| points.iter().find(|p| p["layer"] == told[key]).unwrap();
+    assert_eq!(named("best")["top1"].as_f64().unwrap(), best);
+    assert!(named("cut")["cost"].as_f64() <= named("best")["cost"].as_f64());
+    assert!(points.iter().all(|p| p["alignment"].is_null()));
+    let figures = fs::read_to_string(world.path("seen/figures.json")).unwrap();
+    let figures: std::collections::BTreeMap<String, f64> = serde_json::from_str(&figures).unwrap();
+    assert_eq!(figures.len(), points.len());
+    assert!(fs::read_to_string(world.path("seen/probe-curve.html")).unwrap().contains("<circle"));
+    let text = world.run(&asked).stdout();
+    assert!(text.contains("cut here") && text.contains("each left out in turn"), "{text}");
+
+    // A run that trained the upper blocks: lower ones see the same as before, to the bit.
+    let trained = ["data", "--out", "run", "--strategy", "lp-ft", "--unfreeze", "last:2"];
+    world.fit(&[&trained[..], &["--epochs", "2"]].concat()).json();
+    let told = world.run(&["look", "probe-curve", "run", "data", "--json"]).json();
+    let like: Vec<f64> = told["points"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| p["alignment"].as_f64().unwrap())
+        .collect();
+    assert!((like[0] - 1.0).abs() < 1e-9, "{like:?}");
+    assert!(*like.last().unwrap() < 1.0 - 1e-9, "{like:?}");
+
+    world.run(&["look", "probe-curve", "run", "nowhere"]).refused(3, &["nowhere"]);
+}

@@ -175,7 +175,7 @@ fn joined(parts: &[(String, usize, Vec<f32>)], n: usize) -> Vec<f32> {
 }
 
 /// Whether one head is right where another is not by more than a standard error of the difference.
-pub(super) fn clearly_better(one: &[bool], other: &[bool]) -> bool {
+pub(crate) fn clearly_better(one: &[bool], other: &[bool]) -> bool {
     let n = one.len().max(2) as f64;
     let gains =
         || one.iter().zip(other).map(|(a, b)| f64::from(u8::from(*a)) - f64::from(u8::from(*b)));

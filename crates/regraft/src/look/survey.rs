@@ -34,12 +34,23 @@ impl Survey {
         load: &LoadOptions,
         observer: &dyn Observer,
     ) -> Result<Self, Error> {
-        let find = |layer: &&str| channels(network, network.graph().find(layer)?);
-        let channels = layers.iter().map(find).collect::<Result<Vec<usize>, Error>>()?;
         let files = list_images(folder)?;
         if files.is_empty() {
             return Err(Error::EmptyFolder { path: folder.to_owned(), looked: "pictures" });
         }
+        Self::of(network, layers, (folder, files), load, observer)
+    }
+
+    /// The same of some files.
+    pub(super) fn of(
+        network: &Network,
+        layers: &[&str],
+        (folder, files): (&Path, Vec<PathBuf>),
+        load: &LoadOptions,
+        observer: &dyn Observer,
+    ) -> Result<Self, Error> {
+        let find = |layer: &&str| channels(network, network.graph().find(layer)?);
+        let channels = layers.iter().map(find).collect::<Result<Vec<usize>, Error>>()?;
         let trunk = Trunk::of_channels(network, Engine::compile(network, layers)?)?;
         let cache = load.cache()?.root().join("features");
         let mut store = FeatureStore::open(&cache, trunk.key(), trunk.feature_len())?;
@@ -84,6 +95,12 @@ impl Survey {
     pub(super) fn name(&self, file: usize) -> String {
         let path = &self.files[file];
         path.strip_prefix(&self.folder).unwrap_or(path).display().to_string()
+    }
+
+    /// For each picture that could be read a number that its exact copies share.
+    pub(super) fn copies(&self) -> Vec<usize> {
+        let firsts = self.extracted.firsts();
+        self.read.iter().map(|i| firsts[*i]).collect()
     }
 
     /// Files that could not be read.

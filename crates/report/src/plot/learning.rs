@@ -3,7 +3,8 @@
 
 use super::axis::{Axis, ticks};
 use crate::comparison::{Curve, Ends};
-use crate::html::{Html, Num};
+use crate::depth::DepthPoint;
+use crate::html::{Html, Name, Num};
 
 const X: [f64; 2] = [50.0, 700.0];
 const Y: [f64; 2] = [300.0, 14.0];
@@ -68,6 +69,43 @@ pub(crate) fn by_images(ends: &[Ends]) -> Html {
         }
     }
     out.put("{}</svg>", &[&legend]);
+    out
+}
+
+/// Accuracies of probes by the share of the network's cost below them, with a standard error either way.
+pub(crate) fn by_depth(points: &[DepthPoint<'_>]) -> Html {
+    let mut out = Html::new();
+    out.raw("<svg viewBox=\"0 0 720 350\" role=\"img\" aria-label=\"Accuracy by depth\">");
+    let at = [0.0, 20.0, 40.0, 60.0, 80.0, 100.0];
+    let (x, y) = frame([0.0, 100.0], &at, "% of the multiply-adds of the network", &mut out);
+    let place = |p: &DepthPoint<'_>, by: f64| {
+        [x.at(100.0 * p.cost), y.at(100.0 * (p.top1 + by).clamp(0.0, 1.0))]
+    };
+    let line = path(points.iter().map(|p| place(p, 0.0)));
+    out.put("<path class=\"line first\" d=\"{}\"/>", &[&line]);
+    for point in points {
+        let ([x, y], [_, low], [_, high]) =
+            (place(point, 0.0), place(point, -point.error), place(point, point.error));
+        let style = if point.chosen { "second" } else { "first" };
+        let radius = if point.chosen { 6.0 } else { 4.0 };
+        out.put(
+            "<path class=\"line {}\" d=\"M{} {}V{}\"/><circle class=\"mark {}\" cx=\"{}\" cy=\"{}\" r=\"{}\">\
+             <title>{}: {} %</title></circle>",
+            &[
+                &style,
+                &Num(x),
+                &Num(low),
+                &Num(high),
+                &style,
+                &Num(x),
+                &Num(y),
+                &Num(radius),
+                &Name(point.layer),
+                &Num(100.0 * point.top1),
+            ],
+        );
+    }
+    out.raw("</svg>");
     out
 }
 
