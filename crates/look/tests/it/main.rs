@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod caffenet;
 mod golden;
 mod properties;
 mod tiny;

@@ -12,7 +12,7 @@ use regraft_report::{DepthInput, DepthPoint, write_depths};
 use regraft_run::{RunFolder, Skipped, atomic_write};
 use serde::Serialize;
 
-use super::asked::channels;
+use super::asked::{channels, stages};
 use super::survey::Survey;
 use crate::advise::clearly_better;
 use crate::{Error, LoadOptions, Observer, Progress, VERSION, load};
@@ -105,28 +105,38 @@ pub fn probe_curve(
 ) -> Result<ProbeCurve, Error> {
     let loaded = load(&options.network, &options.load, observer)?;
     let network = &loaded.network;
-    let layers = blocks(network)?;
+    let first = beginning(options, observer)?;
+    // A run does not know its blocks.
+    let card = first.as_ref().map_or(network.card(), Network::card);
+    let layers = blocks(network, &card.blocks)?;
     let open = OpenOptions { seed: options.seed, ..OpenOptions::default() };
     let dataset = Dataset::open(&options.data, &open)?;
     let learned: Vec<usize> =
         (0..dataset.examples.len()).filter(|i| dataset.examples[*i].split != Split::Test).collect();
     let files: Vec<PathBuf> = learned.iter().map(|i| dataset.examples[*i].path.clone()).collect();
-    let survey = survey(network, &layers, &options.data, &files, &options.load, observer)?;
-    let y: Vec<usize> = survey.read.iter().map(|i| dataset.examples[learned[*i]].label).collect();
+    let survey = |network: &Network| -> Result<Survey, Error> {
+        let layers: Vec<&str> = layers.iter().map(String::as_str).collect();
+        Survey::of(network, &layers, (&options.data, files.clone()), &options.load, observer)
+    };
+    let seen = survey(network)?;
+    let y: Vec<usize> = seen.read.iter().map(|i| dataset.examples[learned[*i]].label).collect();
     let labels = Labels::new(&y, dataset.classes.len())?;
-    let means = means(&survey)?;
-    let before = before(options, network, &layers, &files, observer)?;
-    let groups = survey.copies();
+    let now = means(&seen)?;
+    let before = match first.filter(|first| has_moved(network, first, &layers)) {
+        Some(first) => Some(means(&survey(&first)?)?),
+        None => None,
+    };
+    let groups = seen.copies();
     let whole = network.facts()?.macs().max(1);
     let (mut points, mut rights): (Vec<ProbePoint>, Vec<RidgeOut>) = (Vec::new(), Vec::new());
-    for (i, (layer, means)) in layers.iter().zip(&means).enumerate() {
+    for (i, (layer, now)) in layers.iter().zip(&now).enumerate() {
         if observer.stop() {
             return Err(Error::Interrupted);
         }
-        let (n, values) = (y.len(), survey.channels[i]);
-        let ridge = ridge_out(Features::new(means, n, values)?, &labels, PENALTIES, &groups)?;
+        let (n, values) = (y.len(), seen.channels[i]);
+        let ridge = ridge_out(Features::new(now, n, values)?, &labels, PENALTIES, &groups)?;
         let alignment = match &before {
-            Some(before) => Some(aligned(&before[i], means, n)?),
+            Some(before) => Some(aligned(&before[i], now, n)?),
             None => None,
         };
         let macs = network.cut(layer)?.facts()?.macs();
@@ -155,7 +165,7 @@ pub fn probe_curve(
         pays: judged.pays,
         verdict: judged.verdict(&points),
         points,
-        skipped: survey.skipped(),
+        skipped: seen.skipped(),
         out: options.out.display().to_string(),
     };
     write(options, &told)?;
@@ -163,10 +173,9 @@ pub fn probe_curve(
 }
 
 /// The layers asked about: where blocks end, and where the network is cut.
-fn blocks(network: &Network) -> Result<Vec<String>, Error> {
+fn blocks(network: &Network, ends: &[String]) -> Result<Vec<String>, Error> {
     let (card, graph) = (network.card(), network.graph());
-    let named =
-        if card.blocks.is_empty() { super::asked::stages(network)? } else { card.blocks.clone() };
+    let named = if ends.is_empty() { stages(network)? } else { ends.to_vec() };
     let mut ids = Vec::new();
     for name in named.iter().chain(&card.cut) {
         let Ok(id) = graph.find(name) else { continue };
@@ -181,18 +190,6 @@ fn blocks(network: &Network) -> Result<Vec<String>, Error> {
     Ok(ids.into_iter().map(|id| graph.layer(id).name.clone()).collect())
 }
 
-fn survey(
-    network: &Network,
-    layers: &[String],
-    folder: &Path,
-    files: &[PathBuf],
-    load: &LoadOptions,
-    observer: &dyn Observer,
-) -> Result<Survey, Error> {
-    let layers: Vec<&str> = layers.iter().map(String::as_str).collect();
-    Survey::of(network, &layers, (folder, files.to_vec()), load, observer)
-}
-
 /// The mean of each channel, `[N, C]` for each layer.
 fn means(survey: &Survey) -> Result<Vec<Vec<f32>>, Error> {
     let mut means = vec![Vec::new(); survey.channels.len()];
@@ -204,43 +201,34 @@ fn means(survey: &Survey) -> Result<Vec<Vec<f32>>, Error> {
     Ok(means)
 }
 
-/// The same of the network that a run began with; none for a network of the zoo, a run that trained no layer of it, or
-/// where that network is not to be had.
-fn before(
+/// The network that a run began with; none for a network of the zoo, or where it is not to be had.
+fn beginning(
     options: &ProbeCurveOptions,
-    network: &Network,
-    layers: &[String],
-    files: &[PathBuf],
     observer: &dyn Observer,
-) -> Result<Option<Vec<Vec<f32>>>, Error> {
+) -> Result<Option<Network>, Error> {
     let run = Path::new(&options.network);
     if !run.is_dir() {
         return Ok(None);
     }
     let source = RunFolder::open(run)?.plan()?.network.source;
-    let said = |words: &str| {
-        observer.tell(&Progress::Note(&format!("nothing said of what training moved: {words}")));
-    };
-    let first = match load(&source, &options.load, observer) {
-        Ok(first) => first.network,
+    match load(&source, &options.load, observer) {
+        Ok(first) => Ok(Some(first.network)),
         Err(error) => {
-            said(&format!("`{source}`, where the run began, is not to be had: {error}"));
-            return Ok(None);
+            observer.tell(&Progress::Note(&format!(
+                "nothing said of what training moved: `{source}`, where the run began, is not to be had: {error}"
+            )));
+            Ok(None)
         }
-    };
-    if layers.iter().any(|layer| first.graph().find(layer).is_err()) {
-        said(&format!("`{source}` has not all of its layers"));
-        return Ok(None);
     }
-    let moved = network
-        .params()
-        .iter()
-        .any(|(name, now)| first.params().get(name).is_some_and(|then| then.data() != now.data()));
-    if !moved {
-        return Ok(None);
-    }
-    let survey = survey(&first, layers, &options.data, files, &options.load, observer)?;
-    Ok(Some(means(&survey)?))
+}
+
+/// Whether a run has other weights than it began with, in layers that both have.
+fn has_moved(network: &Network, first: &Network, layers: &[String]) -> bool {
+    let shared = layers.iter().all(|layer| first.graph().find(layer).is_ok());
+    shared
+        && network.params().iter().any(|(name, now)| {
+            first.params().get(name).is_some_and(|then| then.data() != now.data())
+        })
 }
 
 /// Of views `[n, C]` before and after.

@@ -5,6 +5,7 @@
 mod goldens;
 mod keras;
 mod lint;
+mod looks;
 mod onnx;
 mod real;
 mod tflite;
