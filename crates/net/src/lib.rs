@@ -27,6 +27,7 @@ pub mod facts;
 pub mod formula;
 mod forward;
 mod graph;
+pub mod groups;
 pub mod lint;
 mod near;
 mod network;

@@ -85,6 +85,13 @@ pub fn print(graph: &Graph) -> String {
     text
 }
 
+/// An operation with its settings as the notation has them, without inputs: `conv2d out=64 size=7x7 stride=2x2`.
+pub fn describe(op: &Op) -> String {
+    let mut text = op.name().to_owned();
+    settings(op, &mut text);
+    text
+}
+
 fn settings(op: &Op, text: &mut String) {
     // Writing to a String cannot fail.
     let _ = match op {

@@ -6,6 +6,7 @@ mod arch;
 mod catalogue;
 mod dataset;
 mod fetch;
+mod fields;
 mod fit;
 mod hub;
 mod lint;
