@@ -205,6 +205,9 @@ pub struct TuningPlan {
     pub unfreeze: String,
     /// Learning rates, as `--rates` takes them.
     pub rates: String,
+    /// Rates of single layers, `PATTERN=RATE` as `--rate` takes them; of those that fit a layer the last counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layer_rates: Vec<String>,
     /// The layer below which nothing was trained; none when all was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frontier: Option<String>,

@@ -82,7 +82,7 @@ const ULMFIT: f64 = 1.0 / 2.6;
 const TOP: f64 = 0.01;
 
 impl Rates {
-    /// From `2:4:6` and the like, `layer-decay=0.9`, `ulmfit`, or one number.
+    /// From `2:4:6` and the like, `layer-decay=0.9`, `ulmfit`, or one number; and from what it is as text.
     ///
     /// # Errors
     /// What is wrong with the text.
@@ -94,6 +94,10 @@ impl Rates {
         };
         if text == "ulmfit" {
             return Ok(Self::Decay { top: TOP, factor: ULMFIT });
+        }
+        // As a plan has it.
+        if let Some((top, factor)) = text.split_once(" above, layer-decay=") {
+            return Ok(Self::Decay { top: number(top)?, factor: number(factor)? });
         }
         if let Some(factor) = text.strip_prefix("layer-decay=") {
             let factor = number(factor)?;

@@ -308,6 +308,7 @@ impl Planned {
         TuningPlan {
             unfreeze: self.asked.unfreeze.to_string(),
             rates: self.asked.rates.to_string(),
+            layer_rates: self.asked.overrides.iter().map(|(p, r)| format!("{p}={r}")).collect(),
             frontier: self.table.frontier.clone(),
             batch_norm: self.asked.batch_norm,
             optimiser: self.recipe.optimiser.name().to_owned(),

@@ -123,4 +123,9 @@ fn what_does_not_fit_is_said_with_near_names() {
     for text in ["none", "all", "last:3", "from:stem", "a.*,b"] {
         assert_eq!(Unfreeze::parse(text).unwrap().to_string(), text);
     }
+    // A plan keeps rates as text: what is read from it is what was asked for.
+    for text in ["2:4:6", "layer-decay=0.9", "ulmfit", "0.001", "2.5:6"] {
+        let rates = Rates::parse(text).unwrap();
+        assert_eq!(Rates::parse(&rates.to_string()).unwrap(), rates, "{rates}");
+    }
 }
