@@ -12,9 +12,12 @@
 //! | [`occlusion`] | Zeiler and Fergus 2014, section 4.2 | `[C, H, W]` |
 //! | [`Signals`] | the same, of many pictures at once | `[N, C, H, W]` |
 //! | [`activation_map`] | Selvaraju et al. 2017 (Grad-CAM); Draelos and Carin 2021 (`HiResCAM`) | `[H', W']` |
+//!
+//! Two networks beside one another: [`counterparts`] tells what differs, [`drifts`] how far weights have moved.
 
 mod cam;
 mod cka;
+mod differ;
 mod error;
 mod integrated;
 mod map;
@@ -27,6 +30,7 @@ mod units;
 
 pub use cam::{Cam, activation_map};
 pub use cka::{cka, debiased_cka};
+pub use differ::{Change, Counterpart, counterparts, drifts};
 pub use error::LookError;
 pub use integrated::{Integrated, integrated_gradients};
 pub use map::{Upsample, upsample};

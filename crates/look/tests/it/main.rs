@@ -1,8 +1,10 @@
-//! What comes back to the pixels: golden numbers of Captum on a tiny network, and properties.
+//! What comes back to the pixels: golden numbers of Captum on a tiny network, and properties; and what differs between
+//! two networks.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod caffenet;
+mod differ;
 mod golden;
 mod properties;
 mod tiny;
