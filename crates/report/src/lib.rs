@@ -1,7 +1,7 @@
 //! One self-contained HTML page that tells what a run did and how far to trust it.
 //!
-//! Style, plots and thumbnails are inside the file; it loads nothing, runs no script, and says so in
-//! a content security policy. Names of files and classes are hostile until escaped: only text
+//! Style, plots and thumbnails are inside the file; it loads nothing, runs no script (the page of a
+//! graph but its own), and says so in a content security policy. Names of files and classes are hostile until escaped: only text
 //! written in this crate is markup, every value is escaped on its way in.
 
 mod audit;
@@ -13,6 +13,7 @@ mod confusion;
 mod data;
 mod decisions;
 mod depth;
+mod graph;
 mod html;
 mod labels;
 mod look;
@@ -35,6 +36,9 @@ use regraft_run::{
 pub use audit::{AuditCard, AuditInput, AuditSection, write_audit};
 pub use comparison::{ComparisonInput, Curve, Ends, write_comparison};
 pub use depth::{DepthInput, DepthPoint, write_depths};
+pub use graph::{
+    Figure, Gather, GraphPage, GraphSide, LayerDifference, Scale, graph_page, graph_svg,
+};
 pub use labels::label_verdict;
 pub use look::{LookPage, LookRow, LookSection, write_look};
 pub use picture::Thumbnail;

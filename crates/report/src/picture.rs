@@ -29,6 +29,15 @@ impl Show for DataUri {
     }
 }
 
+/// Bytes as text.
+pub(crate) struct Base64(pub(crate) Vec<u8>);
+
+impl Show for Base64 {
+    fn show(&self, out: &mut String) {
+        base64(&self.0, out);
+    }
+}
+
 /// RFC 4648, section 4.
 fn base64(bytes: &[u8], out: &mut String) {
     out.reserve(bytes.len().div_ceil(3) * 4);
