@@ -4,6 +4,7 @@ mod explain;
 mod filters;
 mod probe_curve;
 mod top;
+mod graph;
 
 use clap::Subcommand;
 
@@ -11,6 +12,7 @@ pub(crate) use explain::ExplainArgs;
 pub(crate) use filters::FiltersArgs;
 pub(crate) use probe_curve::ProbeCurveArgs;
 pub(crate) use top::TopArgs;
+pub(crate) use graph::GraphArgs;
 
 /// A look inside.
 #[derive(Debug, Subcommand)]
@@ -23,4 +25,6 @@ pub(crate) enum LookCommand {
     ProbeCurve(ProbeCurveArgs),
     /// Show the patches of pictures that excite units most, and what the network sends back from there.
     Top(TopArgs),
+    /// Draw the layers: a picture, and a page whose groups open and close, coloured by any figure.
+    Graph(GraphArgs),
 }

@@ -253,6 +253,33 @@ pub enum Error {
         /// All words there are.
         known: Vec<String>,
     },
+    /// A graph is to be coloured by what is not known of it.
+    #[error(
+        "`{network}` has no figure `{figure}`{}; there are: {}",
+        near.first().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default(),
+        known.join(", ")
+    )]
+    NoFigure {
+        /// The figure.
+        figure: String,
+        /// The network.
+        network: String,
+        /// Figures with names like it.
+        near: Vec<String>,
+        /// All figures there are.
+        known: Vec<String>,
+    },
+    /// A file of figures that cannot be used.
+    #[error(
+        "{}: {problem}; wants a JSON object with a number for each layer, like {{\"conv1\": 0.5}}",
+        path.display()
+    )]
+    Figures {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
     /// Weights whose scores are not as many as the card's classes.
     #[error(
         "{}: the card names {classes} classes and the network has {scores} scores; correct `classes` in \
@@ -389,6 +416,8 @@ impl Error {
             | Self::NoNetworks { .. }
             | Self::NoSuchClass { .. }
             | Self::NoSuchValue { .. }
+            | Self::NoFigure { .. }
+            | Self::Figures { .. }
             | Self::NoClassNames { .. }
             | Self::Classes { .. }
             | Self::Train(

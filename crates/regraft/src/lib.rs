@@ -74,6 +74,9 @@ pub use look::{
     Copies, ExplainOptions, Explained, ExplainedMap, Filters, FiltersOptions, Hit, LayerFilters,
     LayerUnits, Method, ProbeCurve, ProbeCurveOptions, ProbePoint, Top, TopLayer, TopOptions,
     TopUnit, explain, filters, probe_curve, top,
+pub use look::{ExplainOptions, Explained, ExplainedMap, Method, explain};
+pub use look::{
+    Field, FigureRow, GraphDrawn, GraphNetwork, GraphNode, GraphOptions, NodeDifference, graph,
 };
 pub use network::{LoadOptions, Loaded, load};
 pub use observer::{Observer, Progress, Quiet};

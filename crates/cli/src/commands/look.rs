@@ -4,6 +4,7 @@ mod explain;
 mod filters;
 mod probe_curve;
 mod top;
+mod graph;
 
 use std::process::ExitCode;
 
@@ -25,5 +26,6 @@ pub(crate) fn look(
         LookCommand::Filters(args) => filters::filters(args, common, printer, terminal),
         LookCommand::ProbeCurve(args) => probe_curve::probe_curve(args, common, printer, terminal),
         LookCommand::Top(args) => top::top(args, common, printer, terminal),
+        LookCommand::Graph(args) => graph::graph(args, common, printer, terminal),
     }
 }

@@ -16,6 +16,7 @@ mod interrupt;
 mod labels;
 mod lint;
 mod look;
+mod look_graph;
 mod prior;
 mod support;
 mod tune;
