@@ -101,6 +101,37 @@ pub fn split_points(graph: &Graph) -> Vec<&str> {
     points
 }
 
+/// Layers where a part of the network ends, for a graph of which nobody says so: among the layers where it can be split,
+/// those where branches or a resolution end; where those are fewer than two, its convolutions and matrices.
+pub fn block_ends(graph: &Graph) -> Vec<String> {
+    let ends = |op: &Op| {
+        matches!(
+            op,
+            Op::Add
+                | Op::Concat
+                | Op::MaxPool(_)
+                | Op::GlobalAvgPool
+                | Op::Tokens { .. }
+                | Op::Token { .. }
+        )
+    };
+    let points = split_points(graph);
+    let ended: Vec<String> = points
+        .iter()
+        .filter(|n| graph.find(n).is_ok_and(|id| ends(&graph.layer(id).op)))
+        .map(|n| (*n).to_owned())
+        .collect();
+    if ended.len() >= 2 {
+        return ended;
+    }
+    let counts = |op: &Op| matches!(op, Op::Conv2d(_) | Op::Linear { .. });
+    points
+        .iter()
+        .filter(|n| graph.find(n).is_ok_and(|id| counts(&graph.layer(id).op)))
+        .map(|n| (*n).to_owned())
+        .collect()
+}
+
 fn possible_near(graph: &Graph, at: LayerId) -> Vec<String> {
     let points = split_points(graph);
     let place = |n: &&str| graph.find(n).map_or(usize::MAX, LayerId::index);

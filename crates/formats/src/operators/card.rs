@@ -43,7 +43,7 @@ pub(super) fn card(ir: &Ir<'_>, graph: &Graph, notes: &mut Vec<String>) -> Card 
     card.logits = card.logits.filter(|n| graph.find(n).is_ok()).or(logits);
     card.cut = card.cut.filter(|n| graph.find(n).is_ok()).or(cut);
     if card.blocks.is_empty() || card.blocks.iter().any(|n| graph.find(n).is_err()) {
-        card.blocks = blocks(graph);
+        card.blocks = surgery::block_ends(graph);
     }
     card
 }
@@ -113,34 +113,4 @@ fn head(graph: &Graph) -> (Option<String>, Option<String>) {
     }
     let features = features.filter(|id| !matches!(graph.layer(*id).op, Op::Input { .. }));
     (Some(name(last)), features.map(name))
-}
-
-/// Layers where a part of the network ends: the ends of blocks among the layers where it can be split.
-fn blocks(graph: &Graph) -> Vec<String> {
-    let ends = |op: &Op| {
-        matches!(
-            op,
-            Op::Add
-                | Op::Concat
-                | Op::MaxPool(_)
-                | Op::GlobalAvgPool
-                | Op::Tokens { .. }
-                | Op::Token { .. }
-        )
-    };
-    let points = surgery::split_points(graph);
-    let ended: Vec<String> = points
-        .iter()
-        .filter(|n| graph.find(n).is_ok_and(|id| ends(&graph.layer(id).op)))
-        .map(|n| (*n).to_owned())
-        .collect();
-    if ended.len() >= 2 {
-        return ended;
-    }
-    let counts = |op: &Op| matches!(op, Op::Conv2d(_) | Op::Linear { .. });
-    points
-        .iter()
-        .filter(|n| graph.find(n).is_ok_and(|id| counts(&graph.layer(id).op)))
-        .map(|n| (*n).to_owned())
-        .collect()
 }
