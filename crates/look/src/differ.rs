@@ -8,6 +8,9 @@ use regraft_net::{Graph, LayerId, Network, ParamSpec, notation};
 /// Largest table of a comparison by likeness; where it would be larger, order alone decides.
 const MOST: usize = 4_000_000;
 
+/// Times that layers without a pair are paired in order.
+const ROUNDS: usize = 4;
+
 /// A difference between two layers that stand for one another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
@@ -65,7 +68,7 @@ pub struct Counterpart {
 
 /// For each layer of each of two graphs, what stands for it in the other: the layer of its name; those left
 /// over are paired in order so that what is paired is most alike in operation, shape and kernel (Needleman and Wunsch
-/// 1970).
+/// 1970), and again those that are left over then.
 pub fn counterparts(here: (&Graph, &Facts), there: (&Graph, &Facts)) -> [Vec<Counterpart>; 2] {
     let mut pairs: Vec<Option<LayerId>> =
         here.0.layers().map(|(_, layer)| there.0.find(&layer.name).ok()).collect();
@@ -74,10 +77,17 @@ pub fn counterparts(here: (&Graph, &Facts), there: (&Graph, &Facts)) -> [Vec<Cou
     let left = |graph: &Graph, pairs: &[Option<LayerId>]| -> Vec<LayerId> {
         graph.layers().map(|(id, _)| id).filter(|id| pairs[id.index()].is_none()).collect()
     };
-    let (a, b) = (left(here.0, &pairs), left(there.0, &back));
-    for (x, y) in positions(here, there, &a, &b) {
-        pairs[x.index()] = Some(y);
-        back[y.index()] = Some(x);
+    // Again for what stands in another order, as long as something is found.
+    for _ in 0..ROUNDS {
+        let (a, b) = (left(here.0, &pairs), left(there.0, &back));
+        let found = positions(here, there, &a, &b);
+        if found.is_empty() {
+            break;
+        }
+        for (x, y) in found {
+            pairs[x.index()] = Some(y);
+            back[y.index()] = Some(x);
+        }
     }
     [side(here, there, &pairs, &back), side(there, here, &back, &pairs)]
 }
