@@ -30,7 +30,8 @@ fn a_graph_is_a_picture_a_page_and_a_table() {
     assert_eq!(conv["op"], "conv2d");
     assert_eq!(conv["settings"], "conv2d out=4 size=3 pad=1");
     assert_eq!(conv["inputs"], serde_json::json!(["stem.relu"]));
-    assert_eq!(conv["groups"], serde_json::json!(["body"]));
+    assert_eq!(conv["groups"], serde_json::json!(["body.add", "body"]), "block, then name");
+    assert_eq!(told["blocks"], serde_json::json!(["body.add", "pool", "fc"]));
     assert_eq!(conv["shape"], serde_json::json!([4, 16, 16]));
     assert_eq!((conv["parameters"].as_u64(), conv["macs"].as_u64()), (Some(144), Some(36864)));
     assert_eq!(conv["bytes"], 4096);
@@ -135,6 +136,23 @@ fn a_run_shows_what_was_trained_how_fast_and_how_far_it_moved() {
     assert_eq!(pair[0][0], pair[0][1]);
     assert_eq!(pair[0][0].as_f64(), Some(moved));
     assert!(world.path("both/against.svg").is_file());
+
+    // Where the source is gone, what the plan alone does not say is not made up.
+    let gone = plan.replace(&network, "file:gone.onnx");
+    assert_ne!(gone, plan);
+    fs::create_dir(world.path("lost")).unwrap();
+    for name in ["network.txt", "trunk.safetensors", "head.safetensors"] {
+        fs::copy(world.path("run").join(name), world.path("lost").join(name)).unwrap();
+    }
+    world.file("lost/plan.toml", gone.as_bytes());
+    let told = world.run(&["look", "graph", "lost", "--out", "seen", "--json"]).json();
+    assert_eq!(
+        (told["color"].as_str(), told["frontier"].as_str()),
+        (Some("params"), Some(&*frontier))
+    );
+    let note = told["notes"][0].as_str().unwrap();
+    assert!(note.contains("which layers") && note.contains("gone.onnx"), "{note}");
+    assert!(node(&told, "head")["figures"].get("rate").is_none());
 
     // A probe trains its head only.
     world.fit(&["data", "--out", "probe"]).json();

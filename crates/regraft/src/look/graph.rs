@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use regraft_look::{Counterpart, counterparts, drifts};
 use regraft_net::facts::{Facts, facts};
 use regraft_net::groups::Groups;
-use regraft_net::{Graph, LayerId, Network, nearest};
+use regraft_net::{Graph, LayerId, Network, nearest, surgery};
 use regraft_report::{Figure, GraphPage, GraphSide, LayerDifference, graph_page, graph_svg};
 use regraft_run::atomic_write;
 use serde::Serialize;
@@ -255,8 +255,9 @@ impl Known {
             (graph, card, None, loaded.map(|l| l.network))
         };
         let facts = facts(&graph)?;
-        let blocks = run.as_ref().map_or(&card.blocks, |run| &run.blocks);
-        let groups = Groups::new(&graph, blocks);
+        let said = run.as_ref().map_or(&card.blocks, |run| &run.blocks);
+        let ends = if said.is_empty() { surgery::block_ends(&graph) } else { said.clone() };
+        let groups = Groups::new(&graph, &ends);
         let input = graph.input().map(|id| facts.layer(id).shape.to_string()).unwrap_or_default();
         let millions = |n: u64| match n as f64 {
             n if n >= 1e9 => format!("{:.2} G", n / 1e9),
@@ -309,7 +310,7 @@ fn drift(
 /// The figure that colours: the one asked for, or the one that says most.
 fn color(options: &GraphOptions, figures: &[Vec<Figure>]) -> Result<String, Error> {
     let known: Vec<String> = figures.iter().flatten().map(|f| f.key.clone()).collect();
-    let has = |key: &str| figures.iter().flatten().any(|f| f.key == key && !f.values.is_empty());
+    let has = |key: &str| figures.iter().flatten().any(|f| f.key == key);
     match &options.color {
         Some(asked) if has(asked) => Ok(asked.clone()),
         Some(asked) => {

@@ -114,8 +114,8 @@ pub(super) fn body(drawing: &Drawing<'_>, paint: &Paint<'_>, whole: bool) -> (Ht
             "<g class=\"frontier\" transform=\"translate({} {})\"><path d=\"M-12 0h{}\"/><text x=\"{}\" y=\"-5\">frozen \
              above</text><text x=\"{}\" y=\"13\">trained below</text></g>",
             &[
-                &Num(spot.x),
-                &Num(spot.y + spot.height + 9.0),
+                &Num(tenth(spot.x)),
+                &Num(tenth(spot.y + spot.height + 9.0)),
                 &Num(spot.width + 24.0),
                 &Num(spot.width + 18.0),
                 &Num(spot.width + 18.0),
@@ -199,7 +199,7 @@ impl Pen<'_> {
             );
         }
         if let Some(spot) = spot {
-            out.put(" transform=\"translate({} {})\"", &[&Num(spot.x), &Num(spot.y)]);
+            out.put(" transform=\"translate({} {})\"", &[&Num(tenth(spot.x)), &Num(tenth(spot.y))]);
         }
     }
 

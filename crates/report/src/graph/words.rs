@@ -25,7 +25,12 @@ pub(super) fn value(figure: &Figure, value: f64) -> String {
         return names[value.clamp(0.0, 2.0) as usize].to_owned();
     }
     let number = if value.abs() >= 1e4 { count(value) } else { significant(value) };
-    if figure.unit.is_empty() { number } else { format!("{number} {}", figure.unit) }
+    let large = number.ends_with(char::is_alphabetic);
+    match figure.unit.as_str() {
+        "" => number,
+        "B" if large => format!("{number}B"),
+        unit => format!("{number} {unit}"),
+    }
 }
 
 /// What is known of a layer, for who points at it.

@@ -52,6 +52,14 @@ pub(super) fn of(
             side.push(figure(("drift", title, ""), Scale::Log, Gather::Max, values.clone()));
         }
     }
+    // What no layer of any network has colours nothing.
+    let count = all.iter().map(Vec::len).min().unwrap_or(0);
+    let has = |at: usize| all.iter().any(|side| side[at].values.iter().any(Option::is_some));
+    let kept: Vec<bool> = (0..count).map(has).collect();
+    for side in &mut all {
+        let mut kept = kept.iter();
+        side.retain(|_| kept.next() == Some(&true));
+    }
     all
 }
 

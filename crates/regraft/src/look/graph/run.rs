@@ -39,25 +39,35 @@ impl RunFacts {
         let plan = RunFolder::open(path)?.plan()?;
         let source = &plan.network.source;
         let here = LoadOptions { offline: true, ..options.clone() };
-        let blocks = match graph_of(source, &here, observer) {
-            Ok((_, card)) => card.blocks,
-            Err(error) => {
-                notes.push(format!("the blocks of `{source}` are not known: {error}"));
-                Vec::new()
+        let blocks = graph_of(source, &here, observer).map(|(_, card)| card.blocks);
+        let planned = match (&plan.tuning, &blocks) {
+            (None, _) => Ok(Self::probe(network)),
+            (Some(tuning), Ok(blocks)) => {
+                Self::tuned(network, blocks, tuning).map_err(|error| error.to_string())
             }
+            // Rates go by the blocks of the source: without them they cannot be told.
+            (Some(_), Err(error)) => Err(error.to_string()),
         };
-        let mut facts = match &plan.tuning {
-            None => Self::probe(network),
-            Some(tuning) => Self::tuned(network, &blocks, tuning)?,
-        };
-        facts.blocks = blocks;
-        if plan.tuning.is_some() {
+        let mut facts = planned.unwrap_or_else(|error| {
+            notes.push(format!("which layers of `{source}` were trained is not known: {error}"));
+            Self::unknown(network, &plan)
+        });
+        facts.blocks = blocks.unwrap_or_default();
+        if !facts.learns.is_empty() && plan.tuning.is_some() {
             match Self::moved(&plan, network, &here, observer) {
                 Ok(drift) => facts.drift = facts.of_trained(drift),
                 Err(why) => notes.push(format!("how far weights have moved is not known: {why}")),
             }
         }
         Ok(facts)
+    }
+
+    /// Only the frontier, which stands in the plan.
+    fn unknown(network: &Network, plan: &Plan) -> Self {
+        let frontier = plan.tuning.as_ref().and_then(|tuning| tuning.frontier.as_ref());
+        let frontier = frontier.and_then(|name| network.graph().find(name).ok());
+        let (blocks, learns, rates, drift) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { blocks, learns, rates, drift, frontier }
     }
 
     /// Only the head was fitted.
