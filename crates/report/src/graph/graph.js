@@ -303,7 +303,7 @@
       const other = sides[1 - side.place];
       details.append(make("h3", `Against ${other.title}`));
       if (layer.other === null) details.append(make("p", "Only in this network.", { className: "miss" }));
-      else if (layer.said.length === 0) details.append(make("p", "The same there."));
+      else if (layer.said.length === 0) details.append(make("p", "Of the same settings and shape there."));
       for (const said of layer.said) details.append(make("p", said, { className: "miss" }));
       if (layer.other !== null) {
         links("Its layer there", other, [layer.other]);
@@ -316,6 +316,17 @@
     }
     links("Reads", side, layer.in);
     links("Read by", side, side.users[which]);
+  }
+
+  // Before anything is chosen: what differs between two networks.
+  function overview() {
+    const some = (title, side, wanted) => {
+      const layers = side.layers.map((layer, i) => (layer.said !== undefined && wanted(layer) ? i : -1)).filter((i) => i >= 0);
+      links(`${title} (${layers.length})`, side, layers.slice(0, 40));
+      if (layers.length > 40) details.append(make("p", "and more", { className: "hint" }));
+    };
+    for (const side of sides) some(`Only in ${side.title}`, side, (layer) => layer.other === null);
+    if (sides.length > 1) some("Changed", sides[0], (layer) => layer.said.length > 0);
   }
 
   // Colours and their legend.
@@ -352,13 +363,15 @@
       legend.append("no layer has it");
       return;
     }
-    legend.append(figure.low);
-    for (let i = 0; i < 9; i += 1) {
-      const swatch = make("i", undefined, { className: i === 8 ? "end" : "" });
+    // Where all have one value, one shade stands for it.
+    const one = figure.low === figure.high;
+    if (!one) legend.append(figure.low);
+    for (const i of one ? [4] : [0, 1, 2, 3, 4, 5, 6, 7, 8]) {
+      const swatch = make("i", undefined, { className: one || i === 8 ? "end" : "" });
       swatch.style.background = `var(--s${i})`;
       legend.append(swatch);
     }
-    legend.append(figure.high + (figure.log ? " (log scale)" : ""));
+    legend.append(figure.high + (figure.log && !one ? " (log scale)" : ""));
   }
 
   // Search.
@@ -456,6 +469,7 @@
   if (data.figures.some((figure) => figure.key === view.get("color"))) select.value = view.get("color");
   color(select.value);
   centre();
+  overview();
   const [first] = sides;
   if (first && seen(first).length > 0) {
     const { kind, which } = seen(first)[0];
