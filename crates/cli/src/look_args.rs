@@ -2,17 +2,17 @@
 
 mod explain;
 mod filters;
+mod graph;
 mod probe_curve;
 mod top;
-mod graph;
 
 use clap::Subcommand;
 
 pub(crate) use explain::ExplainArgs;
 pub(crate) use filters::FiltersArgs;
+pub(crate) use graph::GraphArgs;
 pub(crate) use probe_curve::ProbeCurveArgs;
 pub(crate) use top::TopArgs;
-pub(crate) use graph::GraphArgs;
 
 /// A look inside.
 #[derive(Debug, Subcommand)]

@@ -71,12 +71,10 @@ pub use fit::{RateTable, fit, rate_table};
 pub use labels::{Evaluated, Fitted, LabelEvaluation, evaluate_any, fit_any};
 pub use lint::{LayerScale, Lint, LintFinding, PreprocessingRow, lint, lint_network};
 pub use look::{
-    Copies, ExplainOptions, Explained, ExplainedMap, Filters, FiltersOptions, Hit, LayerFilters,
-    LayerUnits, Method, ProbeCurve, ProbeCurveOptions, ProbePoint, Top, TopLayer, TopOptions,
-    TopUnit, explain, filters, probe_curve, top,
-pub use look::{ExplainOptions, Explained, ExplainedMap, Method, explain};
-pub use look::{
-    Field, FigureRow, GraphDrawn, GraphNetwork, GraphNode, GraphOptions, NodeDifference, graph,
+    Copies, ExplainOptions, Explained, ExplainedMap, Field, FigureRow, Filters, FiltersOptions,
+    GraphDrawn, GraphNetwork, GraphNode, GraphOptions, Hit, LayerFilters, LayerUnits, Method,
+    NodeDifference, ProbeCurve, ProbeCurveOptions, ProbePoint, Top, TopLayer, TopOptions, TopUnit,
+    explain, filters, graph, probe_curve, top,
 };
 pub use network::{LoadOptions, Loaded, load};
 pub use observer::{Observer, Progress, Quiet};

@@ -4,17 +4,15 @@ mod asked;
 mod draw;
 mod explain;
 mod filters;
+mod graph;
 mod probe_curve;
 mod survey;
 mod top;
 
 pub use explain::{ExplainOptions, Explained, ExplainedMap, Method, explain};
 pub use filters::{Copies, Filters, FiltersOptions, LayerFilters, LayerUnits, filters};
-pub use probe_curve::{ProbeCurve, ProbeCurveOptions, ProbePoint, probe_curve};
-pub use top::{Hit, Top, TopLayer, TopOptions, TopUnit, top};
-mod graph;
-
-pub use explain::{ExplainOptions, Explained, ExplainedMap, Method, explain};
 pub use graph::{
     Field, FigureRow, GraphDrawn, GraphNetwork, GraphNode, GraphOptions, NodeDifference, graph,
 };
+pub use probe_curve::{ProbeCurve, ProbeCurveOptions, ProbePoint, probe_curve};
+pub use top::{Hit, Top, TopLayer, TopOptions, TopUnit, top};

@@ -2,9 +2,9 @@
 
 mod explain;
 mod filters;
+mod graph;
 mod probe_curve;
 mod top;
-mod graph;
 
 use std::process::ExitCode;
 
