@@ -24,6 +24,8 @@ struct Builder<'a> {
     facts: Facts,
     tuning: &'a Tuning<'a>,
     tap: Option<LayerId>,
+    /// Whether anything is tuned: only then is anything dropped.
+    training: bool,
     users: Vec<Vec<LayerId>>,
     needed: Vec<bool>,
     /// Which value holds a layer's result.
@@ -39,11 +41,13 @@ pub(crate) fn build(
 ) -> Result<Built, GradError> {
     let graph = network.graph();
     let output = graph.output()?;
+    let training = graph.layers().any(|(_, layer)| (tuning.tuned)(&layer.name));
     let mut builder = Builder {
         network,
         facts: network.facts()?,
         tuning,
         tap,
+        training,
         users: graph.users(),
         needed: graph.needed(),
         value_of: BTreeMap::new(),
@@ -90,7 +94,8 @@ impl Builder<'_> {
         let inputs: Vec<usize> =
             self.network.graph().layer(id).inputs.iter().map(|i| self.value_of[i]).collect();
         let op = self.op(id).clone();
-        if matches!(op, Op::Identity) || matches!(op, Op::Dropout { rate } if rate == 0.0) {
+        let drops = matches!(op, Op::Dropout { rate } if rate > 0.0) && self.training;
+        if matches!(op, Op::Identity) || (matches!(op, Op::Dropout { .. }) && !drops) {
             self.value_of.insert(id, inputs[0]);
             return Ok(());
         }

@@ -76,7 +76,8 @@ pub struct Tape {
 }
 
 impl Tape {
-    /// Compiles `network`, which has one input and one output, for batches of up to `room` examples.
+    /// Compiles `network`, which has one input and one output, for batches of up to `room` examples. Where nothing is
+    /// tuned it runs as when it answers: dropout drops nothing.
     ///
     /// # Errors
     /// When the network is not of that kind, or nothing in it is tuned and the input's gradient is not

@@ -244,3 +244,12 @@ fn many_pictures_at_once_are_each_as_alone() {
     assert!((said.values[0] - 3.744065657495).abs() < 1e-5, "{:?}", said.values);
     assert!(signals.of(&both, &targets[..1], &rules).is_err());
 }
+
+#[test]
+fn a_look_drops_nothing() {
+    let dropping = network(
+        &TEXT.replace("fc = linear mean", "some = dropout mean rate=0.9\n    fc = linear some"),
+    );
+    let of = |n: &Network| signal(n, &picture(), CLASS, ReluRule::Gradient).unwrap();
+    assert_eq!(of(&dropping), of(&network(TEXT)));
+}

@@ -61,6 +61,7 @@ fn compare(name: &str, layer: &str) {
     ];
     for (method, map) in maps {
         let off = distance(&map, &golden[name][method]);
+        println!("{name} {method} {off:e}");
         assert!(off < TOLERANCE, "{name} {method}: {off:e}");
     }
 }
