@@ -5,6 +5,7 @@ mod filters;
 mod graph;
 mod probe_curve;
 mod top;
+mod maximise;
 
 use clap::Subcommand;
 
@@ -13,6 +14,7 @@ pub(crate) use filters::FiltersArgs;
 pub(crate) use graph::GraphArgs;
 pub(crate) use probe_curve::ProbeCurveArgs;
 pub(crate) use top::TopArgs;
+pub(crate) use maximise::MaximiseArgs;
 
 /// A look inside.
 #[derive(Debug, Subcommand)]
@@ -27,4 +29,6 @@ pub(crate) enum LookCommand {
     Top(TopArgs),
     /// Draw the layers: a picture, and a page whose groups open and close, coloured by any figure.
     Graph(GraphArgs),
+    /// Make pictures that units or classes answer to most, from noise.
+    Maximise(MaximiseArgs),
 }

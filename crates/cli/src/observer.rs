@@ -176,6 +176,9 @@ impl Observer for Terminal {
             Progress::Features { done, total } => {
                 self.bar("images", *done as u64, Some(*total as u64), false);
             }
+            Progress::Steps { done, total } => {
+                self.bar("steps", *done as u64, Some(*total as u64), false);
+            }
             Progress::FeaturesDone { computed, cached, seconds } => {
                 self.finish();
                 let from =

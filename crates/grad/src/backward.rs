@@ -12,6 +12,7 @@ use regraft_tensor::Tensor;
 
 use crate::buffers::Gradient;
 use crate::forward::{drop_out, masked};
+use crate::rule::redirected;
 use crate::tape::{as_rows, team};
 use crate::unit::{ConvUnit, NormUnit, Packed, Unit, Work};
 use crate::{GradError, Gradients, ReluRule, Tape};
@@ -217,11 +218,20 @@ impl Tape {
             return dy;
         }
         let mut dy = self.alone(dy);
-        if let Some(dy) = dy.own(self.images)
+        if let Some((data, map)) = dy.own(self.images)
             && self.rule.masks()
         {
             let on = (self.isa, team());
-            masked(on, self.images, unit.clamp, self.value(unit.output), dy);
+            let (y, from) = self.value(unit.output);
+            let came = (self.rule == ReluRule::Redirected).then(|| data.to_vec());
+            masked(on, self.images, unit.clamp, (y, from), (&mut *data, map));
+            if let Some(came) = came {
+                let examples =
+                    data.par_chunks_exact_mut(map.len()).zip(came.par_chunks_exact(map.len()));
+                examples.zip(y.par_chunks_exact(from.len())).for_each(|((data, came), y)| {
+                    redirected(unit.clamp, (y, from), came, (data, map));
+                });
+            }
         }
         if let Some(dy) = dy.own(self.images) {
             self.rule.rectify(dy);

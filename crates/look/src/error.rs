@@ -50,7 +50,7 @@ pub enum LookError {
         layer: String,
         /// Its units.
         units: usize,
-        /// The one asked for.
+        /// The one asked for; of a direction, how many numbers it has.
         given: usize,
     },
     /// A layer that plays no role.
@@ -61,6 +61,15 @@ pub enum LookError {
         /// The output asked about.
         output: String,
     },
+    /// A network that reads something else than pictures of three colours.
+    #[error("the network reads {shape}; pictures are made for networks that read colours, 3xHxW")]
+    Colours {
+        /// What it reads.
+        shape: Shape,
+    },
+    /// Whoever watches asked to stop.
+    #[error("stopped")]
+    Stopped,
     /// A number that makes no sense.
     #[error("{what} is {given}; {wanted}")]
     Option {

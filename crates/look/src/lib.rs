@@ -11,6 +11,7 @@
 //! | [`integrated_gradients`] | Sundararajan et al. 2017 | `[C, H, W]` |
 //! | [`occlusion`] | Zeiler and Fergus 2014, section 4.2 | `[C, H, W]` |
 //! | [`Signals`] | the same, of many pictures at once | `[N, C, H, W]` |
+//! | [`maximise`] | Yosinski et al. 2015; Olah et al. 2017 | `[3, side, side]`, made from noise |
 //! | [`activation_map`] | Selvaraju et al. 2017 (Grad-CAM); Draelos and Carin 2021 (`HiResCAM`) | `[H', W']` |
 //!
 //! Two networks beside one another: [`counterparts`] tells what differs, [`drifts`] how far weights have moved.
@@ -21,6 +22,7 @@ mod differ;
 mod error;
 mod integrated;
 mod map;
+mod maximise;
 mod occlusion;
 mod pass;
 mod patch;
@@ -34,6 +36,10 @@ pub use differ::{Change, Counterpart, counterparts, drifts};
 pub use error::LookError;
 pub use integrated::{Integrated, integrated_gradients};
 pub use map::{Upsample, upsample};
+pub use maximise::{
+    By, MaximiseSettings, Maximised, Objective, PixelRules, Spectrum, StepLength, Sway, Wish,
+    from_colours, maximise, resized, to_colours, total_variation,
+};
 pub use occlusion::{Window, occlusion};
 pub use pass::{Target, outputs};
 pub use patch::Patch;

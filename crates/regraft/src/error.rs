@@ -63,7 +63,15 @@ pub enum Error {
     Report(#[from] ReportError),
     /// A look inside a network.
     #[error(transparent)]
-    Look(#[from] LookError),
+    Look(LookError),
+    /// A layer and unit that cannot be told apart.
+    #[error("`{given}`: wants {wanted}")]
+    Unit {
+        /// What was given.
+        given: String,
+        /// What would do.
+        wanted: &'static str,
+    },
     /// A tensor that does not fit its shape.
     #[error(transparent)]
     Tensor(#[from] TensorError),
@@ -371,6 +379,15 @@ pub enum Error {
     Interrupted,
 }
 
+impl From<LookError> for Error {
+    fn from(error: LookError) -> Self {
+        match error {
+            LookError::Stopped => Self::Interrupted,
+            error => Self::Look(error),
+        }
+    }
+}
+
 impl From<ZooError> for Error {
     fn from(error: ZooError) -> Self {
         Self::Zoo(Box::new(error))
@@ -401,6 +418,9 @@ impl Error {
             | Self::Train(TrainError::Picture(_))
             | Self::OneGroup { .. }
             | Self::Probe(_) => ErrorKind::Data,
+            Self::Look(LookError::Option { .. } | LookError::Unit { .. }) | Self::Unit { .. } => {
+                ErrorKind::Usage
+            }
             Self::Zoo(error) if matches!(**error, ZooError::Stopped { .. }) => {
                 ErrorKind::Interrupted
             }
@@ -427,7 +447,6 @@ impl Error {
             | Self::Format(_)
             | Self::Net(_)
             | Self::Infer(_)
-            | Self::Look(_)
             | Self::Tensor(_)
             | Self::Train(
                 TrainError::Input { .. }
@@ -437,6 +456,7 @@ impl Error {
                 | TrainError::Pattern { .. }
                 | TrainError::Diverged { .. },
             )
+            | Self::Look(_)
             | Self::NoLogits { .. }
             | Self::NoCut { .. }
             | Self::Converted { .. } => ErrorKind::Network,

@@ -75,6 +75,10 @@ pub use look::{
     GraphDrawn, GraphNetwork, GraphNode, GraphOptions, Hit, LayerFilters, LayerUnits, Method,
     NodeDifference, ProbeCurve, ProbeCurveOptions, ProbePoint, Top, TopLayer, TopOptions, TopUnit,
     explain, filters, graph, probe_curve, top,
+pub use look::{ExplainOptions, Explained, ExplainedMap, Method, explain};
+pub use look::{
+    Judged, Maximisation, MaximiseBy, MaximiseOf, MaximiseOptions, MaximisedLayer, MaximisedUnit,
+    maximise,
 };
 pub use network::{LoadOptions, Loaded, load};
 pub use observer::{Observer, Progress, Quiet};

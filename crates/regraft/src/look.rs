@@ -16,3 +16,11 @@ pub use graph::{
 };
 pub use probe_curve::{ProbeCurve, ProbeCurveOptions, ProbePoint, probe_curve};
 pub use top::{Hit, Top, TopLayer, TopOptions, TopUnit, top};
+mod grid;
+mod maximise;
+
+pub use explain::{ExplainOptions, Explained, ExplainedMap, Method, explain};
+pub use maximise::{
+    Judged, Maximisation, MaximiseBy, MaximiseOf, MaximiseOptions, MaximisedLayer, MaximisedUnit,
+    maximise,
+};

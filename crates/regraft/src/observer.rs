@@ -47,6 +47,13 @@ pub enum Progress<'a> {
         /// Images to do.
         total: usize,
     },
+    /// Pictures are made, step by step.
+    Steps {
+        /// Steps done.
+        done: usize,
+        /// Steps to do.
+        total: usize,
+    },
     /// All features are there.
     FeaturesDone {
         /// Images that went through the network.

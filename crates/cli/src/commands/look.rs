@@ -5,6 +5,7 @@ mod filters;
 mod graph;
 mod probe_curve;
 mod top;
+mod maximise;
 
 use std::process::ExitCode;
 
@@ -27,5 +28,6 @@ pub(crate) fn look(
         LookCommand::ProbeCurve(args) => probe_curve::probe_curve(args, common, printer, terminal),
         LookCommand::Top(args) => top::top(args, common, printer, terminal),
         LookCommand::Graph(args) => graph::graph(args, common, printer, terminal),
+        LookCommand::Maximise(args) => maximise::maximise(args, common, printer, terminal),
     }
 }

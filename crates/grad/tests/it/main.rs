@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod numeric;
+mod redirected;
 mod tape;
 mod torch;

@@ -6,5 +6,6 @@
 mod caffenet;
 mod differ;
 mod golden;
+mod pictures;
 mod properties;
 mod tiny;
