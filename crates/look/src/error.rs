@@ -67,6 +67,12 @@ pub enum LookError {
         /// What it reads.
         shape: Shape,
     },
+    /// A layer that gives nothing for a picture, so that there is nothing to find again.
+    #[error("layer `{layer}` gives only zeros for this picture; take another layer")]
+    Silent {
+        /// The layer.
+        layer: String,
+    },
     /// Whoever watches asked to stop.
     #[error("stopped")]
     Stopped,

@@ -12,6 +12,8 @@
 //! | [`occlusion`] | Zeiler and Fergus 2014, section 4.2 | `[C, H, W]` |
 //! | [`Signals`] | the same, of many pictures at once | `[N, C, H, W]` |
 //! | [`maximise`] | Yosinski et al. 2015; Olah et al. 2017 | `[3, side, side]`, made from noise |
+//! | [`dream`] | Mordvintsev et al. 2015 | `[3, H, W]` |
+//! | [`invert`] | Mahendran and Vedaldi 2015 | `[3, H, W]` |
 //! | [`activation_map`] | Selvaraju et al. 2017 (Grad-CAM); Draelos and Carin 2021 (`HiResCAM`) | `[H', W']` |
 //!
 //! Two networks beside one another: [`counterparts`] tells what differs, [`drifts`] how far weights have moved.
@@ -19,8 +21,10 @@
 mod cam;
 mod cka;
 mod differ;
+mod dream;
 mod error;
 mod integrated;
+mod invert;
 mod map;
 mod maximise;
 mod occlusion;
@@ -33,8 +37,10 @@ mod units;
 pub use cam::{Cam, activation_map};
 pub use cka::{cka, debiased_cka};
 pub use differ::{Change, Counterpart, counterparts, drifts};
+pub use dream::{Dream, DreamSettings, dream};
 pub use error::LookError;
 pub use integrated::{Integrated, integrated_gradients};
+pub use invert::{InvertSettings, Inverted, invert};
 pub use map::{Upsample, upsample};
 pub use maximise::{
     By, MaximiseSettings, Maximised, Objective, PixelRules, Spectrum, StepLength, Sway, Wish,

@@ -19,9 +19,9 @@ use regraft_net::Network;
 use regraft_tensor::Tensor;
 
 use crate::LookError;
-use canvas::Canvas;
 use objective::{alike, units};
 
+pub(crate) use canvas::Canvas;
 pub(crate) use chance::Chance;
 pub use lens::resized;
 pub(crate) use lens::{Lens, Window};
@@ -286,7 +286,7 @@ fn seeds(
     }
     let layout = units(lens.layer(), lens.output())?;
     let mut first = 0;
-    for wish in wishes.iter() {
+    for wish in wishes {
         let rows = wish.pictures * views;
         if wish.pictures > 1 && settings.diversity != 0.0 {
             let mut own: Vec<&mut [f32]> =

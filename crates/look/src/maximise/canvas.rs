@@ -106,7 +106,9 @@ impl Canvas {
                 }
             }
             Kind::Pixels { values, rules, .. } => {
-                gradient.iter_mut().for_each(|g| *g /= 255.0);
+                for g in &mut gradient {
+                    *g /= 255.0;
+                }
                 pixels::step(values, self.size, &gradient, rules, self.steps);
             }
         }

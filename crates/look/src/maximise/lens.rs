@@ -32,12 +32,12 @@ pub fn resized(network: &Network, [height, width]: [usize; 2]) -> Result<Network
     let mut to = Graph::new();
     let mut ids: BTreeMap<LayerId, LayerId> = BTreeMap::new();
     for (id, layer) in from.layers() {
-        let op = match &layer.op {
-            Op::Input { shape } if shape.len() == 3 => {
-                Op::Input { shape: Shape::new([shape.dims()[0], height, width]) }
-            }
-            op => op.clone(),
-        };
+        let mut op = layer.op.clone();
+        if let Op::Input { shape } = &mut op
+            && let [channels, _, _] = *shape.dims()
+        {
+            *shape = Shape::new([channels, height, width]);
+        }
         let inputs: Vec<LayerId> =
             layer.inputs.iter().filter_map(|i| ids.get(i).copied()).collect();
         ids.insert(id, to.push(layer.name.clone(), op, &inputs)?);

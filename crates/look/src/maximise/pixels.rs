@@ -102,29 +102,29 @@ pub(crate) fn step(
     }
     if rules.small_norm > 0.0 {
         let norm = |i: usize| (0..3).map(|c| values[c * pixels + i].powi(2)).sum::<f64>().sqrt();
-        let norms = (0..pixels).map(norm).collect();
-        clear(values, norms, rules.small_norm);
+        let norms: Vec<f64> = (0..pixels).map(norm).collect();
+        clear(values, &norms, rules.small_norm);
     }
     if rules.small_benefit > 0.0 {
         let benefit = |i: usize| {
             let each = (0..3).map(|c| values[c * pixels + i] * gradient[c * pixels + i]);
             each.sum::<f64>().abs()
         };
-        let benefits = (0..pixels).map(benefit).collect();
-        clear(values, benefits, rules.small_benefit);
+        let benefits: Vec<f64> = (0..pixels).map(benefit).collect();
+        clear(values, &benefits, rules.small_benefit);
     }
 }
 
 /// Pixels whose figure is below a percentile (linear between ranks, as `NumPy`'s) become the mean colour.
-fn clear(values: &mut [f64], figures: Vec<f64>, percentile: f64) {
-    let mut sorted = figures.clone();
+fn clear(values: &mut [f64], figures: &[f64], percentile: f64) {
+    let mut sorted = figures.to_vec();
     sorted.sort_by(f64::total_cmp);
     let Some(last) = sorted.len().checked_sub(1) else { return };
     let rank = percentile / 100.0 * last as f64;
     let (low, high) = (sorted[rank as usize], sorted[(rank as usize + 1).min(last)]);
     let limit = low + (high - low) * rank.fract();
     for plane in values.chunks_exact_mut(figures.len()) {
-        for (value, figure) in plane.iter_mut().zip(&figures) {
+        for (value, figure) in plane.iter_mut().zip(figures) {
             if *figure < limit {
                 *value = 0.0;
             }
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn small_pixels_become_the_mean_colour() {
         let mut values = vec![1.0, 2.0, 3.0, 4.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
-        clear(&mut values, vec![1.0, 2.0, 3.0, 4.0], 50.0);
+        clear(&mut values, &[1.0, 2.0, 3.0, 4.0], 50.0);
         assert_eq!(values[..4], [0.0, 0.0, 3.0, 4.0]);
     }
 

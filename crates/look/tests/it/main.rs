@@ -5,6 +5,7 @@
 
 mod caffenet;
 mod differ;
+mod dreams;
 mod golden;
 mod pictures;
 mod properties;
