@@ -1,5 +1,6 @@
 //! What `look` is asked for.
 
+mod dream;
 mod explain;
 mod filters;
 mod graph;
@@ -9,6 +10,7 @@ mod maximise;
 
 use clap::Subcommand;
 
+pub(crate) use dream::{DreamArgs, InvertArgs};
 pub(crate) use explain::ExplainArgs;
 pub(crate) use filters::FiltersArgs;
 pub(crate) use graph::GraphArgs;
@@ -31,4 +33,8 @@ pub(crate) enum LookCommand {
     Graph(GraphArgs),
     /// Make pictures that units or classes answer to most, from noise.
     Maximise(MaximiseArgs),
+    /// Make more of what a layer sees in a picture, at several sizes.
+    Dream(DreamArgs),
+    /// Find a picture again from what a layer knows of it.
+    Invert(InvertArgs),
 }

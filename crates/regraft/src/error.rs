@@ -381,10 +381,7 @@ pub enum Error {
 
 impl From<LookError> for Error {
     fn from(error: LookError) -> Self {
-        match error {
-            LookError::Stopped => Self::Interrupted,
-            error => Self::Look(error),
-        }
+        if matches!(error, LookError::Stopped) { Self::Interrupted } else { Self::Look(error) }
     }
 }
 

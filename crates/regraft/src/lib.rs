@@ -75,6 +75,7 @@ pub use look::{
     GraphDrawn, GraphNetwork, GraphNode, GraphOptions, Hit, LayerFilters, LayerUnits, Method,
     NodeDifference, ProbeCurve, ProbeCurveOptions, ProbePoint, Top, TopLayer, TopOptions, TopUnit,
     explain, filters, graph, probe_curve, top,
+pub use look::{DreamOptions, Dreamt, FoundAgain, InvertOptions, dream, invert};
 pub use look::{ExplainOptions, Explained, ExplainedMap, Method, explain};
 pub use look::{
     Judged, Maximisation, MaximiseBy, MaximiseOf, MaximiseOptions, MaximisedLayer, MaximisedUnit,

@@ -2,6 +2,7 @@
 
 mod asked;
 mod draw;
+mod dream;
 mod explain;
 mod filters;
 mod graph;
@@ -19,6 +20,7 @@ pub use top::{Hit, Top, TopLayer, TopOptions, TopUnit, top};
 mod grid;
 mod maximise;
 
+pub use dream::{DreamOptions, Dreamt, FoundAgain, InvertOptions, dream, invert};
 pub use explain::{ExplainOptions, Explained, ExplainedMap, Method, explain};
 pub use maximise::{
     Judged, Maximisation, MaximiseBy, MaximiseOf, MaximiseOptions, MaximisedLayer, MaximisedUnit,

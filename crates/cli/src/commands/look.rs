@@ -1,5 +1,6 @@
 //! `look`: one file for each of its commands.
 
+mod dream;
 mod explain;
 mod filters;
 mod graph;
@@ -29,5 +30,7 @@ pub(crate) fn look(
         LookCommand::Top(args) => top::top(args, common, printer, terminal),
         LookCommand::Graph(args) => graph::graph(args, common, printer, terminal),
         LookCommand::Maximise(args) => maximise::maximise(args, common, printer, terminal),
+        LookCommand::Dream(args) => dream::dream(args, common, printer, terminal),
+        LookCommand::Invert(args) => dream::invert(args, common, printer, terminal),
     }
 }

@@ -17,6 +17,7 @@ mod labels;
 mod lint;
 mod look;
 mod look_graph;
+mod maximise;
 mod prior;
 mod support;
 mod tune;

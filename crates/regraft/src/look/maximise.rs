@@ -17,6 +17,8 @@ use crate::{Error, LoadOptions, Observer, Progress, load};
 use judge::Judge;
 use tasks::{Task, tasks};
 
+pub(super) use tasks::parted;
+
 pub use judge::Judged;
 
 /// Steps of pictures made by their waves.
@@ -267,20 +269,10 @@ fn make(
     watch: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Vec<Vec<Maximised>>, Error> {
     let by = match options.by {
+        // A class is to be seen by others too; a channel is to show itself as it was published.
         MaximiseBy::Fourier => {
-            let e =
-                |n: &str, d: f64| std::env::var(n).ok().and_then(|v| v.parse().ok()).unwrap_or(d);
-            let (lo, hi, rot) = (e("RX_LO", 0.9), e("RX_HI", 1.1), e("RX_ROT", 10.0));
-            By::Waves {
-                rate: e("RX_RATE", 0.05),
-                decay: e("RX_DECAY", 1.0),
-                sway: Sway {
-                    before: e("RX_JIT", 8.0) as usize,
-                    after: e("RX_JIT2", 4.0) as usize,
-                    scales: (0..11).map(|i| lo + (hi - lo) * f64::from(i) / 10.0).collect(),
-                    degrees: (-10..=10).chain([0; 5]).map(|i| f64::from(i) * rot / 10.0).collect(),
-                },
-            }
+            let sway = if task.whole { Sway::wide() } else { Sway::usual() };
+            By::Waves { rate: 0.05, decay: 1.0, sway }
         }
         MaximiseBy::Pixels(set) => By::Pixels(rules(set)?),
     };

@@ -22,6 +22,8 @@ pub(super) struct Task {
     pub(super) wanted: Vec<usize>,
     pub(super) side: usize,
     pub(super) of: MaximiseOf,
+    /// Whether each unit sees the whole picture: the layer gives a vector.
+    pub(super) whole: bool,
     /// Whether its units are classes.
     pub(super) class: bool,
     labels: Vec<String>,
@@ -42,7 +44,7 @@ impl Task {
         names: &mut BTreeSet<String>,
     ) -> String {
         let plain = |text: &str| -> String {
-            let keep = |c: char| if c.is_alphanumeric() || c == '.' { c } else { '-' };
+            let keep = |c: char| if c.is_alphanumeric() || c == '.' || c == '_' { c } else { '-' };
             text.chars().map(keep).take(LETTERS).collect()
         };
         let mut name = match self.label(unit) {
@@ -99,11 +101,11 @@ pub(super) fn tasks(network: &Network, options: &MaximiseOptions) -> Result<Vec<
 }
 
 /// A layer and its unit. A name may hold a colon itself.
-fn parted<'a>(network: &Network, asked: &'a str) -> Result<(&'a str, Option<usize>), Error> {
-    let unknown = match network.graph().find(asked) {
-        Ok(_) => return Ok((asked, None)),
-        Err(error) => error,
-    };
+pub(in crate::look) fn parted<'a>(
+    network: &Network,
+    asked: &'a str,
+) -> Result<(&'a str, Option<usize>), Error> {
+    let Err(unknown) = network.graph().find(asked) else { return Ok((asked, None)) };
     let Some((layer, unit)) = asked.rsplit_once(':') else { return Err(unknown.into()) };
     network.graph().find(layer)?;
     let Ok(unit) = unit.parse() else {
@@ -147,6 +149,7 @@ fn task(
         units: count,
         wanted,
         side,
+        whole: shape.len() == 1,
         of: options.of.unwrap_or(usual),
         class: network.card().logits.as_deref() == Some(layer),
         labels: network.card().labels.clone(),
