@@ -50,7 +50,7 @@ pub(crate) struct MaximiseArgs {
 pub(crate) enum Way {
     /// By their waves, decorrelated in space and colour, seen from views that differ.
     Fourier,
-    /// By their pixels, kept in bounds by decay, blur and clipping.
+    /// By their pixels, kept in bounds by decay, blur and clipping; the files are stretched for the eye.
     Pixels,
 }
 

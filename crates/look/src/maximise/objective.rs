@@ -1,5 +1,6 @@
 //! What a picture is made for.
 
+use rayon::prelude::*;
 use regraft_tensor::Shape;
 
 use crate::LookError;
@@ -134,34 +135,38 @@ pub(crate) fn alike(
     if count < 2 {
         return 0.0;
     }
-    let grams: Vec<Vec<f64>> = outputs.iter().map(|output| gram([units, places], output)).collect();
-    let (mut mean, pairs) = (0.0, (count * (count - 1)) as f64);
-    for (i, (output, seed)) in outputs.iter().zip(seeds).enumerate() {
-        let own = &grams[i];
-        let length = dot(own, own).sqrt().max(TINY);
-        let mut turn = vec![0.0; own.len()];
-        for (j, other) in grams.iter().enumerate() {
-            if i == j {
-                continue;
+    let grams: Vec<Vec<f64>> =
+        outputs.par_iter().map(|output| gram([units, places], output)).collect();
+    let lengths: Vec<f64> = grams.iter().map(|gram| dot(gram, gram).sqrt().max(TINY)).collect();
+    let pairs = (count * (count - 1)) as f64;
+    let each = outputs.par_iter().zip(seeds.par_iter_mut()).enumerate();
+    let cosines: Vec<f64> = each
+        .map(|(i, (output, seed))| {
+            let (own, length) = (&grams[i], lengths[i]);
+            let (mut sum, mut turn) = (0.0, vec![0.0; own.len()]);
+            for (j, (other, far)) in grams.iter().zip(&lengths).enumerate() {
+                if j == i {
+                    continue;
+                }
+                let cosine = dot(own, other) / (length * far);
+                sum += cosine;
+                for ((t, a), b) in turn.iter_mut().zip(own).zip(other) {
+                    // Each unordered pair is there twice.
+                    *t += 2.0 / pairs * (b / far - cosine * a / length) / length;
+                }
             }
-            let far = dot(other, other).sqrt().max(TINY);
-            let cosine = dot(own, other) / (length * far);
-            mean += cosine / pairs;
-            for ((t, a), b) in turn.iter_mut().zip(own).zip(other) {
-                // Each unordered pair is there twice.
-                *t += 2.0 / pairs * (b / far - cosine * a / length) / length;
+            for (unit, row) in turn.chunks_exact(units).enumerate() {
+                for (other, t) in row.iter().enumerate() {
+                    let by = (2.0 * weight * t / places as f64) as f32;
+                    let values = &output[other * places..][..places];
+                    let to = &mut seed[unit * places..][..places];
+                    to.iter_mut().zip(values).for_each(|(to, v)| *to -= by * v);
+                }
             }
-        }
-        for (unit, row) in turn.chunks_exact(units).enumerate() {
-            for (other, t) in row.iter().enumerate() {
-                let by = (2.0 * weight * t / places as f64) as f32;
-                let values = &output[other * places..][..places];
-                let to = &mut seed[unit * places..][..places];
-                to.iter_mut().zip(values).for_each(|(to, v)| *to -= by * v);
-            }
-        }
-    }
-    mean
+            sum
+        })
+        .collect();
+    cosines.iter().sum::<f64>() / pairs
 }
 
 fn gram([units, places]: [usize; 2], output: &[f32]) -> Vec<f64> {

@@ -30,20 +30,23 @@ pub(super) fn drawn(colours: &Tensor) -> Picture {
     Picture { width, height, rgb, facts: DRAWN }
 }
 
-/// Rows of pictures, white between them; each has a place as large as the largest needs.
+/// Rows of pictures, white between them; columns are as wide as the widest picture, rows as high as their highest.
 pub(super) fn grid(rows: &[Vec<Picture>]) -> Picture {
-    let all = || rows.iter().flatten();
-    let (w, h) = all().fold((1, 1), |(w, h), p| (w.max(p.width), h.max(p.height)));
+    let w = rows.iter().flatten().map(|p| p.width).max().unwrap_or(1);
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0).max(1);
-    let (width, height) = (columns * (w + GAP) - GAP, rows.len().max(1) * (h + GAP) - GAP);
+    let high = |row: &Vec<Picture>| row.iter().map(|p| p.height).max().unwrap_or(1);
+    let width = columns * (w + GAP) - GAP;
+    let height = (rows.iter().map(|row| high(row) + GAP).sum::<usize>()).max(GAP + 1) - GAP;
     let mut sheet = Picture { width, height, rgb: vec![255; width * height * 3], facts: DRAWN };
-    for (row, pictures) in rows.iter().enumerate() {
-        for (column, picture) in pictures.iter().enumerate() {
+    let mut top = 0;
+    for row in rows {
+        for (column, picture) in row.iter().enumerate() {
             for (y, line) in picture.rgb.chunks_exact(3 * picture.width.max(1)).enumerate() {
-                let at = ((row * (h + GAP) + y) * width + column * (w + GAP)) * 3;
+                let at = ((top + y) * width + column * (w + GAP)) * 3;
                 sheet.rgb[at..at + line.len()].copy_from_slice(line);
             }
         }
+        top += high(row) + GAP;
     }
     sheet
 }

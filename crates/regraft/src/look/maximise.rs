@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use regraft_data::{Picture, to_png};
 use regraft_look::{By, LookError, MaximiseSettings, Maximised, Objective, PixelRules, Sway, Wish};
+use regraft_net::Network;
+use regraft_net::card::Channels;
 use regraft_run::atomic_write;
 use regraft_tensor::Tensor;
 use serde::Serialize;
@@ -101,7 +103,10 @@ pub struct MaximisedUnit {
     pub curve: Vec<f64>,
     /// Steps at which no gradient reached the picture.
     pub silent: usize,
-    /// Of a class: what networks say is on the file, first the one it was made for.
+    /// What differences from the mean colour are multiplied by in the file, for the eye: pixels stay close to it, and
+    /// were published so. 1 for pictures made by waves.
+    pub stretched: f64,
+    /// Of a class: what networks say is on the picture, not stretched, first the one it was made for.
     pub seen: Vec<Judged>,
 }
 
@@ -185,7 +190,14 @@ pub fn maximise(options: &MaximiseOptions, observer: &dyn Observer) -> Result<Ma
                 for judge in judges.iter_mut().filter(|_| task.class) {
                     seen.push(judge.asked(&picture, task.label(*unit), *unit)?);
                 }
-                pictures.push(told(task, (*unit, n), &name, &made, seen));
+                let (picture, stretched) = match options.by {
+                    MaximiseBy::Fourier => (picture, 1.0),
+                    MaximiseBy::Pixels(_) => seen_by_eye(&made.colours, &loaded.network)?,
+                };
+                pictures.push(MaximisedUnit {
+                    stretched,
+                    ..told(task, (*unit, n), &name, &made, seen)
+                });
                 raw.insert(name.trim_end_matches(".png").to_owned(), made.colours);
                 row.push(picture.clone());
                 files.push((name, picture));
@@ -239,8 +251,31 @@ fn told(
         after: made.after,
         curve: made.curve.clone(),
         silent: made.silent,
+        stretched: 1.0,
         seen,
     }
+}
+
+/// A picture with the mean colour as grey, and its largest difference from it as far as it goes.
+fn seen_by_eye(colours: &Tensor, network: &Network) -> Result<(Picture, f64), Error> {
+    let p = network.card().preprocess;
+    let shape = colours.shape().clone();
+    let pixels = shape.iter().skip(1).product::<usize>().max(1);
+    let mut values = colours.data().to_vec();
+    for (colour, plane) in values.chunks_exact_mut(pixels).enumerate() {
+        let channel = match p.channels {
+            Channels::Rgb => colour,
+            Channels::Bgr => 2 - colour,
+        };
+        let mean = p.mean[channel] / p.scale / 255.0;
+        for value in plane {
+            *value -= mean;
+        }
+    }
+    let largest = values.iter().fold(0.0_f32, |most, v| most.max(v.abs()));
+    let factor = if largest > 0.0 { 0.5 / largest } else { 1.0 };
+    let values = values.into_iter().map(|v| 0.5 + factor * v).collect();
+    Ok((drawn(&Tensor::new(shape, values)?), f64::from(factor)))
 }
 
 fn steps(options: &MaximiseOptions) -> Result<usize, Error> {
