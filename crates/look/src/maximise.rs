@@ -71,8 +71,8 @@ pub struct MaximiseSettings {
     pub steps: usize,
     /// Views of a picture at each step, whose mean gradient it follows.
     pub views: usize,
-    /// How much it counts that pictures of one unit differ, beside the objective: taken off for each unit of the mean
-    /// cosine of their Gram matrices.
+    /// How much it counts that pictures of one unit differ: what a mean cosine of 1 between their Gram matrices would
+    /// cost, in parts of the objective's own size at that step.
     pub diversity: f64,
     /// Seed of everything random.
     pub seed: u64,
@@ -288,6 +288,8 @@ fn seeds(
     let mut first = 0;
     for wish in wishes {
         let rows = wish.pictures * views;
+        let own = &values[first / views..][..wish.pictures];
+        let size = own.iter().map(|v| v.abs()).sum::<f64>() / wish.pictures as f64;
         if wish.pictures > 1 && settings.diversity != 0.0 {
             let mut own: Vec<&mut [f32]> =
                 seed.data_mut()[first * len..][..rows * len].chunks_exact_mut(len).collect();
@@ -296,7 +298,7 @@ fn seeds(
                 let rows: Vec<&[f32]> = places.map(|n| outputs.row(first + n)).collect();
                 let mut seeds: Vec<&mut [f32]> =
                     own.iter_mut().skip(view).step_by(views).map(|seed| &mut **seed).collect();
-                alike(layout, &rows, settings.diversity, &mut seeds);
+                alike(layout, &rows, settings.diversity * size, &mut seeds);
             }
         }
         first += rows;

@@ -5,6 +5,7 @@ use regraft_look::{
     Wish, from_colours, maximise, to_colours, total_variation,
 };
 use regraft_net::Network;
+use regraft_tensor::Tensor;
 
 use crate::tiny::{TEXT, network};
 
@@ -239,15 +240,29 @@ fn the_number_of_threads_changes_no_bit() {
 fn pictures_made_to_differ_are_less_alike() {
     let network = network(TEXT).cut("relu2").unwrap();
     let wishes = [Wish { objective: Objective::Unit(1), pictures: 3, key: 9 }];
-    let spread = |diversity: f64| {
-        let made = make(&network, &wishes, &MaximiseSettings { diversity, ..waves() });
-        let [a, b, c] = made[0].as_slice() else { panic!("three pictures") };
-        let far = |a: &Maximised, b: &Maximised| {
-            a.colours.data().iter().zip(b.colours.data()).map(|(a, b)| (a - b).powi(2)).sum::<f32>()
-        };
-        far(a, b) + far(b, c) + far(a, c)
+    let large = regraft_look::resized(&network, [16, 16]).unwrap();
+    let card = network.card().preprocess;
+    // The Gram matrix of what the layer gives, 6 channels of 8 x 8, of length one.
+    let gram = |made: &Maximised| {
+        let colours = made.colours.data().iter().enumerate();
+        let seen = colours.map(|(i, v)| (v - card.mean[i / 256]) / card.std[i / 256]).collect();
+        let seen = Tensor::new([1, 3, 16, 16], seen).unwrap();
+        let out = regraft_look::outputs(&large, &seen).unwrap();
+        let rows: Vec<&[f32]> = out.chunks_exact(64).collect();
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+        let gram: Vec<f32> = (0..36).map(|i| dot(rows[i / 6], rows[i % 6])).collect();
+        let length = dot(&gram, &gram).sqrt();
+        gram.into_iter().map(|v| v / length).collect::<Vec<f32>>()
     };
-    assert!(spread(20.0) > spread(0.0), "{} {}", spread(20.0), spread(0.0));
+    let alike = |diversity: f64| {
+        let made = make(&network, &wishes, &MaximiseSettings { diversity, ..waves() });
+        let grams: Vec<Vec<f32>> = made[0].iter().map(gram).collect();
+        let dot =
+            |a: usize, b: usize| grams[a].iter().zip(&grams[b]).map(|(a, b)| a * b).sum::<f32>();
+        (dot(0, 1) + dot(0, 2) + dot(1, 2)) / 3.0
+    };
+    let (free, apart) = (alike(0.0), alike(3.0));
+    assert!(1.0 - apart > 1.2 * (1.0 - free), "{free} {apart}");
 }
 
 #[test]

@@ -28,7 +28,7 @@ const STEPS: usize = 256;
 /// Side of pictures for units of a map.
 const SIDE: usize = 128;
 /// What it counts that pictures of one unit differ, in parts of the objective's own size.
-const DIVERSITY: f64 = 0.5;
+const DIVERSITY: f64 = 3.0;
 
 /// How pictures are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
