@@ -377,11 +377,14 @@ pub enum Error {
     /// A person asked to stop.
     #[error("interrupted; whatever was finished is kept, and the same command goes on from there")]
     Interrupted,
+    /// A person asked to stop what keeps nothing until it is done.
+    #[error("interrupted; nothing was written")]
+    Stopped,
 }
 
 impl From<LookError> for Error {
     fn from(error: LookError) -> Self {
-        if matches!(error, LookError::Stopped) { Self::Interrupted } else { Self::Look(error) }
+        if matches!(error, LookError::Stopped) { Self::Stopped } else { Self::Look(error) }
     }
 }
 
@@ -421,7 +424,9 @@ impl Error {
             Self::Zoo(error) if matches!(**error, ZooError::Stopped { .. }) => {
                 ErrorKind::Interrupted
             }
-            Self::Train(TrainError::Stopped) | Self::Interrupted => ErrorKind::Interrupted,
+            Self::Train(TrainError::Stopped) | Self::Interrupted | Self::Stopped => {
+                ErrorKind::Interrupted
+            }
             Self::Format(error) if error.is_write() => ErrorKind::System,
             Self::Look(LookError::Option { .. } | LookError::Unit { .. })
             | Self::OtherRun { .. }
