@@ -4,9 +4,9 @@ mod dream;
 mod explain;
 mod filters;
 mod graph;
+mod maximise;
 mod probe_curve;
 mod top;
-mod maximise;
 
 use clap::Subcommand;
 
@@ -14,9 +14,9 @@ pub(crate) use dream::{DreamArgs, InvertArgs};
 pub(crate) use explain::ExplainArgs;
 pub(crate) use filters::FiltersArgs;
 pub(crate) use graph::GraphArgs;
+pub(crate) use maximise::MaximiseArgs;
 pub(crate) use probe_curve::ProbeCurveArgs;
 pub(crate) use top::TopArgs;
-pub(crate) use maximise::MaximiseArgs;
 
 /// A look inside.
 #[derive(Debug, Subcommand)]

@@ -418,9 +418,6 @@ impl Error {
             | Self::Train(TrainError::Picture(_))
             | Self::OneGroup { .. }
             | Self::Probe(_) => ErrorKind::Data,
-            Self::Look(LookError::Option { .. } | LookError::Unit { .. }) | Self::Unit { .. } => {
-                ErrorKind::Usage
-            }
             Self::Zoo(error) if matches!(**error, ZooError::Stopped { .. }) => {
                 ErrorKind::Interrupted
             }
@@ -429,6 +426,7 @@ impl Error {
             }
             Self::Format(error) if error.is_write() => ErrorKind::System,
             Self::Look(LookError::Option { .. } | LookError::Unit { .. })
+            | Self::Unit { .. }
             | Self::OtherRun { .. }
             | Self::Target { .. }
             | Self::Options { .. }

@@ -71,15 +71,12 @@ pub use fit::{RateTable, fit, rate_table};
 pub use labels::{Evaluated, Fitted, LabelEvaluation, evaluate_any, fit_any};
 pub use lint::{LayerScale, Lint, LintFinding, PreprocessingRow, lint, lint_network};
 pub use look::{
-    Copies, ExplainOptions, Explained, ExplainedMap, Field, FigureRow, Filters, FiltersOptions,
-    GraphDrawn, GraphNetwork, GraphNode, GraphOptions, Hit, LayerFilters, LayerUnits, Method,
-    NodeDifference, ProbeCurve, ProbeCurveOptions, ProbePoint, Top, TopLayer, TopOptions, TopUnit,
-    explain, filters, graph, probe_curve, top,
-pub use look::{DreamOptions, Dreamt, FoundAgain, InvertOptions, dream, invert};
-pub use look::{ExplainOptions, Explained, ExplainedMap, Method, explain};
-pub use look::{
-    Judged, Maximisation, MaximiseBy, MaximiseOf, MaximiseOptions, MaximisedLayer, MaximisedUnit,
-    maximise,
+    Copies, DreamOptions, Dreamt, ExplainOptions, Explained, ExplainedMap, Field, FigureRow,
+    Filters, FiltersOptions, FoundAgain, GraphDrawn, GraphNetwork, GraphNode, GraphOptions, Hit,
+    InvertOptions, Judged, LayerFilters, LayerUnits, Maximisation, MaximiseBy, MaximiseOf,
+    MaximiseOptions, MaximisedLayer, MaximisedUnit, Method, NodeDifference, ProbeCurve,
+    ProbeCurveOptions, ProbePoint, Top, TopLayer, TopOptions, TopUnit, dream, explain, filters,
+    graph, invert, maximise, probe_curve, top,
 };
 pub use network::{LoadOptions, Loaded, load};
 pub use observer::{Observer, Progress, Quiet};

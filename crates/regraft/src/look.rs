@@ -6,23 +6,21 @@ mod dream;
 mod explain;
 mod filters;
 mod graph;
+mod grid;
+mod maximise;
 mod probe_curve;
 mod survey;
 mod top;
 
+pub use dream::{DreamOptions, Dreamt, FoundAgain, InvertOptions, dream, invert};
 pub use explain::{ExplainOptions, Explained, ExplainedMap, Method, explain};
 pub use filters::{Copies, Filters, FiltersOptions, LayerFilters, LayerUnits, filters};
 pub use graph::{
     Field, FigureRow, GraphDrawn, GraphNetwork, GraphNode, GraphOptions, NodeDifference, graph,
 };
-pub use probe_curve::{ProbeCurve, ProbeCurveOptions, ProbePoint, probe_curve};
-pub use top::{Hit, Top, TopLayer, TopOptions, TopUnit, top};
-mod grid;
-mod maximise;
-
-pub use dream::{DreamOptions, Dreamt, FoundAgain, InvertOptions, dream, invert};
-pub use explain::{ExplainOptions, Explained, ExplainedMap, Method, explain};
 pub use maximise::{
     Judged, Maximisation, MaximiseBy, MaximiseOf, MaximiseOptions, MaximisedLayer, MaximisedUnit,
     maximise,
 };
+pub use probe_curve::{ProbeCurve, ProbeCurveOptions, ProbePoint, probe_curve};
+pub use top::{Hit, Top, TopLayer, TopOptions, TopUnit, top};

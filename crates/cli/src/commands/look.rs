@@ -4,9 +4,9 @@ mod dream;
 mod explain;
 mod filters;
 mod graph;
+mod maximise;
 mod probe_curve;
 mod top;
-mod maximise;
 
 use std::process::ExitCode;
 

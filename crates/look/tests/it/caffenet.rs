@@ -73,18 +73,18 @@ fn padding(conv: &Conv2d) -> usize {
     conv.pad.top
 }
 
-/// The signal of one unit at the pixels.
-fn reference(network: &Network, picture: &[f64], unit: [usize; 3]) -> Vec<f64> {
+fn wide(network: &Network, name: &str) -> Vec<f64> {
+    network.params().get(name).unwrap().data().iter().map(|v| f64::from(*v)).collect()
+}
+
+/// The value of each layer, and of each pool which input won each window.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what else there is, is not in CaffeNet")]
+fn forward(network: &Network, picture: &[f64]) -> (Vec<Map>, Vec<Vec<usize>>) {
     let (graph, facts) = (network.graph(), network.facts().unwrap());
     let shape = |id| {
         let dims = facts.layer(id).shape.to_vec();
         [dims[0], dims[1], dims[2]]
     };
-    let wide = |name: String| -> Vec<f64> {
-        let tensor = network.params().get(&name).unwrap();
-        tensor.data().iter().map(|v| f64::from(*v)).collect()
-    };
-    // Forward: the value of each layer, and of each pool which input won each window.
     let mut values: Vec<Map> = Vec::new();
     let mut switches: Vec<Vec<usize>> = Vec::new();
     for (id, layer) in graph.layers() {
@@ -98,8 +98,8 @@ fn reference(network: &Network, picture: &[f64], unit: [usize; 3]) -> Vec<f64> {
             }
             Op::Conv2d(conv) => {
                 let below = values[values.len() - 1].clone();
-                let (weight, bias) =
-                    (wide(format!("{}.weight", layer.name)), wide(format!("{}.bias", layer.name)));
+                let [weight, bias] =
+                    ["weight", "bias"].map(|role| wide(network, &format!("{}.{role}", layer.name)));
                 let (inside, outside) = (below.channels / conv.groups, out.channels / conv.groups);
                 let (k, s, p) = (conv.size[0], conv.stride[0], padding(conv));
                 let frame = out.clone();
@@ -145,12 +145,18 @@ fn reference(network: &Network, picture: &[f64], unit: [usize; 3]) -> Vec<f64> {
         values.push(out);
         switches.push(winners);
     }
-    // Back: rectify, transposed filters, switches; the normalisation passes everything.
+    (values, switches)
+}
+
+/// The signal of one unit at the pixels: rectify, transposed filters, switches; the normalisation passes everything.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what else there is, is not in CaffeNet")]
+fn reference(network: &Network, picture: &[f64], unit: [usize; 3]) -> Vec<f64> {
+    let (values, switches) = forward(network, picture);
     let last = values.len() - 1;
     let mut signal = Map::zeros([values[last].channels, values[last].height, values[last].width]);
     let start = signal.at(unit[0], unit[1], unit[2]);
     signal.data[start] = 1.0;
-    for (id, layer) in graph.layers().rev() {
+    for (id, layer) in network.graph().layers().rev() {
         let place = id.index();
         match &layer.op {
             Op::Input { .. } => break,
@@ -158,7 +164,7 @@ fn reference(network: &Network, picture: &[f64], unit: [usize; 3]) -> Vec<f64> {
             Op::Conv2d(conv) => {
                 let below = &values[place - 1];
                 let mut down = Map::zeros([below.channels, below.height, below.width]);
-                let weight = wide(format!("{}.weight", layer.name));
+                let weight = wide(network, &format!("{}.weight", layer.name));
                 let (inside, outside) =
                     (below.channels / conv.groups, signal.channels / conv.groups);
                 let (k, s, p) = (conv.size[0], conv.stride[0], padding(conv));

@@ -22,7 +22,10 @@ impl Asked {
         let Some((layer, units)) = text.rsplit_once(':') else { return Err(unknown.into()) };
         let id = graph.find(layer)?;
         let units: Result<Vec<usize>, _> = units.split(',').map(str::parse).collect();
-        let Ok(units) = units else { return Err(unknown.into()) };
+        let Ok(units) = units else {
+            let wanted = "LAYER:UNIT with the unit's number, from 0";
+            return Err(Error::Unit { given: text.to_owned(), wanted });
+        };
         let count = channels(network, id)?;
         match units.iter().find(|unit| **unit >= count) {
             Some(unit) => {

@@ -7,11 +7,9 @@ use regraft_tensor::Tensor;
 
 pub(super) use regraft_data::restored;
 
+use super::grid::place;
 use crate::Error;
 
-/// White pixels between pictures of a sheet, and of a square.
-const GAP: usize = 6;
-const LINE: usize = 2;
 /// Grey: outside of a picture, and no signal.
 const OUTSIDE: u8 = 128;
 /// Share of a pixel's own brightness that is left below a map.
@@ -51,53 +49,6 @@ pub(super) fn flat(picture: &Picture) -> Picture {
         pixel.fill((255.0 * (1.0 - GHOST) + GHOST * level).round() as u8);
     }
     grey
-}
-
-/// Two rows of pictures of one size, with white between them.
-pub(super) fn sheet(rows: &[Vec<Picture>; 2]) -> Picture {
-    lines(rows)
-}
-
-/// Lines of pictures, with white between them; those of a line stand in columns as wide as the first picture of all.
-pub(super) fn lines(rows: &[Vec<Picture>]) -> Picture {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
-    let first = rows.iter().flatten().next();
-    let (w, facts) = first.map_or((1, PictureFacts::DRAWN), |p| (p.width, p.facts));
-    let heights: Vec<usize> =
-        rows.iter().map(|row| row.iter().map(|p| p.height).max().unwrap_or(0)).collect();
-    let width = (columns * (w + GAP)).saturating_sub(GAP).max(1);
-    let height = (heights.iter().map(|h| h + GAP).sum::<usize>()).saturating_sub(GAP).max(1);
-    let mut all = Picture { width, height, rgb: vec![255; width * height * 3], facts };
-    let mut top = 0;
-    for (pictures, tall) in rows.iter().zip(&heights) {
-        for (column, picture) in pictures.iter().enumerate() {
-            place(&mut all, picture, top, column * (w + GAP));
-        }
-        top += tall + GAP;
-    }
-    all
-}
-
-/// Pictures of one size in a square, with a line of white between them.
-pub(super) fn square(pictures: &[Picture]) -> Picture {
-    let side = (1..=pictures.len()).find(|n| n * n >= pictures.len()).unwrap_or(1);
-    let (w, h) = pictures.first().map_or((1, 1), |p| (p.width, p.height));
-    let rows = pictures.len().div_ceil(side).max(1);
-    let (width, height) = (side * (w + LINE) - LINE, rows * (h + LINE) - LINE);
-    let mut all =
-        Picture { width, height, rgb: vec![255; width * height * 3], facts: PictureFacts::DRAWN };
-    for (i, picture) in pictures.iter().enumerate() {
-        place(&mut all, picture, i / side * (h + LINE), i % side * (w + LINE));
-    }
-    all
-}
-
-fn place(all: &mut Picture, picture: &Picture, top: usize, left: usize) {
-    let bytes = 3 * picture.width.min(all.width - left);
-    for (y, row) in picture.rgb.chunks_exact(3 * picture.width).enumerate() {
-        let to = ((top + y) * all.width + left) * 3;
-        all.rgb[to..to + bytes].copy_from_slice(&row[..bytes]);
-    }
 }
 
 /// The patch of a picture, its longer side `side` pixels; what lies over the border is grey.

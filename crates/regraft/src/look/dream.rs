@@ -9,8 +9,9 @@ use regraft_net::card::{Interpolation, Preprocess, Resize};
 use regraft_tensor::Tensor;
 use serde::Serialize;
 
+use super::asked::Asked;
 use super::grid::{drawn, grid};
-use super::maximise::{parted, write};
+use super::maximise::write;
 use crate::{Error, LoadOptions, Observer, Progress, load};
 
 /// What is asked for of a dream.
@@ -122,8 +123,9 @@ const SIDE: usize = 384;
 /// written, or the observer stops.
 pub fn dream(options: &DreamOptions, observer: &dyn Observer) -> Result<Dreamt, Error> {
     let loaded = load(&options.network, &options.load, observer)?;
-    let (layer, unit) = parted(&loaded.network, &options.at)?;
-    let network = loaded.network.cut(layer)?;
+    let Asked { layer, units } = Asked::parse(&loaded.network, &options.at)?;
+    let unit = units.first().copied();
+    let network = loaded.network.cut(&layer)?;
     let picture = decode_file(&options.image)?;
     let longer = picture.width.max(picture.height);
     let side = options.side.unwrap_or(SIDE.min(longer));
@@ -145,7 +147,7 @@ pub fn dream(options: &DreamOptions, observer: &dyn Observer) -> Result<Dreamt, 
     let told = Dreamt {
         network: loaded.source.clone(),
         image: options.image.display().to_string(),
-        layer: layer.to_owned(),
+        layer,
         unit,
         before: made.before,
         after: made.after,

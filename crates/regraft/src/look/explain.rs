@@ -13,7 +13,8 @@ use regraft_run::atomic_write;
 use regraft_tensor::Tensor;
 use serde::Serialize;
 
-use super::draw::{flat, overlay, restored, sheet};
+use super::draw::{flat, overlay, restored};
+use super::grid::grid;
 use crate::tuning::random;
 use crate::{Error, LoadOptions, Observer, load};
 
@@ -228,7 +229,7 @@ pub fn explain(options: &ExplainOptions, observer: &dyn Observer) -> Result<Expl
         sheet: "sheet.png".to_owned(),
         maps,
     };
-    kept.push((explained.sheet.clone(), sheet(&rows)));
+    kept.push((explained.sheet.clone(), grid(&rows)));
     write(&options.out, &explained, &kept, &raw)?;
     Ok(explained)
 }

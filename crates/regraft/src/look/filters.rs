@@ -11,6 +11,7 @@ use regraft_tensor::Tensor;
 use serde::Serialize;
 
 use super::draw;
+use super::grid::square;
 use super::survey::Survey;
 use crate::{Error, LoadOptions, Observer, Progress, load};
 
@@ -202,7 +203,7 @@ fn kernel_sheet(kernels: &Tensor, p: &Preprocess) -> Result<Picture, Error> {
         Ok(enlarged(&small, times))
     };
     let tiles = rows.iter().map(tile).collect::<Result<Vec<Picture>, Error>>()?;
-    Ok(draw::square(&tiles))
+    Ok(square(&tiles))
 }
 
 /// Each pixel as a square.

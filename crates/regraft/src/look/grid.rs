@@ -1,20 +1,11 @@
 //! Pictures beside and below each other.
 
-use regraft_data::{Format, Picture, PictureFacts};
+use regraft_data::{Picture, PictureFacts};
 use regraft_tensor::Tensor;
 
-/// White pixels between pictures.
+/// White pixels between pictures of a grid, and of a square.
 const GAP: usize = 6;
-
-/// The facts of a picture that was in no file.
-const DRAWN: PictureFacts = PictureFacts {
-    format: Format::Png,
-    orientation: 1,
-    grey: false,
-    alpha: false,
-    sixteen_bit: false,
-    palette: false,
-};
+const LINE: usize = 2;
 
 /// Colours `[3, H, W]` in `0..1` as a picture of 8 bits.
 pub(super) fn drawn(colours: &Tensor) -> Picture {
@@ -27,7 +18,7 @@ pub(super) fn drawn(colours: &Tensor) -> Picture {
     for i in 0..pixels {
         rgb.extend((0..3).map(|c| (colours.data()[c * pixels + i] * 255.0).round() as u8));
     }
-    Picture { width, height, rgb, facts: DRAWN }
+    Picture { width, height, rgb, facts: PictureFacts::DRAWN }
 }
 
 /// Rows of pictures, white between them; columns are as wide as the widest picture, rows as high as their highest.
@@ -37,18 +28,39 @@ pub(super) fn grid(rows: &[Vec<Picture>]) -> Picture {
     let high = |row: &Vec<Picture>| row.iter().map(|p| p.height).max().unwrap_or(1);
     let width = columns * (w + GAP) - GAP;
     let height = (rows.iter().map(|row| high(row) + GAP).sum::<usize>()).max(GAP + 1) - GAP;
-    let mut sheet = Picture { width, height, rgb: vec![255; width * height * 3], facts: DRAWN };
+    let mut sheet =
+        Picture { width, height, rgb: vec![255; width * height * 3], facts: PictureFacts::DRAWN };
     let mut top = 0;
     for row in rows {
         for (column, picture) in row.iter().enumerate() {
-            for (y, line) in picture.rgb.chunks_exact(3 * picture.width.max(1)).enumerate() {
-                let at = ((top + y) * width + column * (w + GAP)) * 3;
-                sheet.rgb[at..at + line.len()].copy_from_slice(line);
-            }
+            place(&mut sheet, picture, top, column * (w + GAP));
         }
         top += high(row) + GAP;
     }
     sheet
+}
+
+/// Pictures of one size in a square, with a line of white between them.
+pub(super) fn square(pictures: &[Picture]) -> Picture {
+    let side = (1..=pictures.len()).find(|n| n * n >= pictures.len()).unwrap_or(1);
+    let (w, h) = pictures.first().map_or((1, 1), |p| (p.width, p.height));
+    let rows = pictures.len().div_ceil(side).max(1);
+    let (width, height) = (side * (w + LINE) - LINE, rows * (h + LINE) - LINE);
+    let mut all =
+        Picture { width, height, rgb: vec![255; width * height * 3], facts: PictureFacts::DRAWN };
+    for (i, picture) in pictures.iter().enumerate() {
+        place(&mut all, picture, i / side * (h + LINE), i % side * (w + LINE));
+    }
+    all
+}
+
+/// Puts a picture into a larger one.
+pub(super) fn place(all: &mut Picture, picture: &Picture, top: usize, left: usize) {
+    let bytes = 3 * picture.width.min(all.width - left);
+    for (y, row) in picture.rgb.chunks_exact(3 * picture.width).enumerate() {
+        let to = ((top + y) * all.width + left) * 3;
+        all.rgb[to..to + bytes].copy_from_slice(&row[..bytes]);
+    }
 }
 
 #[cfg(test)]

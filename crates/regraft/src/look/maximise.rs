@@ -19,8 +19,6 @@ use crate::{Error, LoadOptions, Observer, Progress, load};
 use judge::Judge;
 use tasks::{Task, tasks};
 
-pub(super) use tasks::parted;
-
 pub use judge::Judged;
 
 /// Steps of pictures made by their waves.

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::asked::{Asked, read_at, stages};
 use super::draw::{self, restored};
+use super::grid::{grid, square};
 use super::survey::Survey;
 use crate::{Error, LoadOptions, Observer, VERSION, load};
 
@@ -154,7 +155,7 @@ pub fn top(options: &TopOptions, observer: &dyn Observer) -> Result<Top, Error> 
         page: "top.html".to_owned(),
         layers,
     };
-    made.files.push((told.sheet.clone(), to_png(&draw::lines(&made.lines))?));
+    made.files.push((told.sheet.clone(), to_png(&grid(&made.lines))?));
     write(options, &told, &made)?;
     Ok(told)
 }
@@ -299,7 +300,7 @@ impl<'a> Layer<'a> {
             let off = (value - f64::from(*seen)).abs() / f64::from(seen.abs()).max(least);
             shown.differs = shown.differs.max(off);
         }
-        let mut line = vec![draw::square(&tiles)];
+        let mut line = vec![square(&tiles)];
         self.keep(&mut shown, PATCHES, &line[0], made)?;
         for ((_, name), signal) in RULES.iter().zip(signals) {
             let signal = match signal {
@@ -322,9 +323,9 @@ impl<'a> Layer<'a> {
                     made.raw.insert(name, Tensor::new([3, patch.height, patch.width], planes)?);
                 }
             }
-            let square = draw::square(&tiles);
-            self.keep(&mut shown, name, &square, made)?;
-            line.push(square);
+            let panel = square(&tiles);
+            self.keep(&mut shown, name, &panel, made)?;
+            line.push(panel);
         }
         made.lines.push(line);
         Ok(shown)

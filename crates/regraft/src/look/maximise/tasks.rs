@@ -7,6 +7,7 @@ use regraft_net::{Network, nearest};
 
 use super::{MaximiseBy, MaximiseOf, MaximiseOptions, SIDE};
 use crate::Error;
+use crate::look::asked::Asked;
 
 /// Units that are taken of a layer given without one.
 const SOME: usize = 8;
@@ -74,10 +75,9 @@ pub(super) fn tasks(network: &Network, options: &MaximiseOptions) -> Result<Vec<
     }
     let mut tasks: Vec<Task> = Vec::new();
     for asked in &options.layers {
-        let (layer, unit) = parted(network, asked)?;
-        let units: Vec<usize> = unit.into_iter().collect();
-        let mut task =
-            task(network, layer, options, if units.is_empty() { &options.units } else { &units })?;
+        let Asked { layer, units } = Asked::parse(network, asked)?;
+        let units = if units.is_empty() { &options.units } else { &units };
+        let mut task = task(network, &layer, options, units)?;
         match tasks.iter_mut().find(|known| known.layer == task.layer) {
             Some(known) => known.wanted.append(&mut task.wanted),
             None => tasks.push(task),
@@ -98,21 +98,6 @@ pub(super) fn tasks(network: &Network, options: &MaximiseOptions) -> Result<Vec<
         tasks.push(own);
     }
     Ok(tasks)
-}
-
-/// A layer and its unit. A name may hold a colon itself.
-pub(in crate::look) fn parted<'a>(
-    network: &Network,
-    asked: &'a str,
-) -> Result<(&'a str, Option<usize>), Error> {
-    let Err(unknown) = network.graph().find(asked) else { return Ok((asked, None)) };
-    let Some((layer, unit)) = asked.rsplit_once(':') else { return Err(unknown.into()) };
-    network.graph().find(layer)?;
-    let Ok(unit) = unit.parse() else {
-        let wanted = "LAYER:UNIT with the unit's number, from 0";
-        return Err(Error::Unit { given: asked.to_owned(), wanted });
-    };
-    Ok((layer, Some(unit)))
 }
 
 fn task(
