@@ -17,6 +17,8 @@ pub(crate) struct Built {
     pub(crate) output: usize,
     /// The value that the tapped layer gives.
     pub(crate) tap: Option<usize>,
+    /// Whether anything is tuned.
+    pub(crate) training: bool,
 }
 
 struct Builder<'a> {
@@ -24,8 +26,6 @@ struct Builder<'a> {
     facts: Facts,
     tuning: &'a Tuning<'a>,
     tap: Option<LayerId>,
-    /// Whether anything is tuned: only then is anything dropped.
-    training: bool,
     users: Vec<Vec<LayerId>>,
     needed: Vec<bool>,
     /// Which value holds a layer's result.
@@ -47,11 +47,10 @@ pub(crate) fn build(
         facts: network.facts()?,
         tuning,
         tap,
-        training,
         users: graph.users(),
         needed: graph.needed(),
         value_of: BTreeMap::new(),
-        built: Built { units: Vec::new(), values: Vec::new(), output: 0, tap: None },
+        built: Built { units: Vec::new(), values: Vec::new(), output: 0, tap: None, training },
     };
     for (id, _) in graph.layers() {
         if builder.needed[id.index()] && !builder.value_of.contains_key(&id) {
@@ -94,7 +93,7 @@ impl Builder<'_> {
         let inputs: Vec<usize> =
             self.network.graph().layer(id).inputs.iter().map(|i| self.value_of[i]).collect();
         let op = self.op(id).clone();
-        let drops = matches!(op, Op::Dropout { rate } if rate > 0.0) && self.training;
+        let drops = matches!(op, Op::Dropout { rate } if rate > 0.0) && self.built.training;
         if matches!(op, Op::Identity) || (matches!(op, Op::Dropout { .. }) && !drops) {
             self.value_of.insert(id, inputs[0]);
             return Ok(());

@@ -8,24 +8,38 @@ use regraft_look::{
 use regraft_tensor::Tensor;
 use serde_json::Value;
 
-/// How far a map may be from Captum's, relative, L2.
-const TOLERANCE: f64 = 1e-4;
-
 /// `fixtures/make/captum_maps.py` wrote it.
 fn golden() -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/captum_maps.json");
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
+/// Captum's map in `f64` may be so far, relative, L2, or a little more than PyTorch's own map in `f32` is: there rounding
+/// turns a `ReLU` here and there, which moves a few pixels by a percent.
+const TOLERANCE: f64 = 1e-4;
+
+fn check(map: &[f32], golden: &Value, method: &str, more: f64) {
+    let kept = &golden["f64"][method];
+    let (wide, single) = (numbers(kept, "samples"), numbers(&golden["f32"][method], "samples"));
+    let off = norm(&mut wide.iter().zip(&single).map(|(a, b)| a - b));
+    let own = off / norm(&mut wide.iter().copied());
+    let distance = distance(map, kept);
+    assert!(distance < TOLERANCE.max(more * own), "{method}: {distance:e}, PyTorch's own {own:e}");
+}
+
+fn numbers(kept: &Value, key: &str) -> Vec<f64> {
+    kept[key].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
+}
+
+fn norm(values: &mut dyn Iterator<Item = f64>) -> f64 {
+    values.map(|v| v * v).sum::<f64>().sqrt()
+}
+
 /// The distance of a map from the values that were kept, and of its sums.
 fn distance(map: &[f32], kept: &Value) -> f64 {
-    let numbers = |key: &str| -> Vec<f64> {
-        kept[key].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
-    };
     assert_eq!(map.len() as u64, kept["len"].as_u64().unwrap());
-    let (samples, sums) = (numbers("samples"), numbers("sums"));
+    let (samples, sums) = (numbers(kept, "samples"), numbers(kept, "sums"));
     let mine: Vec<f64> = (0..samples.len()).map(|i| f64::from(map[i * 7919 % map.len()])).collect();
-    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
     let off = norm(&mut mine.iter().zip(&samples).map(|(a, b)| a - b));
     let wide = || map.iter().map(|v| f64::from(*v));
     // A sum of what cancels is judged by what it is a sum of.
@@ -60,9 +74,7 @@ fn compare(name: &str, layer: &str) {
         ("integrated", integrated.attribution.into_data()),
     ];
     for (method, map) in maps {
-        let off = distance(&map, &golden[name][method]);
-        println!("{name} {method} {off:e}");
-        assert!(off < TOLERANCE, "{name} {method}: {off:e}");
+        check(&map, &golden[name], method, 1.5);
     }
 }
 
@@ -76,7 +88,7 @@ fn alexnets_maps_are_captums() {
     compare("torchvision/alexnet", "features.11");
 }
 
-/// Captum gives the plain gradient for ReLUs that are functions, and for `ReLU6`.
+/// Captum gives the plain gradient for `ReLU`s that are functions, and for `ReLU6`.
 fn guided_by_hand(name: &str) {
     let golden = &golden()[name];
     let info = regraft_zoo::architecture(name).unwrap();
@@ -85,13 +97,10 @@ fn guided_by_hand(name: &str) {
         signal(&network, &info.formula_picture(), Target::Class(5), rule).unwrap().into_data()
     };
     let (gradient, guided) = (of(ReluRule::Gradient), of(ReluRule::Guided));
-    let off = distance(&gradient, &golden["gradient"]);
-    assert!(off < TOLERANCE, "{name} gradient: {off:e}");
-    let off = distance(&guided, &golden["guided"]);
-    assert!(off < TOLERANCE, "{name} guided: {off:e}");
-    let off = distance(&gradient, &golden["captum"]);
-    assert!(off < TOLERANCE, "{name}: Captum's guided is the gradient: {off:e}");
-    assert!(distance(&guided, &golden["captum"]) > 0.5);
+    check(&gradient, golden, "gradient", 10.0);
+    check(&guided, golden, "guided", 10.0);
+    check(&gradient, golden, "captum", 10.0);
+    assert!(distance(&guided, &golden["f64"]["captum"]) > 0.5);
 }
 
 #[test]
