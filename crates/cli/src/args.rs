@@ -79,7 +79,7 @@ pub(crate) enum Command {
     Convert(ConvertArgs),
     /// Check whether a network is sound: structure, weights, and what it does on pictures.
     Lint(LintArgs),
-    /// Look inside a network: what an answer rests on.
+    /// Look inside a network: what an answer rests on, what units answer to, where to cut, its graph.
     #[command(subcommand)]
     Look(LookCommand),
     /// Measure how fast a network runs on this machine, and where the time goes.
