@@ -176,7 +176,7 @@ impl Builder<'_> {
             name: self.name(last).to_owned(),
             map,
             gradient: map,
-            wanted: tuned || below || asked,
+            wanted: tuned || below || asked || self.tap.is_some_and(|tap| done.contains(&tap)),
         });
         let layer = self.name(id).to_owned();
         self.built.units.push(Unit { layer, work, clamp, inputs, output, tuned });

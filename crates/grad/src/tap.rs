@@ -9,10 +9,12 @@ use crate::{GradError, Tape, Tuning};
 
 impl Tape {
     /// [`Tape::new`], with values and signals of `layer` to be had, after its own activation or before it, as the
-    /// name says. Nothing is made again on the way back, whatever `tuning` says.
+    /// name says. Nothing is made again on the way back, whatever `tuning` says, and where it asks for nothing below
+    /// the layer, the way back ends there.
     ///
     /// # Errors
-    /// As [`Tape::new`], or there is no such layer.
+    /// As [`Tape::new`]: [`GradError::NothingTuned`] also where the layer does not lead to the output; or there is no such
+    /// layer.
     pub fn with_tap(
         network: &Network,
         room: usize,

@@ -34,7 +34,7 @@ mod quadrature;
 mod signal;
 mod units;
 
-pub use cam::{Cam, activation_map};
+pub use cam::{Cam, ClassMaps, activation_map};
 pub use cka::{cka, debiased_cka};
 pub use differ::{Change, Counterpart, counterparts, drifts};
 pub use dream::{Dream, DreamSettings, dream};

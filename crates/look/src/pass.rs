@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use regraft_grad::{ReluRule, Tape, Tuning};
+use regraft_grad::{GradError, ReluRule, Tape, Tuning};
 use regraft_net::Network;
 use regraft_tensor::Tensor;
 
@@ -50,7 +50,14 @@ impl Pass {
 
     /// For one picture, with what `layer` gives and gets.
     pub(crate) fn tapped(network: &Network, layer: &str) -> Result<Self, LookError> {
-        Self::around(network, Tape::with_tap(network, 1, &NOTHING_TUNED, layer)?)
+        let tuning = Tuning { input_gradient: false, ..NOTHING_TUNED };
+        let output = || network.graph().output().map(|id| network.graph().layer(id).name.clone());
+        match Tape::with_tap(network, 1, &tuning, layer) {
+            Err(GradError::NothingTuned) => {
+                Err(LookError::Nowhere { layer: layer.to_owned(), output: output()? })
+            }
+            tape => Self::around(network, tape?),
+        }
     }
 
     fn around(network: &Network, tape: Tape) -> Result<Self, LookError> {

@@ -8,6 +8,7 @@ mod filters;
 mod graph;
 mod grid;
 mod maximise;
+mod of_run;
 mod probe_curve;
 mod survey;
 mod top;
@@ -22,5 +23,6 @@ pub use maximise::{
     Judged, Maximisation, MaximiseBy, MaximiseOf, MaximiseOptions, MaximisedLayer, MaximisedUnit,
     maximise,
 };
+pub(crate) use of_run::of_run;
 pub use probe_curve::{ProbeCurve, ProbeCurveOptions, ProbePoint, probe_curve};
 pub use top::{Hit, Top, TopLayer, TopOptions, TopUnit, top};

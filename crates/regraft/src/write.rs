@@ -7,7 +7,7 @@ use regraft_advise::unknown::Judgement;
 use regraft_data::{Dataset, decode_file, thumbnail};
 use regraft_net::Network;
 use regraft_probe::PenaltyRow;
-use regraft_report::{About, LabelReportInput, NetworkFacts, PenaltyPoint, ReportInput};
+use regraft_report::{About, Inside, LabelReportInput, NetworkFacts, PenaltyPoint, ReportInput};
 use regraft_run::{
     EnginePlan, Event, FORMAT, LabelMetricsFile, LabelPredictions, Loo, MetricsFile, Plan,
     Prediction, Predictions, Reason, RunFile, RunFolder, Seconds, Skipped, Summary, Timings,
@@ -15,10 +15,11 @@ use regraft_run::{
 };
 use regraft_train::Extracted;
 
-use crate::audit::{Audited, Judged, of_run};
+use crate::audit::{Audited, Judged, of_run as sections};
 use crate::features::{Chosen, Source, blocks};
-use crate::head::{grafted, save};
+use crate::head::{self, grafted, save};
 use crate::journal::{Log, Rows};
+use crate::look::of_run;
 use crate::notes::{Words, few};
 use crate::plan::{Decided, plan};
 use crate::predict::{Link, Teller};
@@ -245,6 +246,14 @@ pub(crate) fn report(told: &Told<'_>, outcome: &Outcome<'_>) -> Result<(), Error
         Outcome::Classes(metrics, _) => (&metrics.notes, &metrics.skipped),
         Outcome::Labels(metrics, _) => (&metrics.notes, &metrics.skipped),
     };
+    let predictions = match outcome {
+        Outcome::Classes(_, predictions) => Some(*predictions),
+        Outcome::Labels(..) => None,
+    };
+    let network = head::open(folder, plan)?;
+    let blocks = &card.blocks;
+    let seen = of_run(&network, plan, blocks, predictions, &|name| files.get(name).copied());
+    let drawn = |name: &str| seen.pictures.get(name).cloned();
     let path = folder.file(RunFile::Report);
     let about = About {
         path: &path,
@@ -261,7 +270,14 @@ pub(crate) fn report(told: &Told<'_>, outcome: &Outcome<'_>) -> Result<(), Error
             dataset: &card.dataset,
         },
         penalties: &penalties,
-        audit: &audit.map(of_run).unwrap_or_default(),
+        audit: &audit.map(sections).unwrap_or_default(),
+        inside: Inside {
+            graph: &seen.graph,
+            mistakes: &seen.mistakes,
+            layer: &seen.layer,
+            picture: Some(&drawn),
+            notes: &seen.notes,
+        },
         thumbnail: &picture,
     };
     match *outcome {

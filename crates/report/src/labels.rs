@@ -4,7 +4,7 @@ use regraft_run::{LabelFigures, LabelMetrics, LabelPrediction};
 
 use crate::html::{Html, Name, Num};
 use crate::number::{count, distance, percent, range};
-use crate::page::{Tile, Top, common, data, decided, from, head, trusted, used, whole};
+use crate::page::{Tile, Top, common, data, decided, from, head, inside, trusted, used, whole};
 use crate::picture::thumbnail;
 use crate::{LabelReportInput, calibration};
 
@@ -25,6 +25,7 @@ pub(crate) fn page(input: &LabelReportInput<'_>) -> String {
         trusted(reliability(test)),
         head(about),
         ("mistakes", "Mistakes", "Worst mistakes", mistakes(input)),
+        inside(about),
         used(about),
         from(about),
     ];

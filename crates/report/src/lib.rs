@@ -15,6 +15,7 @@ mod decisions;
 mod depth;
 mod graph;
 mod html;
+mod inside;
 mod labels;
 mod look;
 mod mistakes;
@@ -39,6 +40,7 @@ pub use depth::{DepthInput, DepthPoint, write_depths};
 pub use graph::{
     Figure, Gather, GraphPage, GraphSide, LayerDifference, Scale, graph_page, graph_svg,
 };
+pub use inside::Inside;
 pub use labels::label_verdict;
 pub use look::{LookPage, LookRow, LookSection, write_look};
 pub use picture::Thumbnail;
@@ -92,6 +94,8 @@ pub struct About<'a> {
     pub penalties: &'a [PenaltyPoint<'a>],
     /// What an audit found in the data, the gravest first; empty where there was none.
     pub audit: &'a [AuditSection],
+    /// What was seen inside the network.
+    pub inside: Inside<'a>,
     /// A small JPEG or PNG of a picture by the name it has in predictions and skipped files; none
     /// when it cannot be decoded. Anything else, and anything over 256 KiB, is left out.
     pub thumbnail: Thumbnail<'a>,

@@ -6,8 +6,8 @@ use crate::html::{Html, Name};
 use crate::number::{distance, duration, percent, range, significant};
 use crate::verdict::{baseline, verdict};
 use crate::{
-    About, ReportInput, calibration, classes, confusion, data, decisions, mistakes, provenance,
-    unknown,
+    About, ReportInput, calibration, classes, confusion, data, decisions, inside, mistakes,
+    provenance, unknown,
 };
 
 /// A section of a page: its id, a short title, the whole one, and the body; left out when that is empty.
@@ -38,6 +38,7 @@ pub(crate) fn page(input: &ReportInput<'_>) -> String {
         head(about),
         ("unknown", "Unknown", "Images of none of these classes", unknown::body(input)),
         ("mistakes", "Mistakes", "Worst mistakes", mistakes::body(input)),
+        inside(about),
         used(about),
         from(about),
     ];
@@ -59,6 +60,10 @@ pub(crate) fn trusted(body: Html) -> Section {
 
 pub(crate) fn head(about: &About<'_>) -> Section {
     ("penalty", "Head", "How the head was chosen", calibration::penalties(about))
+}
+
+pub(crate) fn inside(about: &About<'_>) -> Section {
+    ("inside", "Inside", "Where it looks, and its layers", inside::body(about))
 }
 
 pub(crate) fn used(about: &About<'_>) -> Section {

@@ -51,6 +51,14 @@ fn base64(bytes: &[u8], out: &mut String) {
     }
 }
 
+/// A drawing of our own, complete by itself, as a picture.
+pub(crate) fn drawing(svg: &str, alt: &str) -> Html {
+    let mut out = Html::new();
+    let uri = DataUri { kind: "image/svg+xml", bytes: svg.as_bytes().to_vec() };
+    out.put("<img src=\"{}\" alt=\"{}\">", &[&uri, &alt]);
+    out
+}
+
 /// The picture of a file with what it shows in words, or a grey field when there is none.
 pub(crate) fn thumbnail(of: Thumbnail<'_>, file: &str, alt: &str) -> Html {
     let mut out = Html::new();

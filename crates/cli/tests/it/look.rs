@@ -11,6 +11,8 @@ fn explain_draws_every_map_with_its_range_and_what_random_weights_give() {
     let world = World::new();
     world.pictures("data", &["a", "b"], 6);
     world.fit(&["data", "--out", "run"]).json();
+    let page = fs::read_to_string(world.path("run/report.html")).unwrap();
+    assert!(page.contains("id=\"inside\"") && page.contains("data:image/svg+xml;base64,"));
     let done = world.run(&["look", "explain", "run", "data/a/000.png", "--json", "--out", "seen"]);
     let told = done.json();
     assert!(["a", "b"].contains(&told["class"].as_str().unwrap()));

@@ -267,7 +267,7 @@ fn is_refusal(error: &LookError) -> bool {
 }
 
 /// The highest layer with a map of more than one pixel.
-fn highest_map(network: &Network) -> Result<String, Error> {
+pub(super) fn highest_map(network: &Network) -> Result<String, Error> {
     let facts = network.facts()?;
     let is_map = |shape: &[usize]| shape.len() == 3 && shape[1] * shape[2] > 1;
     let mut layers = network.graph().layers();

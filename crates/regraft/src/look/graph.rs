@@ -11,7 +11,7 @@ use regraft_net::facts::{Facts, facts};
 use regraft_net::groups::Groups;
 use regraft_net::{Graph, LayerId, Network, nearest, surgery};
 use regraft_report::{Figure, GraphPage, GraphSide, LayerDifference, graph_page, graph_svg};
-use regraft_run::atomic_write;
+use regraft_run::{Plan, atomic_write};
 use serde::Serialize;
 
 use self::run::RunFacts;
@@ -20,7 +20,7 @@ use crate::show::graph as graph_of;
 use crate::{Error, LoadOptions, Observer, Progress, VERSION, load};
 
 /// What is asked for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct GraphOptions {
     /// A name of the zoo, an architecture, a run folder, a model file, or a file of notation.
     pub network: String,
@@ -221,6 +221,29 @@ pub fn graph(options: &GraphOptions, observer: &dyn Observer) -> Result<GraphDra
     Ok(drawn)
 }
 
+/// The graph of a run as SVG, from what is known before its plan is written: its network, and where the blocks of the one
+/// it began with end.
+pub(super) fn of_run(network: &Network, plan: &Plan, blocks: &[String]) -> Result<String, Error> {
+    let run = RunFacts::planned(network, plan, blocks)?;
+    let name = &plan.network.name;
+    let names = [name.clone(), name.clone()];
+    let known = [Known::of(names, network.graph().clone(), blocks, Some(run), None)?];
+    let figures = figures::of(&known, None, &[Vec::new()]);
+    let color = color(&GraphOptions::default(), &figures)?;
+    let side = GraphSide {
+        title: &known[0].name,
+        about: &known[0].about,
+        graph: &known[0].graph,
+        facts: &known[0].facts,
+        groups: &known[0].groups,
+        figures: &figures[0],
+        learns: known[0].learns(),
+        frontier: known[0].run.as_ref().and_then(|run| run.frontier),
+        differences: &[],
+    };
+    Ok(graph_svg(&side, &color))
+}
+
 fn write(out: &Path, files: &[(String, String)], drawn: &GraphDrawn) -> Result<(), Error> {
     let failed = |source| Error::File { what: "make", path: out.to_owned(), source };
     std::fs::create_dir_all(out).map_err(failed)?;
@@ -254,9 +277,25 @@ impl Known {
             let loaded = if weights { load(name, &here, observer).ok() } else { None };
             (graph, card, None, loaded.map(|l| l.network))
         };
+        let last = Path::new(name).file_name().map(|n| n.to_string_lossy().into_owned());
+        let name_of = last.filter(|_| is_run).unwrap_or_else(|| card.name.clone());
+        let network = name.to_owned();
+        let known = Self::of([network, name_of], graph, &card.blocks, run, loaded)?;
+        observer.tell(&Progress::Note(&format!("{}: {}", known.name, known.about)));
+        Ok(known)
+    }
+
+    /// What is to be known of a graph. `names` are what was asked for and what it is called.
+    fn of(
+        [network, name]: [String; 2],
+        graph: Graph,
+        blocks: &[String],
+        run: Option<RunFacts>,
+        weights: Option<Network>,
+    ) -> Result<Self, Error> {
         let facts = facts(&graph)?;
-        let said = run.as_ref().map_or(&card.blocks, |run| &run.blocks);
-        let ends = if said.is_empty() { surgery::block_ends(&graph) } else { said.clone() };
+        let said = run.as_ref().map_or(blocks, |run| &run.blocks);
+        let ends = if said.is_empty() { surgery::block_ends(&graph) } else { said.to_vec() };
         let groups = Groups::new(&graph, &ends);
         let input = graph.input().map(|id| facts.layer(id).shape.to_string()).unwrap_or_default();
         let millions = |n: u64| match n as f64 {
@@ -269,11 +308,7 @@ impl Known {
             millions(facts.learned()),
             millions(facts.macs())
         );
-        let last = Path::new(name).file_name().map(|n| n.to_string_lossy().into_owned());
-        let name_of = last.filter(|_| is_run).unwrap_or_else(|| card.name.clone());
-        observer.tell(&Progress::Note(&format!("{name_of}: {about}")));
-        let network = name.to_owned();
-        Ok(Self { network, name: name_of, about, graph, facts, groups, run, weights: loaded })
+        Ok(Self { network, name, about, graph, facts, groups, run, weights })
     }
 
     fn learns(&self) -> &[bool] {

@@ -1,6 +1,8 @@
 use std::path::Path;
 
-use regraft_report::{AuditCard, AuditSection, ReportError, render, verdict, write};
+use regraft_report::{
+    AuditCard, AuditSection, Inside, LookRow, ReportError, render, verdict, write,
+};
 use regraft_run::{
     LeftOutClass, Metrics, Prediction, Predictions, UnknownFacts, UnknownPlan, WithoutLeaks,
 };
@@ -263,6 +265,39 @@ fn what_is_wrong_with_the_data_is_shown_and_what_is_left_without_leaks() {
         "a&lt;b&gt;.jpg",
         "3 more are in <code>audit.json</code>",
         "90.0 % of the 10 that have no copy to learn from",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+}
+
+#[test]
+fn what_was_seen_inside_is_shown_and_names_are_escaped() {
+    let sample = Sample::ants_and_bees(40);
+    let row = LookRow {
+        title: "a<b>.jpg".into(),
+        pictures: vec![("map".into(), "for `bees`".into())],
+        said: "is `ants`, taken for `bees`".into(),
+    };
+    let (rows, notes) = ([row], ["no graph: `x<y>`".to_owned()]);
+    let png = |name: &str| (name == "map").then(|| b"\x89PNG\r\n\x1a\nmap".to_vec());
+    let mut input = sample.input(Path::new("report.html"), &no_picture);
+    assert!(!render(&input).unwrap().contains("id=\"inside\""));
+    input.about.inside = Inside {
+        graph: "<svg/>",
+        mistakes: &rows,
+        layer: "conv<1>",
+        picture: Some(&png),
+        notes: &notes,
+    };
+    let page = render(&input).unwrap();
+    assert!(!page.contains("a<b>") && !page.contains("conv<1>") && !page.contains("<svg/>"));
+    for words in [
+        "id=\"inside\"",
+        "a&lt;b&gt;.jpg: for",
+        "conv&lt;1&gt;",
+        "data:image/svg+xml;base64,PHN2Zy8+",
+        "data:image/png;base64,",
+        "x&lt;y&gt;",
     ] {
         assert!(page.contains(words), "{words}");
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use regraft_report::{About, NetworkFacts, PenaltyPoint, ReportInput};
+use regraft_report::{About, Inside, NetworkFacts, PenaltyPoint, ReportInput};
 use regraft_run::{
     DataPlan, EnginePlan, FORMAT, HeadPlan, Loo, MetricsFile, NetworkPlan, Plan, Prediction,
     Predictions, PreprocessPlan, Provenance, Reason, ResizePlan, Seconds, Skipped, Timings,
@@ -93,6 +93,7 @@ impl Sample {
     ) -> ReportInput<'a> {
         let seconds = Seconds { total: 9.52, features: 7.8, head: 0.4 };
         let about = About {
+            inside: Inside::default(),
             path,
             name: "bees-1",
             run: "runs/bees-1",

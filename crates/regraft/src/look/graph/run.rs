@@ -62,6 +62,20 @@ impl RunFacts {
         Ok(facts)
     }
 
+    /// What the plan says of a network whose blocks are known.
+    pub(super) fn planned(
+        network: &Network,
+        plan: &Plan,
+        blocks: &[String],
+    ) -> Result<Self, Error> {
+        let mut facts = match &plan.tuning {
+            None => Self::probe(network),
+            Some(tuning) => Self::tuned(network, blocks, tuning)?,
+        };
+        facts.blocks = blocks.to_vec();
+        Ok(facts)
+    }
+
     /// Only the frontier, which stands in the plan.
     fn unknown(network: &Network, plan: &Plan) -> Self {
         let frontier = plan.tuning.as_ref().and_then(|tuning| tuning.frontier.as_ref());
