@@ -44,6 +44,7 @@ cargo xtask advice-study --tasks DIR --outcomes DIR [options]
     --regraft PATH   a regraft (built in release when not given)
     --kept           run nothing, and make the page of the outcomes that are there
     --trained N      seeds of each task whose plans are all run (all); of the others only the networks are ranked
+    --unseen         these are tasks that no rule was made with: the page says so
     --page FILE      the page to write (docs/advice-study.md)
 
 Options of every bench:
@@ -213,7 +214,7 @@ fn study(mut words: impl Iterator<Item = OsString>) -> Result<Command, Error> {
     let (mut tasks, mut outcomes, mut regraft) = (None, None, None);
     let mut page = PathBuf::from("docs/advice-study.md");
     let mut trained = MOST_SEEDS;
-    let mut kept = false;
+    let (mut kept, mut unseen) = (false, false);
     while let Some(word) = words.next() {
         let mut value = |option| {
             let value = words.next().ok_or(Error::Usage(Misuse::NoValue(option)))?;
@@ -226,6 +227,7 @@ fn study(mut words: impl Iterator<Item = OsString>) -> Result<Command, Error> {
             Some("--regraft") => regraft = Some(value("--regraft")?),
             Some("--page") => page = value("--page")?,
             Some("--kept") => kept = true,
+            Some("--unseen") => unseen = true,
             Some("--trained") => {
                 trained = number("--trained", value("--trained")?.into(), MOST_SEEDS)?;
             }
@@ -239,6 +241,7 @@ fn study(mut words: impl Iterator<Item = OsString>) -> Result<Command, Error> {
         regraft,
         trained,
         kept,
+        unseen,
         page,
     }))
 }

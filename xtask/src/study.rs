@@ -40,6 +40,8 @@ pub struct Study {
     /// Whether nothing is run: what has no outcome yet is left out, and a seed without one of its plans only ranks
     /// the networks.
     pub kept: bool,
+    /// Whether no rule was made with these tasks.
+    pub unseen: bool,
     /// The page to write.
     pub page: PathBuf,
 }
@@ -77,7 +79,7 @@ pub fn study(
         );
     }
     let tasks = score::tasks(&seeds);
-    let text = page::page(&tasks, &seeds);
+    let text = page::page(&tasks, &seeds, study.unseen);
     write(&study.page, &text)?;
     writeln!(out, "{}", page::summary(&tasks)).map_err(Error::output)
 }

@@ -13,7 +13,7 @@ pub(super) fn summary(tasks: &[Task]) -> String {
         mean(tasks.iter().filter_map(|t| of(&t.tau))).unwrap_or(f64::NAN)
     };
     let points = |x: f64| Percent(x).to_string();
-    [
+    let mut lines = vec![
         format!("- {} tasks", tasks.len()),
         format!("- mean regret of the advised plan: {} points", points(of(&|t| t.regret))),
         format!(
@@ -34,17 +34,20 @@ pub(super) fn summary(tasks: &[Task]) -> String {
             tau(&|t| t.means),
             tau(&|t| t.seeds)
         ),
-        format!(
-            "- the same of the test accuracies of one seed and their means over seeds: {:.2}",
-            tau(&|t| t.tests)
-        ),
-    ]
-    .join("\n")
+    ];
+    // One seed has no means but itself.
+    if let Some(tests) = mean(tasks.iter().filter_map(|t| t.tau.tests)) {
+        lines.push(format!(
+            "- the same of the test accuracies of one seed and their means over seeds: {tests:.2}"
+        ));
+    }
+    lines.join("\n")
 }
 
 /// All of it.
-pub(super) fn page(tasks: &[Task], seeds: &[Seed]) -> String {
+pub(super) fn page(tasks: &[Task], seeds: &[Seed], unseen: bool) -> String {
     let mut text = String::from(HEAD);
+    text.push_str(if unseen { UNSEEN } else { IN_VIEW });
     text.push_str(&summary(tasks));
     text.push_str(
         "\n\n## Tasks\n\n| task | images | classes | seeds | network | plan | advised | default | best in hindsight | \
@@ -121,7 +124,16 @@ and the test accuracies of their probes, of the means of both over the seeds. Wh
 a draw: how far the test accuracies of one seed are from their own means over seeds is given beside it. Training
 from scratch is not among the plans: `regraft compare` measures it.
 
+";
+
+/// Of tasks that rules were made with, and of others.
+const IN_VIEW: &str = "\
 The rules `middle`, `small-and-between` and `lower-layers-*` were written with outcomes of these tasks in view: the
 table shows that they do what they should, not how well they do on others.
+
+";
+const UNSEEN: &str = "\
+No rule was written or changed with outcomes of these tasks in view: the table shows how well the rules do on tasks that
+they were not made with.
 
 ";
