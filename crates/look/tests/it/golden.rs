@@ -2,11 +2,11 @@
 
 use regraft_look::{
     Cam, ReluRule, Target, Upsample, Window, activation_map, input_times_gradient,
-    integrated_gradients, occlusion, signal, upsample,
+    integrated_gradients, occlusion, outputs, signal, upsample,
 };
 use regraft_tensor::Tensor;
 
-use crate::tiny::{TEXT, network, picture};
+use crate::tiny::{TEXT, formula, network, picture};
 
 const CLASS: Target = Target::Class(1);
 
@@ -119,4 +119,30 @@ fn integrated_gradients_are_captums() {
     let got = integrated_gradients(&network, &picture, &baseline, CLASS, 50).unwrap();
     let sums = [-0.690028399378, 2.152168787842];
     check("integrated", &got.attribution, sums, (0.043427804606, 75), &[-0.012275410678]);
+}
+
+/// PyTorch's figures for Caffe's layers.
+#[test]
+fn caffes_normalisation_and_the_switches_of_its_pools_are_pytorchs() {
+    let norm =
+        network("x = input 6x2x2\n    n = lrn x size=5 alpha=0.0001 beta=0.75 k=1\n    -> n");
+    let values = Tensor::new([1, 6, 2, 2], formula(24, 16.0, 30.0)).unwrap();
+    let got = outputs(&norm, &values).unwrap();
+    let sum: f64 = got.iter().map(|v| f64::from(*v)).sum();
+    assert!((sum - -49.064_557_637_073_69).abs() < 1e-3, "{sum}");
+    for (got, wanted) in got.iter().zip([28.519_007_667, 23.403_171_601, 14.089_232_787]) {
+        assert!((f64::from(*got) - wanted).abs() < 1e-4, "{got} {wanted}");
+    }
+    let pool =
+        network("x = input 2x5x5\n    p = max_pool x size=3 stride=2 rounding=ceil\n    -> p");
+    let values = Tensor::new([1, 2, 5, 5], formula(50, 17.0, 1.0)).unwrap();
+    let switches: Vec<usize> = (0..8)
+        .map(|i| {
+            let target = Target::Unit(i / 4, i / 2 % 2, i % 2);
+            let signal = signal(&pool, &values, target, ReluRule::Gradient).unwrap();
+            let won = signal.data().iter().position(|v| *v == 1.0).unwrap();
+            won % 25
+        })
+        .collect();
+    assert_eq!(switches, [7, 8, 22, 22, 12, 12, 12, 12]);
 }

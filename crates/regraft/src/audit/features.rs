@@ -68,14 +68,9 @@ pub(super) fn measured(
     looked: &Looked,
     notes: &mut Vec<String>,
 ) -> Result<Measured, Error> {
-    let all = seen.readable(dataset);
-    let (train, test): (Vec<usize>, Vec<usize>) =
-        all.iter().partition(|i| dataset.examples[**i].split != Split::Test);
+    let (judged, Rows { train, test }) = seen.rows(dataset, looked);
     let overlap = shared(options.network.as_deref(), dataset);
     let network = seen.network();
-    // Of a picture with two labels it is known that one is wrong; it must not vouch for others.
-    let twice: BTreeSet<usize> = conflicts(dataset, &looked.sets).collect();
-    let judged: Vec<usize> = all.iter().copied().filter(|i| !twice.contains(i)).collect();
     let labels = match fewest(dataset, &judged) {
         Some(class) => {
             notes.push(not_judged(class));
@@ -147,10 +142,15 @@ pub(super) fn fewest<'a>(dataset: &'a Dataset, rows: &[usize]) -> Option<&'a str
 }
 
 impl Seen {
-    /// The files with features.
-    pub(super) fn readable(&self, dataset: &Dataset) -> Vec<usize> {
+    /// The files with features: those whose labels are judged, and what is learned from and tested.
+    pub(super) fn rows(&self, dataset: &Dataset, looked: &Looked) -> (Vec<usize>, Rows) {
         let failed: BTreeSet<usize> = self.extracted.failed.iter().map(|f| f.index).collect();
-        (0..dataset.examples.len()).filter(|i| !failed.contains(i)).collect()
+        let all: Vec<usize> = (0..dataset.examples.len()).filter(|i| !failed.contains(i)).collect();
+        let (train, test) = all.iter().partition(|i| dataset.examples[**i].split != Split::Test);
+        // Of a picture with two labels it is known that one is wrong; it must not vouch for others.
+        let twice: BTreeSet<usize> = conflicts(dataset, &looked.sets).collect();
+        let judged = all.into_iter().filter(|i| !twice.contains(i)).collect();
+        (judged, Rows { train, test })
     }
 
     /// The network's name.

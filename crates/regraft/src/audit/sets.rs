@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use regraft_data::audit::label_errors;
-use regraft_data::{Dataset, MultiLabel, Split};
+use regraft_data::{Dataset, MultiLabel};
 use regraft_probe::{LabelSets, best_thresholds};
 
-use super::features::{Measured, Seen, conflicts, leaked};
+use super::features::{Measured, Seen, leaked};
 use super::looked::Looked;
 use super::{LabelSuspect, LeakEffect};
 use crate::Error;
@@ -68,12 +68,7 @@ pub(super) fn measured(
     looked: &Looked,
     notes: &mut Vec<String>,
 ) -> Result<Measured, Error> {
-    let all = seen.readable(dataset);
-    let (train, test): (Vec<usize>, Vec<usize>) =
-        all.iter().partition(|i| dataset.examples[**i].split != Split::Test);
-    // Of copies with different labels it is known that one is wrong; it must not vouch for others.
-    let twice: BTreeSet<usize> = conflicts(dataset, &looked.sets).collect();
-    let judged: Vec<usize> = all.iter().copied().filter(|i| !twice.contains(i)).collect();
+    let (judged, Rows { train, test }) = seen.rows(dataset, looked);
     let network = seen.network();
     let mut measured = Measured { network, labels: None, effect: None, overlap: None };
     if let Some(label) = fewest(data, &judged) {
