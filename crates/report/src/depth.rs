@@ -117,7 +117,9 @@ mod tests {
         });
         assert!(!page.contains("<script>") && !page.contains("low<1>"), "{page}");
         assert_eq!(page.matches("<circle").count(), 2);
-        for part in ["low&lt;1&gt;</code> (cut here)", "50.0 %", "0.500", "like before training"] {
+        for part in
+            ["low&lt;1&gt;</bdi></code> (cut here)", "50.0 %", "0.500", "like before training"]
+        {
             assert!(page.contains(part), "{part} in {page}");
         }
     }
