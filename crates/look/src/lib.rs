@@ -15,8 +15,11 @@
 //! | [`dream`] | Mordvintsev et al. 2015 | `[3, H, W]` |
 //! | [`invert`] | Mahendran and Vedaldi 2015 | `[3, H, W]` |
 //! | [`activation_map`] | Selvaraju et al. 2017 (Grad-CAM); Draelos and Carin 2021 (`HiResCAM`) | `[H', W']` |
+//! | [`ClassMaps`] | the same, of several classes and many pictures | `[H', W']` each |
 //!
-//! Two networks beside one another: [`counterparts`] tells what differs, [`drifts`] how far weights have moved.
+//! Of many pictures: [`strongest`] are those that excite a unit most, [`Patch`] is what it sees of them, [`silent`] tells
+//! dead units and [`selectivity`] which class one prefers. Two networks beside one another: [`counterparts`] tells what
+//! differs, [`drifts`] how far weights have moved, [`cka`] and [`debiased_cka`] how alike two layers see.
 
 mod cam;
 mod cka;

@@ -4,6 +4,7 @@ mod asked;
 mod draw;
 mod dream;
 mod explain;
+mod files;
 mod filters;
 mod graph;
 mod grid;

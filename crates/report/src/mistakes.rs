@@ -12,17 +12,11 @@ const SHOWN: usize = 12;
 
 pub(crate) fn body(input: &ReportInput<'_>) -> Html {
     let mut out = Html::new();
-    let rows = &input.predictions.rows;
-    let mut wrong: Vec<&Prediction> =
-        rows.iter().filter(|r| r.split == "test" && !r.is_right()).collect();
+    let wrong = input.predictions.mistakes();
     if wrong.is_empty() {
         out.raw("<p>No test image was answered wrongly.</p>\n");
         return out;
     }
-    // By name where equally sure, so that the page does not depend on the order of the rows.
-    wrong.sort_by(|a, b| {
-        b.probability().total_cmp(&a.probability()).then_with(|| a.file.cmp(&b.file))
-    });
     let shown = wrong.len().min(SHOWN);
     let lead = match (shown, wrong.len()) {
         (1, 1) => "The only mistake.".to_owned(),

@@ -76,6 +76,16 @@ impl Predictions {
         Metrics::new(&self.classes, &truth, &probabilities)
     }
 
+    /// The test images that were answered wrongly, the surest answer first, by name where equally sure.
+    pub fn mistakes(&self) -> Vec<&Prediction> {
+        let tested = self.rows.iter().filter(|r| r.split == "test");
+        let mut wrong: Vec<&Prediction> = tested.filter(|r| !r.is_right()).collect();
+        wrong.sort_by(|a, b| {
+            b.probability().total_cmp(&a.probability()).then_with(|| a.file.cmp(&b.file))
+        });
+        wrong
+    }
+
     /// The table as CSV.
     ///
     /// # Errors

@@ -113,6 +113,10 @@ fn top_shows_the_patches_that_excite_units_and_what_comes_back() {
     of("features.4:99999", "data").refused(2, &["features.4", "units", "99999"]);
     of("features.44", "data").refused(4, &["features.4"]);
     of("features.4:x", "data").refused(2, &["features.4:x", "from 0"]);
+    for count in ["0", "101"] {
+        let asked = ["look", "top", &network, "--images", "data", "--count", count];
+        world.run(&asked).refused(2, &["--count", "from 1 to 100"]);
+    }
     fs::create_dir_all(world.path("empty")).unwrap();
     of("features.4", "empty").refused(3, &["no images", "empty"]);
     fs::create_dir_all(world.path("bad")).unwrap();

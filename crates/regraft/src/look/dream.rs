@@ -10,8 +10,8 @@ use regraft_tensor::Tensor;
 use serde::Serialize;
 
 use super::asked::Asked;
+use super::files;
 use super::grid::{drawn, grid};
-use super::maximise::write;
 use crate::{Error, LoadOptions, Observer, Progress, load};
 
 /// What is asked for of a dream.
@@ -162,7 +162,7 @@ pub fn dream(options: &DreamOptions, observer: &dyn Observer) -> Result<Dreamt, 
     let files =
         [(told.file.clone(), other.clone()), (told.sheet.clone(), grid(&[vec![own, other]]))];
     let raw = BTreeMap::from([("dream".to_owned(), made.colours)]);
-    write(&options.out, "dream", &told, &files, &raw)?;
+    files::write(&options.out, "dream", "dream", &told, &files, &raw)?;
     Ok(told)
 }
 
@@ -202,7 +202,7 @@ pub fn invert(options: &InvertOptions, observer: &dyn Observer) -> Result<FoundA
     let files =
         [(told.file.clone(), other.clone()), (told.sheet.clone(), grid(&[vec![own, other]]))];
     let raw = BTreeMap::from([("inverted".to_owned(), made.colours)]);
-    write(&options.out, "invert", &told, &files, &raw)?;
+    files::write(&options.out, "invert", "invert", &told, &files, &raw)?;
     Ok(told)
 }
 

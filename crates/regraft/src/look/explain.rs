@@ -1,19 +1,19 @@
 //! What an answer on one picture rests on.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use regraft_data::{Scratch, decode_file, preprocess, to_png};
+use regraft_data::{Scratch, decode_file, preprocess};
 use regraft_look::{
     Cam, LookError, ReluRule, Target, Upsample, Window, activation_map, integrated_gradients,
     occlusion, signal, upsample,
 };
 use regraft_net::{Network, nearest};
-use regraft_run::atomic_write;
 use regraft_tensor::Tensor;
 use serde::Serialize;
 
 use super::draw::{flat, overlay, restored};
+use super::files;
 use super::grid::grid;
 use crate::tuning::random;
 use crate::{Error, LoadOptions, Observer, load};
@@ -212,7 +212,7 @@ pub fn explain(options: &ExplainOptions, observer: &dyn Observer) -> Result<Expl
         let (range, empty) = (Some(made.range), made.empty);
         maps.push(ExplainedMap { method, file: Some(name), random, range, empty, refused: None });
         if observer.stop() {
-            return Err(Error::Interrupted);
+            return Err(Error::Stopped);
         }
     }
     let name = |i: usize| card.labels.get(i).cloned().unwrap_or_else(|| format!("output {i}"));
@@ -230,29 +230,8 @@ pub fn explain(options: &ExplainOptions, observer: &dyn Observer) -> Result<Expl
         maps,
     };
     kept.push((explained.sheet.clone(), grid(&rows)));
-    write(&options.out, &explained, &kept, &raw)?;
+    files::write(&options.out, "explain", "maps", &explained, &kept, &raw)?;
     Ok(explained)
-}
-
-fn write(
-    out: &Path,
-    explained: &Explained,
-    pictures: &[(String, regraft_data::Picture)],
-    raw: &BTreeMap<String, Tensor>,
-) -> Result<(), Error> {
-    let failed = |source| Error::File { what: "make", path: out.to_owned(), source };
-    std::fs::create_dir_all(out).map_err(failed)?;
-    for (name, picture) in pictures {
-        atomic_write(out.join(name), &to_png(picture)?)?;
-    }
-    regraft_formats::safetensors::write(&out.join("maps.safetensors"), raw, &BTreeMap::new())?;
-    let wrong = |e: serde_json::Error| Error::File {
-        what: "write",
-        path: out.join("explain.json"),
-        source: e.into(),
-    };
-    let text = serde_json::to_string_pretty(explained).map_err(wrong)? + "\n";
-    Ok(atomic_write(out.join("explain.json"), text.as_bytes())?)
 }
 
 impl ExplainedMap {

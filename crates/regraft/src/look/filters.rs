@@ -11,6 +11,7 @@ use regraft_tensor::Tensor;
 use serde::Serialize;
 
 use super::draw;
+use super::files;
 use super::grid::square;
 use super::survey::Survey;
 use crate::{Error, LoadOptions, Observer, Progress, load};
@@ -19,9 +20,8 @@ use crate::{Error, LoadOptions, Observer, Progress, load};
 const ALIKE: f64 = 0.95;
 /// A filter whose norm is below this part of the layer's mean does nothing.
 const BLANK: f64 = 1e-3;
-/// Most filters of a layer that are compared with each other, and most values of one.
-const COMPARED: usize = 4096;
-const LONGEST: usize = 1 << 14;
+/// Most multiplications for comparing the filters of a layer with each other: a few seconds.
+const COMPARED: usize = 4_000_000_000;
 /// Side of a kernel on the picture, in pixels, at least.
 const SIDE: usize = 24;
 
@@ -112,7 +112,7 @@ pub fn filters(options: &FiltersOptions, observer: &dyn Observer) -> Result<Filt
     let mut layers = Vec::new();
     for (_, layer) in network.graph().layers() {
         if observer.stop() {
-            return Err(Error::Interrupted);
+            return Err(Error::Stopped);
         }
         if matches!(layer.op, Op::Conv2d(_) | Op::Linear { .. }) {
             layers.extend(of_layer(network, &layer.name, &layer.op));
@@ -136,16 +136,11 @@ pub fn filters(options: &FiltersOptions, observer: &dyn Observer) -> Result<Filt
     if let Some(folder) = &options.images {
         answers(network, folder, &options.load, &mut told, observer)?;
     }
-    let failed = |source| Error::File { what: "make", path: options.out.clone(), source };
-    std::fs::create_dir_all(&options.out).map_err(failed)?;
+    files::folder(&options.out)?;
     if let Some((_, file)) = &told.first {
         atomic_write(options.out.join(file), &drawn)?;
     }
-    let path = options.out.join("filters.json");
-    let wrong =
-        |e: serde_json::Error| Error::File { what: "write", path: path.clone(), source: e.into() };
-    let text = serde_json::to_string_pretty(&told).map_err(wrong)? + "\n";
-    atomic_write(&path, text.as_bytes())?;
+    files::json(&options.out.join("filters.json"), &told)?;
     Ok(told)
 }
 
@@ -160,7 +155,8 @@ fn of_layer(network: &Network, layer: &str, op: &Op) -> Option<LayerFilters> {
     let groups = if let Op::Conv2d(conv) = op { conv.groups.max(1) } else { 1 };
     let each = filters / groups;
     // A filter of one value is like every other.
-    let comparable = (2..=COMPARED).contains(&each) && (2..=LONGEST).contains(&values);
+    let work = filters.saturating_mul(each).saturating_mul(values) / 2;
+    let comparable = each > 1 && values > 1 && work <= COMPARED;
     let copies = comparable.then(|| {
         let mut copies = Vec::new();
         for (group, rows) in weight.data().chunks_exact(each * values).enumerate() {

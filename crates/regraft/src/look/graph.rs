@@ -15,6 +15,7 @@ use regraft_run::{Plan, atomic_write};
 use serde::Serialize;
 
 use self::run::RunFacts;
+use super::files;
 use crate::network::is_path;
 use crate::show::graph as graph_of;
 use crate::{Error, LoadOptions, Observer, Progress, VERSION, load};
@@ -207,16 +208,15 @@ pub fn graph(options: &GraphOptions, observer: &dyn Observer) -> Result<GraphDra
     for (side, name) in drawn.iter().zip(["graph.svg", "against.svg"]) {
         files.push((name.to_owned(), graph_svg(side, &color)));
     }
-    let mut networks: Vec<GraphNetwork> = (0..sides.len())
-        .map(|i| network(i, &sides, &figures[i], matched.as_ref().map(|m| m[i].as_slice())))
-        .collect();
-    let against = (networks.len() > 1).then(|| networks.pop()).flatten();
-    let Some(network) = networks.pop() else { return Err(Error::Interrupted) };
+    let told =
+        |i: usize| network(i, &sides, &figures[i], matched.as_ref().map(|m| m[i].as_slice()));
+    let (own, against) = (told(0), (sides.len() > 1).then(|| told(1)));
     let rows = figures.first().map(|f| f.iter().map(FigureRow::of).collect()).unwrap_or_default();
     let mut names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
     names.push("graph.json".to_owned());
     let out = options.out.display().to_string();
-    let drawn = GraphDrawn { network, against, figures: rows, color, notes, out, files: names };
+    let drawn =
+        GraphDrawn { network: own, against, figures: rows, color, notes, out, files: names };
     write(&options.out, &files, &drawn)?;
     Ok(drawn)
 }
@@ -244,17 +244,12 @@ pub(super) fn of_run(network: &Network, plan: &Plan, blocks: &[String]) -> Resul
     Ok(graph_svg(&side, &color))
 }
 
-fn write(out: &Path, files: &[(String, String)], drawn: &GraphDrawn) -> Result<(), Error> {
-    let failed = |source| Error::File { what: "make", path: out.to_owned(), source };
-    std::fs::create_dir_all(out).map_err(failed)?;
-    for (name, text) in files {
+fn write(out: &Path, texts: &[(String, String)], drawn: &GraphDrawn) -> Result<(), Error> {
+    files::folder(out)?;
+    for (name, text) in texts {
         atomic_write(out.join(name), text.as_bytes())?;
     }
-    let path = out.join("graph.json");
-    let wrong =
-        |e: serde_json::Error| Error::File { what: "write", path: path.clone(), source: e.into() };
-    let text = serde_json::to_string_pretty(drawn).map_err(wrong)? + "\n";
-    Ok(atomic_write(&path, text.as_bytes())?)
+    files::json(&out.join("graph.json"), drawn)
 }
 
 impl Known {

@@ -4,16 +4,16 @@ mod judge;
 mod tasks;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use regraft_data::{Picture, to_png};
+use regraft_data::Picture;
 use regraft_look::{By, LookError, MaximiseSettings, Maximised, Objective, PixelRules, Sway, Wish};
 use regraft_net::Network;
 use regraft_net::card::Channels;
-use regraft_run::atomic_write;
 use regraft_tensor::Tensor;
 use serde::Serialize;
 
+use super::files;
 use super::grid::{drawn, grid};
 use crate::{Error, LoadOptions, Observer, Progress, load};
 use judge::Judge;
@@ -228,7 +228,7 @@ pub fn maximise(options: &MaximiseOptions, observer: &dyn Observer) -> Result<Ma
         pictures,
     };
     files.push((result.sheet.clone(), grid(&rows)));
-    write(&options.out, "maximise", &result, &files, &raw)?;
+    files::write(&options.out, "maximise", "maximise", &result, &files, &raw)?;
     Ok(result)
 }
 
@@ -327,27 +327,4 @@ fn make(
         seed: options.seed,
     };
     Ok(regraft_look::maximise(&task.network, &wishes, &settings, watch)?)
-}
-
-/// Writes pictures, raw values and what there is to tell, as `NAME.json` and `NAME.safetensors`.
-pub(super) fn write(
-    out: &Path,
-    name: &str,
-    told: &impl Serialize,
-    pictures: &[(String, Picture)],
-    raw: &BTreeMap<String, Tensor>,
-) -> Result<(), Error> {
-    let failed = |source| Error::File { what: "make", path: out.to_owned(), source };
-    std::fs::create_dir_all(out).map_err(failed)?;
-    for (file, picture) in pictures {
-        atomic_write(out.join(file), &to_png(picture)?)?;
-    }
-    let path = out.join(format!("{name}.safetensors"));
-    regraft_formats::safetensors::write(&path, raw, &BTreeMap::new())?;
-    let path = out.join(format!("{name}.json"));
-    let text = serde_json::to_string_pretty(told);
-    let wrong =
-        |e: serde_json::Error| Error::File { what: "write", path: path.clone(), source: e.into() };
-    let text = text.map_err(wrong)? + "\n";
-    Ok(atomic_write(&path, text.as_bytes())?)
 }

@@ -7,7 +7,7 @@ use regraft_data::{Scratch, decode_file, preprocess, to_png};
 use regraft_look::{Cam, ClassMaps, Target, Upsample, upsample};
 use regraft_net::Network;
 use regraft_report::LookRow;
-use regraft_run::{Plan, Prediction, Predictions};
+use regraft_run::{Plan, Predictions};
 use regraft_tensor::Tensor;
 
 use super::draw::{overlay, restored};
@@ -52,19 +52,14 @@ pub(crate) fn of_run<'f>(
     seen
 }
 
-/// Maps over the test images that the network was surest of, and wrong, as the report orders them.
+/// Maps over the test images that the network was surest of, and wrong.
 fn mistakes<'f>(
     network: &Network,
     predictions: &Predictions,
     file: &dyn Fn(&str) -> Option<&'f Path>,
     seen: &mut OfRun,
 ) -> Result<(), Error> {
-    let mut wrong: Vec<&Prediction> =
-        predictions.rows.iter().filter(|r| r.split == "test" && !r.is_right()).collect();
-    wrong.sort_by(|a, b| {
-        b.probability().total_cmp(&a.probability()).then_with(|| a.file.cmp(&b.file))
-    });
-    wrong.truncate(MISTAKES);
+    let wrong = predictions.mistakes();
     if wrong.is_empty() {
         return Ok(());
     }
@@ -74,7 +69,7 @@ fn mistakes<'f>(
     seen.layer = highest_map(&network)?;
     let mut maps = ClassMaps::new(&network, &seen.layer)?;
     let p = network.card().preprocess;
-    for row in wrong {
+    for row in wrong.into_iter().take(MISTAKES) {
         let Some(path) = file(&row.file) else { continue };
         let mut input = vec![0.0; 3 * p.crop[0] * p.crop[1]];
         preprocess(&decode_file(path)?, &p, &mut Scratch::default(), &mut input)?;

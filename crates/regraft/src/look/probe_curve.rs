@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use regraft_advise::scores::{RidgeOut, ridge_out};
 use regraft_data::{Dataset, OpenOptions, Split};
 use regraft_look::debiased_cka;
-use regraft_net::Network;
+use regraft_net::{Network, surgery};
 use regraft_probe::{Features, Labels};
 use regraft_report::{DepthInput, DepthPoint, write_depths};
-use regraft_run::{RunFolder, Skipped, atomic_write};
+use regraft_run::{RunFolder, Skipped};
 use serde::Serialize;
 
-use super::asked::{channels, stages};
+use super::asked::channels;
+use super::files;
 use super::survey::Survey;
 use crate::advise::clearly_better;
 use crate::{Error, LoadOptions, Observer, Progress, VERSION, load};
@@ -136,7 +137,7 @@ pub fn probe_curve(
         let (n, values) = (y.len(), seen.channels[i]);
         let ridge = ridge_out(Features::new(now, n, values)?, &labels, PENALTIES, &groups)?;
         let alignment = match &before {
-            Some(before) => Some(aligned(&before[i], now, n)?),
+            Some(before) => aligned(&before[i], now, n)?,
             None => None,
         };
         let macs = network.cut(layer)?.facts()?.macs();
@@ -175,7 +176,7 @@ pub fn probe_curve(
 /// The layers asked about: where blocks end, and where the network is cut.
 fn blocks(network: &Network, ends: &[String]) -> Result<Vec<String>, Error> {
     let (card, graph) = (network.card(), network.graph());
-    let named = if ends.is_empty() { stages(network)? } else { ends.to_vec() };
+    let named = if ends.is_empty() { surgery::block_ends(graph) } else { ends.to_vec() };
     let mut ids = Vec::new();
     for name in named.iter().chain(&card.cut) {
         let Ok(id) = graph.find(name) else { continue };
@@ -231,16 +232,19 @@ fn has_moved(network: &Network, first: &Network, layers: &[String]) -> bool {
         })
 }
 
-/// Of views `[n, C]` before and after.
-fn aligned(before: &[f32], after: &[f32], n: usize) -> Result<f64, Error> {
+/// Of views `[n, C]` before and after; none of too few pictures, or where all look the same to a layer.
+fn aligned(before: &[f32], after: &[f32], n: usize) -> Result<Option<f64>, Error> {
     let some = n.min(ALIGNED);
+    if some < FEWEST {
+        return Ok(None);
+    }
     let first = |values: &[f32]| -> Vec<f64> {
         let width = values.len() / n.max(1);
         // Spread over all classes, which lie one after the other.
         let rows = (0..some).flat_map(|i| &values[i * n / some * width..][..width]);
         rows.map(|v| f64::from(*v)).collect()
     };
-    Ok(debiased_cka(&first(before), &first(after), some)?)
+    Ok(Some(debiased_cka(&first(before), &first(after), some)?).filter(|a| a.is_finite()))
 }
 
 /// Where the curve says to cut.
@@ -312,8 +316,7 @@ impl Judged {
 
 fn write(options: &ProbeCurveOptions, told: &ProbeCurve) -> Result<(), Error> {
     let out = &options.out;
-    let failed = |source| Error::File { what: "make", path: out.clone(), source };
-    std::fs::create_dir_all(out).map_err(failed)?;
+    files::folder(out)?;
     let points: Vec<DepthPoint<'_>> = told
         .points
         .iter()
@@ -336,16 +339,6 @@ fn write(options: &ProbeCurveOptions, told: &ProbeCurve) -> Result<(), Error> {
     write_depths(&out.join("probe-curve.html"), &page)?;
     let figures: BTreeMap<&str, f64> =
         told.points.iter().map(|p| (p.layer.as_str(), p.top1)).collect();
-    json(&out.join("figures.json"), &figures)?;
-    json(&out.join("probe-curve.json"), told)
-}
-
-fn json(path: &Path, what: &impl Serialize) -> Result<(), Error> {
-    let wrong = |e: serde_json::Error| Error::File {
-        what: "write",
-        path: path.to_owned(),
-        source: e.into(),
-    };
-    let text = serde_json::to_string_pretty(what).map_err(wrong)? + "\n";
-    Ok(atomic_write(path, text.as_bytes())?)
+    files::json(&out.join("figures.json"), &figures)?;
+    files::json(&out.join("probe-curve.json"), told)
 }

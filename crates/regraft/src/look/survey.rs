@@ -1,5 +1,6 @@
 //! What the channels of a layer do over a folder of pictures; kept where features are.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use regraft_data::list_images;
@@ -59,8 +60,8 @@ impl Survey {
             if observer.stop() { Flow::Stop } else { Flow::Continue }
         };
         let extracted = extract(&trunk, &files, Some(&mut store), &progress)?;
-        let failed = |i: &usize| extracted.failed.iter().any(|f| f.index == *i);
-        let read: Vec<usize> = (0..files.len()).filter(|i| !failed(i)).collect();
+        let failed: BTreeSet<usize> = extracted.failed.iter().map(|f| f.index).collect();
+        let read: Vec<usize> = (0..files.len()).filter(|i| !failed.contains(i)).collect();
         let survey = Self { channels, read, files, folder: folder.to_owned(), extracted };
         match survey.skipped().first() {
             Some(first) if survey.read.is_empty() => {

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::asked::{Asked, read_at, stages};
 use super::draw::{self, restored};
+use super::files;
 use super::grid::{grid, square};
 use super::survey::Survey;
 use crate::{Error, LoadOptions, Observer, VERSION, load};
@@ -27,6 +28,8 @@ const RULES: [(ReluRule, &str); 3] = [
 ];
 /// What the patches themselves are called.
 const PATCHES: &str = "patches";
+/// Most pictures for a unit: they go back through the network together.
+const MOST: usize = 100;
 /// Side of a patch on a sheet, in pixels.
 const TILE: usize = 72;
 /// A unit that stays below this part of the layer's largest value is not chosen.
@@ -125,9 +128,9 @@ pub struct Top {
 /// # Errors
 /// When network, layer, unit or folder are not usable, or something cannot be written.
 pub fn top(options: &TopOptions, observer: &dyn Observer) -> Result<Top, Error> {
-    if options.count == 0 || options.units == 0 {
-        let why = "at least one picture and one unit is wanted";
-        return Err(Error::Options { what: "a count of 0", why });
+    if !(1..=MOST).contains(&options.count) || options.units == 0 {
+        let why = "a unit takes from 1 to 100 pictures, a layer at least one unit";
+        return Err(Error::Options { what: "`--count` or `--units` out of bounds", why });
     }
     let loaded = load(&options.network, &options.load, observer)?;
     let network = &loaded.network;
@@ -238,7 +241,8 @@ impl<'a> Layer<'a> {
                 places.push(layers[self.at][*unit].at);
             }
         })?;
-        let mut signals = Signals::new(&self.below, self.options.count)?;
+        let together = self.options.count.min(self.survey.read.len());
+        let mut signals = Signals::new(&self.below, together)?;
         let mut layer = TopLayer {
             layer: self.name.to_owned(),
             read_at: self.read.to_owned(),
@@ -257,8 +261,11 @@ impl<'a> Layer<'a> {
                 .into_iter()
                 .map(|i| (self.survey.read[i], peaks[i], self.place(places[i])))
                 .collect();
-            let shown = self.unit(unit, &hits, &mut signals, made, &mut layer.refused)?;
-            layer.units.push(shown);
+            // A unit may give no numbers at all.
+            if !hits.is_empty() {
+                let shown = self.unit(unit, &hits, &mut signals, made, &mut layer.refused)?;
+                layer.units.push(shown);
+            }
         }
         Ok(layer)
     }
@@ -349,8 +356,7 @@ impl<'a> Layer<'a> {
 
 fn write(options: &TopOptions, told: &Top, made: &Made) -> Result<(), Error> {
     let out = &options.out;
-    let failed = |source| Error::File { what: "make", path: out.clone(), source };
-    std::fs::create_dir_all(out).map_err(failed)?;
+    files::folder(out)?;
     for (name, bytes) in &made.files {
         atomic_write(out.join(name), bytes)?;
     }
@@ -359,11 +365,7 @@ fn write(options: &TopOptions, told: &Top, made: &Made) -> Result<(), Error> {
         regraft_formats::safetensors::write(&path, &made.raw, &BTreeMap::new())?;
     }
     page(&out.join(&told.page), told, made)?;
-    let path = out.join("top.json");
-    let wrong =
-        |e: serde_json::Error| Error::File { what: "write", path: path.clone(), source: e.into() };
-    let text = serde_json::to_string_pretty(told).map_err(wrong)? + "\n";
-    Ok(atomic_write(&path, text.as_bytes())?)
+    files::json(&out.join("top.json"), told)
 }
 
 fn page(path: &Path, told: &Top, made: &Made) -> Result<(), Error> {
