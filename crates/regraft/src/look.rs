@@ -8,9 +8,11 @@ mod files;
 mod filters;
 mod graph;
 mod grid;
+mod kept;
 mod maximise;
 mod of_run;
 mod probe_curve;
+mod selective;
 mod survey;
 mod top;
 

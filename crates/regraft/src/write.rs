@@ -25,7 +25,7 @@ use crate::plan::{Decided, plan};
 use crate::predict::{Link, Teller};
 use crate::tuning::TunedRun;
 use crate::unknown::UnknownRun;
-use crate::{Audit, Error, FitOptions, Loaded, Progress};
+use crate::{Audit, Error, FitOptions, LoadOptions, Loaded, Observer, Progress};
 
 /// Longer side of a thumbnail in the report, in pixels.
 const THUMBNAIL: usize = 240;
@@ -115,6 +115,8 @@ pub(crate) fn write(done: Finished<'_>) -> Result<Summary, Error> {
         audit: audit.as_ref(),
         loaded,
         table: &fitted.table,
+        load: &options.load,
+        observer: done.log.observer,
     };
     report(&told, &Outcome::Classes(&metrics, &predictions))?;
     folder.write_plan(&plan)?;
@@ -221,11 +223,14 @@ pub(crate) struct Told<'a> {
     pub(crate) loaded: &'a Loaded,
     /// Penalties that were tried.
     pub(crate) table: &'a [PenaltyRow],
+    /// Its cache folder keeps what is seen of units.
+    pub(crate) load: &'a LoadOptions,
+    pub(crate) observer: &'a dyn Observer,
 }
 
 /// Writes the page.
 pub(crate) fn report(told: &Told<'_>, outcome: &Outcome<'_>) -> Result<(), Error> {
-    let Told { folder, run, plan, timings, dataset, audit, loaded, table } = *told;
+    let Told { folder, run, plan, timings, dataset, audit, loaded, table, load, observer } = *told;
     let card = loaded.network.card();
     let files: BTreeMap<&str, &std::path::Path> =
         dataset.examples.iter().map(|e| (e.name.as_str(), e.path.as_path())).collect();
@@ -246,13 +251,12 @@ pub(crate) fn report(told: &Told<'_>, outcome: &Outcome<'_>) -> Result<(), Error
         Outcome::Classes(metrics, _) => (&metrics.notes, &metrics.skipped),
         Outcome::Labels(metrics, _) => (&metrics.notes, &metrics.skipped),
     };
-    let predictions = match outcome {
-        Outcome::Classes(_, predictions) => Some(*predictions),
+    let classes = match outcome {
+        Outcome::Classes(_, predictions) => Some((*predictions, dataset)),
         Outcome::Labels(..) => None,
     };
     let network = head::open(folder, plan)?;
-    let blocks = &card.blocks;
-    let seen = of_run(&network, plan, blocks, predictions, &|name| files.get(name).copied());
+    let seen = of_run(&network, plan, &card.blocks, classes, (load, observer));
     let drawn = |name: &str| seen.pictures.get(name).cloned();
     let path = folder.file(RunFile::Report);
     let about = About {
@@ -274,6 +278,7 @@ pub(crate) fn report(told: &Told<'_>, outcome: &Outcome<'_>) -> Result<(), Error
         inside: Inside {
             graph: &seen.graph,
             mistakes: &seen.mistakes,
+            units: &seen.units,
             layer: &seen.layer,
             picture: Some(&drawn),
             notes: &seen.notes,

@@ -170,7 +170,7 @@ fn what_was_looked_at_is_kept_and_not_looked_at_again() {
         files
     };
     let (features, pairs) = (kept("features"), kept("audit"));
-    assert_eq!((features.len(), pairs.len()), (2, 1), "features and looks; pairs");
+    assert_eq!((features.len(), pairs.len()), (3, 1), "features, looks and units; pairs");
     world.fit(&["data", "--out", "again"]).json();
     assert_eq!((kept("features"), kept("audit")), (features, pairs.clone()));
     assert_eq!(audit(&world, "run"), audit(&world, "again"));

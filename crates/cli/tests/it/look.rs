@@ -3,6 +3,7 @@
 use std::fs;
 
 use image::{Rgb, RgbImage};
+use regraft_net::{Card, Network, notation};
 
 use crate::support::{World, network};
 
@@ -13,6 +14,7 @@ fn explain_draws_every_map_with_its_range_and_what_random_weights_give() {
     world.fit(&["data", "--out", "run"]).json();
     let page = fs::read_to_string(world.path("run/report.html")).unwrap();
     assert!(page.contains("id=\"inside\"") && page.contains("data:image/svg+xml;base64,"));
+    assert!(page.contains("prefers <code><bdi>a<") && page.contains("prefers <code><bdi>b<"));
     let done = world.run(&["look", "explain", "run", "data/a/000.png", "--json", "--out", "seen"]);
     let told = done.json();
     assert!(["a", "b"].contains(&told["class"].as_str().unwrap()));
@@ -193,4 +195,64 @@ fn a_probe_at_each_block_says_where_to_cut_and_what_training_moved() {
     assert!(*like.last().unwrap() < 1.0 - 1e-9, "{like:?}");
 
     world.run(&["look", "probe-curve", "run", "nowhere"]).refused(3, &["nowhere"]);
+}
+
+/// A small vision transformer of our own, in a file with its own graph.
+fn transformer(world: &World) -> &'static str {
+    let block = |from: &str, to: usize| {
+        format!(
+            "n{to} = layer_norm {from} eps=1e-5\n qkv{to} = linear n{to} out=24\n \
+             m{to} = attention qkv{to} heads=2\n b{to} = add {from} m{to}\n"
+        )
+    };
+    let text = format!(
+        "x = input 3x32x32\n e = conv2d x out=8 size=8 stride=8 bias=yes\n t = tokens e\n {} {} \
+         g = gelu b2\n c = token g index=0\n fc = linear c out=4\n -> fc",
+        block("t", 1),
+        block("b1", 2)
+    );
+    let graph = notation::parse(&text).unwrap();
+    let params = regraft_testkit::formula_params(&graph).unwrap();
+    let mut card = Card::blank("transformer");
+    card.preprocess.crop = [32, 32];
+    card.logits = Some("fc".to_owned());
+    card.cut = Some("c".to_owned());
+    card.blocks = ["b1", "b2"].map(str::to_owned).to_vec();
+    let network = Network::new(graph, &params, card).unwrap();
+    regraft_formats::write_model(&world.path("vit.safetensors"), &network).unwrap();
+    "vit.safetensors"
+}
+
+#[test]
+fn tokens_are_looked_into_as_maps_are() {
+    let world = World::new();
+    world.pictures("data", &["a", "b"], 12);
+    let network = transformer(&world);
+    let asked = ["look", "top", network, "--images", "data", "--count", "4", "--units", "2"];
+    let told = world.run(&[&asked[..], &["--out", "seen", "--json"]].concat()).json();
+    let layers = told["layers"].as_array().unwrap();
+    let names: Vec<&str> = layers.iter().map(|l| l["layer"].as_str().unwrap()).collect();
+    assert_eq!(names, ["e", "b1", "b2"]);
+    for layer in &layers[1..] {
+        // 16 patches, and one token that is learned.
+        assert_eq!(layer["shape"], serde_json::json!([8, 17, 1]));
+        assert!(layer["receptive_field"].is_null(), "attention sees all: {layer}");
+        for unit in layer["units"].as_array().unwrap() {
+            assert!(unit["differs"].as_f64().unwrap() < 1e-3, "{unit}");
+            for hit in unit["hits"].as_array().unwrap() {
+                assert!(hit["at"][0].as_u64().unwrap() < 17 && hit["at"][1] == 0, "{hit}");
+            }
+        }
+    }
+    let of = |layer: &str| world.run(&["look", "top", network, layer, "--images", "data"]);
+    of("b1:8").refused(2, &["b1", "8 units", "0 to 7"]);
+    let told = world.run(&["look", "top", network, "g:3", "--images", "data", "--json"]).json();
+    let refused = told["layers"][0]["refused"].as_object().unwrap();
+    assert!(refused.contains_key("guided") && refused.contains_key("deconvnet"), "{told}");
+
+    let told = world.run(&["look", "probe-curve", network, "data", "--json"]).json();
+    let points = told["points"].as_array().unwrap();
+    let names: Vec<&str> = points.iter().map(|p| p["layer"].as_str().unwrap()).collect();
+    assert_eq!(names, ["b1", "b2", "c"]);
+    assert!(points.iter().all(|p| p["values"] == 8), "{told}");
 }

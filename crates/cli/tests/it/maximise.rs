@@ -66,7 +66,10 @@ fn maximise_makes_a_picture_for_each_unit_and_says_how_far_it_came() {
 fn the_same_seed_makes_the_same_bytes_on_any_number_of_threads() {
     let world = World::new();
     let network = small(&world);
+    let kept = world.path("cache/regraft/looks");
     let make = |out: &str, more: &[&str]| {
+        // Or the others would be taken from there.
+        let _ = fs::remove_dir_all(&kept);
         let asked = ["look", "maximise", network, "relu2:1", "--diversity", "3", "--out", out];
         let done = world.run(&[&asked[..], &FEW[..], more].concat());
         assert_eq!(done.code(), 0, "{}", done.stderr());
@@ -79,6 +82,52 @@ fn the_same_seed_makes_the_same_bytes_on_any_number_of_threads() {
     assert_ne!(first, make("d", &["--seed", "1"]));
     assert_ne!(first[0], first[1], "pictures of one unit differ");
     assert_ne!(first, make("e", &["--by", "pixels", "--set", "2"]));
+}
+
+#[test]
+fn what_was_made_is_not_made_again() {
+    let world = World::new();
+    let network = small(&world);
+    picture(1, 3).save(world.path("a.png")).unwrap();
+    let all: [&[&str]; 3] = [
+        &["maximise", network, "relu2:1", "--side", "24", "--steps", "4"],
+        &[
+            "dream",
+            "a.png",
+            "--network",
+            network,
+            "--at",
+            "relu2",
+            "--octaves",
+            "1",
+            "--steps",
+            "2",
+        ],
+        &["invert", "a.png", "--network", network, "--at", "relu1", "--steps", "4"],
+    ];
+    for (i, asked) in all.into_iter().enumerate() {
+        let look = |out: &str, more: &[&str]| {
+            let asked = [&["look"], asked, &["--json", "--out", out], more].concat();
+            let mut told = world.run(&asked).json();
+            told["out"] = Value::Null;
+            (told, fs::read(world.path(out).join("sheet.png")).unwrap())
+        };
+        let files = || {
+            let kept = fs::read_dir(world.path("cache/regraft/looks")).unwrap();
+            let mut files: Vec<_> = kept
+                .map(|f| (f.as_ref().unwrap().path(), f.unwrap().metadata().unwrap()))
+                .collect();
+            files.sort_by(|a, b| a.0.cmp(&b.0));
+            files.into_iter().map(|(path, m)| (path, m.modified().unwrap())).collect::<Vec<_>>()
+        };
+        let first = look("a", &[]);
+        let kept = files();
+        assert_eq!(kept.len(), 2 * i + 1, "{asked:?}");
+        assert_eq!(first, look("b", &[]));
+        assert_eq!(kept, files(), "{asked:?}");
+        assert_ne!(first, look("c", &["--seed", "1"]), "{asked:?}");
+        assert_eq!(files().len(), 2 * i + 2, "{asked:?}");
+    }
 }
 
 #[test]

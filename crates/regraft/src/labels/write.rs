@@ -99,6 +99,8 @@ pub(super) fn write(
         audit: audit.as_ref(),
         loaded: &read.loaded,
         table: &head.fitted.table,
+        load: &options.load,
+        observer: log.observer,
     };
     report(&told, &Outcome::Labels(&metrics, &predictions))?;
     folder.write_plan(&plan)?;

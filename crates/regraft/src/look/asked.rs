@@ -1,7 +1,8 @@
 //! Which units of which layers are asked for.
 
 use regraft_look::LookError;
-use regraft_net::{LayerId, Network, Op};
+use regraft_net::{LayerId, Network, Op, surgery};
+use regraft_tensor::Shape;
 
 use crate::Error;
 
@@ -62,13 +63,14 @@ pub(super) fn read_at(network: &Network, layer: &str) -> Result<String, Error> {
 }
 
 /// One layer for each size that maps have on the way up: the last of that size in which values meet or are bent,
-/// where there is one.
+/// where there is one; of blocks that give tokens, which are all of one size, three.
 pub(super) fn stages(network: &Network) -> Result<Vec<String>, Error> {
     let facts = network.facts()?;
     let mut stages: Vec<(usize, bool, String)> = Vec::new();
     for (id, layer) in network.graph().layers() {
-        let [_, height, width] = *facts.layer(id).shape.dims() else { continue };
-        if matches!(layer.op, Op::Input { .. }) || height * width <= 1 {
+        let shape = &facts.layer(id).shape;
+        let [_, height, width] = *shape.dims() else { continue };
+        if matches!(layer.op, Op::Input { .. }) || height * width <= 1 || are_tokens(shape) {
             continue;
         }
         let bent = matches!(
@@ -83,5 +85,25 @@ pub(super) fn stages(network: &Network) -> Result<Vec<String>, Error> {
             None => stages.push((height * width, bent, layer.name.clone())),
         }
     }
-    Ok(stages.into_iter().map(|(.., name)| name).collect())
+    let mut named: Vec<String> = stages.into_iter().map(|(.., name)| name).collect();
+    named.extend(of_tokens(network)?);
+    Ok(named)
+}
+
+/// Whether a layer gives tokens, one below the other: `[C, T, 1]`.
+fn are_tokens(shape: &Shape) -> bool {
+    matches!(shape.dims(), [_, tokens, 1] if *tokens > 1)
+}
+
+/// A low, a middle and the highest block that gives tokens.
+fn of_tokens(network: &Network) -> Result<Vec<String>, Error> {
+    let (graph, facts) = (network.graph(), network.facts()?);
+    let card = &network.card().blocks;
+    let ends = if card.is_empty() { surgery::block_ends(graph) } else { card.clone() };
+    let tokens =
+        |name: &String| graph.find(name).is_ok_and(|id| are_tokens(&facts.layer(id).shape));
+    let ends: Vec<String> = ends.into_iter().filter(tokens).collect();
+    let mut places = vec![ends.len() / 3, 2 * ends.len() / 3, ends.len().saturating_sub(1)];
+    places.dedup();
+    Ok(places.into_iter().filter_map(|i| ends.get(i).cloned()).collect())
 }

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::asked::Asked;
 use super::files;
 use super::grid::{drawn, grid};
+use super::kept::{Kept, kept_one};
 use crate::{Error, LoadOptions, Observer, Progress, load};
 
 /// What is asked for of a dream.
@@ -143,25 +144,33 @@ pub fn dream(options: &DreamOptions, observer: &dyn Observer) -> Result<Dreamt, 
         observer.tell(&Progress::Steps { done, total });
         !observer.stop()
     };
-    let made = regraft_look::dream(&network, &given, &objective, &settings, &mut watch)?;
+    let how = format!("dream {objective:?} {settings:?}");
+    let Kept { colours, figures } = kept_one(&network, how, &given, &options.load, || {
+        let made = regraft_look::dream(&network, &given, &objective, &settings, &mut watch)?;
+        let mut figures = vec![made.before, made.after];
+        figures.extend(made.sizes.iter().flatten().map(|n| *n as f64));
+        Ok(Kept { colours: made.colours, figures })
+    })?;
+    let figure = |i: usize| figures.get(i).copied().unwrap_or_default();
+    let sizes = figures.get(2..).unwrap_or_default().as_chunks::<2>().0;
     let told = Dreamt {
         network: loaded.source.clone(),
         image: options.image.display().to_string(),
         layer,
         unit,
-        before: made.before,
-        after: made.after,
-        sizes: made.sizes,
+        before: figure(0),
+        after: figure(1),
+        sizes: sizes.iter().map(|size| size.map(|n| n as usize)).collect(),
         steps: options.steps,
         seed: options.seed,
         out: options.out.display().to_string(),
         file: "dream.png".to_owned(),
         sheet: "sheet.png".to_owned(),
     };
-    let [own, other] = [drawn(&given), drawn(&made.colours)];
+    let [own, other] = [drawn(&given), drawn(&colours)];
     let files =
         [(told.file.clone(), other.clone()), (told.sheet.clone(), grid(&[vec![own, other]]))];
-    let raw = BTreeMap::from([("dream".to_owned(), made.colours)]);
+    let raw = BTreeMap::from([("dream".to_owned(), colours)]);
     files::write(&options.out, "dream", "dream", &told, &files, &raw)?;
     Ok(told)
 }
@@ -184,24 +193,30 @@ pub fn invert(options: &InvertOptions, observer: &dyn Observer) -> Result<FoundA
         observer.tell(&Progress::Steps { done, total });
         !observer.stop()
     };
-    let made = regraft_look::invert(&network, &given, &settings, &mut watch)?;
+    let how = format!("invert {settings:?}");
+    let Kept { colours, figures } = kept_one(&network, how, &given, &options.load, || {
+        let made = regraft_look::invert(&network, &given, &settings, &mut watch)?;
+        let figures = vec![made.before, made.after, made.alike];
+        Ok(Kept { colours: made.colours, figures })
+    })?;
+    let figure = |i: usize| figures.get(i).copied().unwrap_or_default();
     let told = FoundAgain {
         network: loaded.source.clone(),
         image: options.image.display().to_string(),
         layer: options.at.clone(),
-        before: made.before,
-        after: made.after,
-        alike: made.alike,
+        before: figure(0),
+        after: figure(1),
+        alike: figure(2),
         steps: options.steps,
         seed: options.seed,
         out: options.out.display().to_string(),
         file: "inverted.png".to_owned(),
         sheet: "sheet.png".to_owned(),
     };
-    let [own, other] = [drawn(&given), drawn(&made.colours)];
+    let [own, other] = [drawn(&given), drawn(&colours)];
     let files =
         [(told.file.clone(), other.clone()), (told.sheet.clone(), grid(&[vec![own, other]]))];
-    let raw = BTreeMap::from([("inverted".to_owned(), made.colours)]);
+    let raw = BTreeMap::from([("inverted".to_owned(), colours)]);
     files::write(&options.out, "invert", "invert", &told, &files, &raw)?;
     Ok(told)
 }

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::files;
 use super::grid::{drawn, grid};
+use super::kept::{Kept, Recipe, kept};
 use crate::{Error, LoadOptions, Observer, Progress, load};
 use judge::Judge;
 use tasks::{Task, tasks};
@@ -151,7 +152,8 @@ pub struct Maximisation {
 }
 
 /// Makes a picture for each unit or class asked for, from noise: each a PNG, one sheet of all, the raw values, and
-/// `maximise.json`. Nothing is written before all are made.
+/// `maximise.json`. Nothing is written there before all are made; each layer's pictures are kept in the cache, so that
+/// the same call, or one that was interrupted, makes none of them twice.
 ///
 /// # Errors
 /// When the network, a layer, a unit or a class is not there, a number is out of bounds, something cannot be written,
@@ -326,5 +328,24 @@ fn make(
         diversity: if pictures > 1 { DIVERSITY } else { 0.0 },
         seed: options.seed,
     };
-    Ok(regraft_look::maximise(&task.network, &wishes, &settings, watch)?)
+    let how = format!("maximise {wishes:?} {settings:?}");
+    let recipe = Recipe { how, from: None, count: pictures * wishes.len() };
+    let all = kept(&task.network, &recipe, &options.load, || {
+        let made = regraft_look::maximise(&task.network, &wishes, &settings, watch)?;
+        Ok(made.into_iter().flatten().map(to_keep).collect())
+    })?;
+    let mut all = all.into_iter().map(from_kept);
+    Ok(wishes.iter().map(|_| all.by_ref().take(pictures).collect()).collect())
+}
+
+fn to_keep(made: Maximised) -> Kept {
+    let mut figures = vec![made.before, made.after, made.silent as f64];
+    figures.extend(made.curve);
+    Kept { colours: made.colours, figures }
+}
+
+fn from_kept(Kept { colours, figures }: Kept) -> Maximised {
+    let at = |i: usize| figures.get(i).copied().unwrap_or_default();
+    let curve = figures.get(3..).unwrap_or_default().to_vec();
+    Maximised { colours, before: at(0), after: at(1), curve, silent: at(2) as usize }
 }

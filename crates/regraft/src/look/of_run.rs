@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use regraft_data::{Scratch, decode_file, preprocess, to_png};
+use regraft_data::{Dataset, Scratch, decode_file, preprocess, to_png};
 use regraft_look::{Cam, ClassMaps, Target, Upsample, upsample};
 use regraft_net::Network;
 use regraft_report::LookRow;
@@ -13,16 +13,18 @@ use regraft_tensor::Tensor;
 use super::draw::{overlay, restored};
 use super::explain::highest_map;
 use super::graph;
-use crate::Error;
+use super::selective::selective;
+use crate::{Error, LoadOptions, Observer};
 
 /// Mistakes that are looked into.
 const MISTAKES: usize = 4;
 
-/// The graph, and maps over the worst mistakes.
+/// The graph, maps over the worst mistakes, and what units prefer.
 #[derive(Default)]
 pub(crate) struct OfRun {
     pub(crate) graph: String,
     pub(crate) mistakes: Vec<LookRow>,
+    pub(crate) units: Vec<LookRow>,
     pub(crate) layer: String,
     /// PNG files by the names in the rows.
     pub(crate) pictures: BTreeMap<String, Vec<u8>>,
@@ -30,33 +32,46 @@ pub(crate) struct OfRun {
     pub(crate) notes: Vec<String>,
 }
 
-/// Looks into the network of a run. `blocks` are where those of the network it began with end, and `file` finds a
-/// picture by the name it has in the predictions.
-pub(crate) fn of_run<'f>(
+/// Looks into the network of a run. `blocks` are where those of the network it began with end; mistakes and units are
+/// looked at where each picture is of one class.
+pub(crate) fn of_run(
     network: &Network,
     plan: &Plan,
     blocks: &[String],
-    predictions: Option<&Predictions>,
-    file: &dyn Fn(&str) -> Option<&'f Path>,
+    classes: Option<(&Predictions, &Dataset)>,
+    with: (&LoadOptions, &dyn Observer),
 ) -> OfRun {
     let mut seen = OfRun::default();
     match graph::of_run(network, plan, blocks) {
         Ok(graph) => seen.graph = graph,
         Err(error) => seen.notes.push(format!("no graph: {error}")),
     }
-    if let Some(predictions) = predictions
-        && let Err(error) = mistakes(network, predictions, file, &mut seen)
-    {
+    let Some((predictions, dataset)) = classes else { return seen };
+    match highest_map(network) {
+        Ok(layer) => seen.layer = layer,
+        Err(error) => {
+            seen.notes.push(format!("no maps: {error}"));
+            return seen;
+        }
+    }
+    if let Err(error) = mistakes(network, predictions, dataset, &mut seen) {
         seen.notes.push(format!("no maps over mistakes: {error}"));
+    }
+    let (layer, pictures) = (&seen.layer, &mut seen.pictures);
+    match selective(network, layer, dataset, with, &mut |name, png| {
+        pictures.insert(name, png);
+    }) {
+        Ok(units) => seen.units = units,
+        Err(error) => seen.notes.push(format!("no units: {error}")),
     }
     seen
 }
 
 /// Maps over the test images that the network was surest of, and wrong.
-fn mistakes<'f>(
+fn mistakes(
     network: &Network,
     predictions: &Predictions,
-    file: &dyn Fn(&str) -> Option<&'f Path>,
+    dataset: &Dataset,
     seen: &mut OfRun,
 ) -> Result<(), Error> {
     let wrong = predictions.mistakes();
@@ -66,11 +81,12 @@ fn mistakes<'f>(
     let card = network.card();
     let logits = card.logits.clone().ok_or_else(|| Error::NoLogits { name: card.name.clone() })?;
     let network = network.cut(&logits)?;
-    seen.layer = highest_map(&network)?;
+    let files: BTreeMap<&str, &Path> =
+        dataset.examples.iter().map(|e| (e.name.as_str(), e.path.as_path())).collect();
     let mut maps = ClassMaps::new(&network, &seen.layer)?;
     let p = network.card().preprocess;
     for row in wrong.into_iter().take(MISTAKES) {
-        let Some(path) = file(&row.file) else { continue };
+        let Some(path) = files.get(row.file.as_str()) else { continue };
         let mut input = vec![0.0; 3 * p.crop[0] * p.crop[1]];
         preprocess(&decode_file(path)?, &p, &mut Scratch::default(), &mut input)?;
         let picture = restored(&input, &p);

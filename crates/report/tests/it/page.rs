@@ -278,13 +278,20 @@ fn what_was_seen_inside_is_shown_and_names_are_escaped() {
         pictures: vec![("map".into(), "for `bees`".into())],
         said: "is `ants`, taken for `bees`".into(),
     };
-    let (rows, notes) = ([row], ["no graph: `x<y>`".to_owned()]);
-    let png = |name: &str| (name == "map").then(|| b"\x89PNG\r\n\x1a\nmap".to_vec());
+    let unit = LookRow {
+        title: "unit 7".into(),
+        pictures: vec![("patch".into(), "1.50 in a `bees`".into())],
+        said: "prefers `b<c>`".into(),
+    };
+    let (rows, units, notes) = ([row], [unit], ["no graph: `x<y>`".to_owned()]);
+    let png =
+        |name: &str| ["map", "patch"].contains(&name).then(|| b"\x89PNG\r\n\x1a\nmap".to_vec());
     let mut input = sample.input(Path::new("report.html"), &no_picture);
     assert!(!render(&input).unwrap().contains("id=\"inside\""));
     input.about.inside = Inside {
         graph: "<svg/>",
         mistakes: &rows,
+        units: &units,
         layer: "conv<1>",
         picture: Some(&png),
         notes: &notes,
@@ -298,6 +305,8 @@ fn what_was_seen_inside_is_shown_and_names_are_escaped() {
         "data:image/svg+xml;base64,PHN2Zy8+",
         "data:image/png;base64,",
         "x&lt;y&gt;",
+        "unit 7: 1.50 in a",
+        "b&lt;c&gt;",
     ] {
         assert!(page.contains(words), "{words}");
     }
