@@ -153,7 +153,9 @@ fn fill(
 /// stays as the file has it.
 fn known(network: &Network, entry: &Entry) -> Result<Network, Error> {
     let (said, mut card) = (entry.card(), network.card().clone());
-    card.preprocess = said.preprocess;
+    if entry.preprocess_said {
+        card.preprocess = said.preprocess;
+    }
     for (of_file, said) in [
         (&mut card.name, said.name),
         (&mut card.framework, said.framework),

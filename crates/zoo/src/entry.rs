@@ -75,6 +75,8 @@ pub struct Entry {
     pub parameters: Option<u64>,
     /// How a picture becomes its input.
     pub preprocess: Preprocess,
+    /// Whether that was said: of a file with its own graph, the file may know better than what is usual.
+    pub preprocess_said: bool,
     /// Name of the list of its classes, see [`labels`]; none where that is not known here.
     pub labels: Option<String>,
     /// Names of its classes, where they are no list of ours.
@@ -272,6 +274,7 @@ impl Entry {
             published_at: raw.published_at,
             parameters: raw.parameters,
             preprocess,
+            preprocess_said: raw.preprocess.is_some(),
             labels: raw.labels,
             classes: raw.classes,
             size,

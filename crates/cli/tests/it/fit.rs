@@ -115,7 +115,7 @@ fn splits_and_tables_are_taken_as_given() {
 #[test]
 fn a_cut_in_the_middle_the_source_probabilities_and_each_head_all_work() {
     let world = World::new();
-    world.pictures("data", &CLASSES[..2], 10);
+    world.pictures("data", &CLASSES[..2], 24);
     let cases: &[&[&str]] = &[
         &["--cut", "features.7"],
         &["--features", "logits"],

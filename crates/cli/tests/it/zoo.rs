@@ -182,6 +182,26 @@ fn a_network_of_ones_own_is_added_used_by_name_and_removed() {
 }
 
 #[test]
+fn a_file_with_its_own_graph_gets_pictures_of_its_own_size() {
+    let world = World::new();
+    world.pictures("data", &["a", "b"], 6);
+    let file = crate::maximise::small(&world);
+    world.run(&["zoo", "add", "mine", file, "--architecture", "file"]).stdout();
+    // Not of the usual 224 x 224 pixels.
+    let told = world.run(&["look", "top", "mine", "relu2:1", "--images", "data", "--json"]).json();
+    assert_eq!(told["layers"][0]["shape"], serde_json::json!([8, 16, 16]));
+    world.file(
+        "card.toml",
+        b"graph = \"file\"\n[preprocess]\nresize_shorter = 64\ncrop = 64\n\
+        interpolation = \"bilinear\"\nwhite = 1.0\nmean = [0, 0, 0]\nstd = [1, 1, 1]\n",
+    );
+    world.run(&["zoo", "remove", "mine"]).stdout();
+    world.run(&["zoo", "add", "mine", file, "--card", "card.toml"]).stdout();
+    let asked = ["look", "top", "mine", "relu2:1", "--images", "data"];
+    world.run(&asked).refused(4, &["3x32x32", "3x64x64"]);
+}
+
+#[test]
 fn show_lists_layers_and_cut_keeps_the_lower_part() {
     let world = World::new();
     let shown = world.run(&["show", "torchvision/resnet18", "--json"]).json();
