@@ -49,6 +49,15 @@ pub enum AdviseError {
         /// Wanted.
         wanted: usize,
     },
+    /// Labels of which none can be judged.
+    #[error(
+        "no label can be judged on {images} images: each is on all of them or on none; \
+         give more images, some with and some without a label"
+    )]
+    NothingToRank {
+        /// Images there are.
+        images: usize,
+    },
     /// A model of unknown images that is not whole.
     #[error("the model of unknown images is damaged: its {part}; fit it again")]
     Model {

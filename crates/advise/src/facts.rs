@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::AdviseError;
-use crate::scores::Outputs;
+use crate::scores::{distributions, random_precision};
+use crate::{AdviseError, Table};
 
 /// A place to cut, and what a linear head on the features there is worth.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,10 @@ pub struct Depth {
 pub struct Facts {
     /// Training images of each target class, `[C]`.
     pub images_per_class: Vec<usize>,
+    /// Where images have any number of labels: `images_per_class` are then images with each label, and what is
+    /// called an accuracy or `top1` here is mean average precision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub several: Option<Labelled>,
     /// Images that accuracies were measured on; all of them when not said.
     pub judged_on: Option<usize>,
     /// From low to high; the last one is the whole trunk.
@@ -61,6 +65,16 @@ pub struct Facts {
     pub equals: Vec<(String, f64)>,
 }
 
+/// Images of which each has any number of labels.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Labelled {
+    /// How many they are.
+    pub images: usize,
+    /// Standard error of the probe's mean average precision.
+    pub error: f64,
+}
+
 /// How sure the source's head is.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -71,15 +85,18 @@ pub struct Certainty {
     pub entropy: f64,
 }
 
-/// Mean confidence and mean entropy of a network's outputs.
-pub fn certainty(outputs: &Outputs<'_>) -> Result<Certainty, AdviseError> {
+/// Mean confidence and mean entropy of a network's outputs: probabilities `[n, Z]` of its own classes.
+///
+/// Fails for rows that are no distribution, and when they cannot be read.
+pub fn certainty(outputs: Table<'_>) -> Result<Certainty, AdviseError> {
+    distributions(outputs)?;
     let (mut confidence, mut entropy) = (0.0, 0.0);
-    outputs.table.every(|_, row| {
+    outputs.every(|_, row| {
         confidence += row.iter().copied().fold(0.0, f64::max);
         entropy -= row.iter().filter(|&&p| p > 0.0).map(|p| p * p.ln()).sum::<f64>();
     })?;
     let n = outputs.rows() as f64;
-    let most = (outputs.classes() as f64).ln();
+    let most = (outputs.columns() as f64).ln();
     let entropy = if most > 0.0 { (entropy / n / most).clamp(0.0, 1.0) } else { 0.0 };
     Ok(Certainty { confidence: (confidence / n).min(1.0), entropy })
 }
@@ -150,6 +167,36 @@ pub(crate) enum Unit {
 }
 
 impl Fact {
+    /// What a person reads where images have any number of labels.
+    pub fn words_for_labels(self) -> &'static str {
+        match self {
+            Self::Classes => "labels",
+            Self::ImagesPerClass => "images per label",
+            Self::ClassOverlap => "share of labels the source knows",
+            Self::Probe => "leave-one-out mean average precision of a linear probe",
+            Self::Skill => "probe above the labels' shares (0 these, 1 perfect)",
+            Self::Evidence => "probe above a random order in standard errors",
+            Self::Gap => "training mean average precision less leave-one-out",
+            Self::Images
+            | Self::Imbalance
+            | Self::TargetToSource
+            | Self::PeakDepth
+            | Self::PeakGain
+            | Self::JoinedGain
+            | Self::AloneGain
+            | Self::OutputGain
+            | Self::Flexibility
+            | Self::FeatureDistance
+            | Self::Confidence
+            | Self::Entropy
+            | Self::Parameters
+            | Self::ParametersPerImage
+            | Self::MemoryShare
+            | Self::ScratchGain
+            | Self::TimesSmallestEqual => self.words(),
+        }
+    }
+
     /// What a person reads.
     pub fn words(self) -> &'static str {
         match self {
@@ -213,7 +260,7 @@ impl Fact {
 impl Facts {
     /// Training images.
     pub fn images(&self) -> usize {
-        self.images_per_class.iter().sum()
+        self.several.map_or_else(|| self.images_per_class.iter().sum(), |several| several.images)
     }
 
     /// Images that accuracies were measured on.
@@ -221,10 +268,30 @@ impl Facts {
         self.judged_on.unwrap_or_else(|| self.images())
     }
 
-    /// Accuracy of always saying the largest class, 0 to 1.
+    /// Accuracy of always saying the largest class, 0 to 1; of labels the mean share of images that have one, over
+    /// labels that some have and some not.
     pub fn chance(&self) -> f64 {
+        if let Some(several) = self.several {
+            let judged =
+                || self.images_per_class.iter().filter(|p| (1..several.images).contains(*p));
+            let all = judged().count() * several.images;
+            return judged().sum::<usize>() as f64 / all.max(1) as f64;
+        }
         let largest = self.images_per_class.iter().max().copied().unwrap_or(0);
         largest as f64 / self.images().max(1) as f64
+    }
+
+    /// What a probe without a clue gets: chance, or of labels the mean average precision of a random order, which
+    /// is above their shares.
+    fn clueless(&self) -> f64 {
+        let judged = self.judged() as f64 / self.images().max(1) as f64;
+        // On some of the images each label has its share of them.
+        let some = |n: &usize| ((*n as f64 * judged).round() as usize).max(usize::from(*n > 0));
+        let random = self.several.and_then(|_| {
+            let positives: Vec<usize> = self.images_per_class.iter().map(some).collect();
+            random_precision(&positives, self.judged())
+        });
+        random.unwrap_or_else(|| self.chance())
     }
 
     /// The best cut; of equal ones the highest.
@@ -244,9 +311,13 @@ impl Facts {
     }
 
     /// Standard error of an accuracy that was measured here. One more image of each kind (Agresti
-    /// and Coull 1998), so that an accuracy of 1 has one, too.
+    /// and Coull 1998), so that an accuracy of 1 has one, too. Of labels the probe's own, which an order without
+    /// a fault does not have: what one image in `n + 2` is worth at the least.
     pub fn error(&self, top1: f64) -> f64 {
         let n = self.judged() as f64;
+        if let Some(several) = self.several {
+            return several.error.max(1.0 / (n + 2.0));
+        }
         let share = (top1 * n + 1.0) / (n + 2.0);
         (share * (1.0 - share) / (n + 2.0)).sqrt()
     }
@@ -264,7 +335,12 @@ impl Facts {
         match fact {
             Fact::Images => Some(images),
             Fact::Classes => Some(classes),
-            Fact::ImagesPerClass => (classes > 0.0).then(|| images / classes),
+            Fact::ImagesPerClass => {
+                let all = self.images_per_class.iter().sum::<usize>() as f64;
+                (classes > 0.0).then(|| all / classes)
+            }
+            // Each label is a question of its own: none is drowned by another.
+            Fact::Imbalance if self.several.is_some() => None,
             Fact::Imbalance => {
                 let (low, high) =
                     (self.images_per_class.iter().min()?, self.images_per_class.iter().max()?);
@@ -276,7 +352,10 @@ impl Facts {
             }
             Fact::Probe => probe,
             Fact::Skill => probe.map(|p| (p - self.chance()) / (1.0 - self.chance()).max(1e-9)),
-            Fact::Evidence => probe.map(|p| (p - self.chance()) / self.error(self.chance())),
+            Fact::Evidence => {
+                let clueless = self.clueless();
+                probe.map(|p| (p - clueless) / self.error(clueless))
+            }
             Fact::PeakDepth => self.peak().map(|d| d.share),
             Fact::PeakGain => over(self.peak().map(|d| d.loo_top1)),
             Fact::JoinedGain => {
@@ -311,10 +390,15 @@ impl Facts {
     /// How many images would tell the probe from chance by `errors` standard errors, were its accuracy what
     /// it seems (or ten points above chance, where it seems no better): `z² c(1-c)/(p-c)²`.
     pub fn images_to_tell(&self, errors: f64) -> usize {
-        let chance = self.chance();
+        let chance = self.clueless();
         let seems = self.probe().map_or(0.0, |top1| top1 - chance);
         let gain = seems.max(0.1);
-        let wanted = errors * errors * chance * (1.0 - chance) / (gain * gain);
+        // The variance that one image has.
+        let variance = match self.several {
+            Some(_) => self.error(chance).powi(2) * self.judged() as f64,
+            None => chance * (1.0 - chance),
+        };
+        let wanted = errors * errors * variance / (gain * gain);
         ((wanted - 1e-9).ceil() as usize).max(self.images() + 1)
     }
 }

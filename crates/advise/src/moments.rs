@@ -1,6 +1,6 @@
 use faer::{Mat, MatRef};
 use rayon::prelude::*;
-use regraft_probe::{Labels, ProbeError};
+use regraft_probe::{Labels, ProbeError, Targets};
 
 use crate::linalg::{add_scatter, dot, eigen, mirror, product, product_here};
 use crate::table::{ROWS, class_sums};
@@ -65,16 +65,17 @@ impl<'a> Moments<'a> {
             return Err(ProbeError::LabelCount { got: labels.values().len(), wanted: n }.into());
         }
         let mean = table.means()?;
+        let targets = Targets::from(labels);
         let (norms, second, axes);
         if n <= d {
             let x = table.columns_of(&(0..n).collect::<Vec<_>>(), &mean)?;
             let gram = product(x.transpose(), x.as_ref());
             norms = (0..n).map(|i| gram[(i, i)]).collect();
             let cross = (0..n).map(|i| dot(x.col_as_slice(i), &mean)).collect();
-            axes = Axes::of_gram(gram.as_ref(), labels)?;
+            axes = Axes::of_gram(gram.as_ref(), &targets)?;
             second = Second::Gram { gram, cross };
         } else {
-            let Reading { scatter, sums, squares } = scatter(table, labels, &mean)?;
+            let Reading { scatter, sums, squares } = scatter(table, &targets, &mean)?;
             norms = squares;
             axes = Axes::of_scatter(scatter.as_ref(), sums.as_ref(), mean.clone())?;
             second = Second::Scatter { scatter, sums };
@@ -99,7 +100,7 @@ impl<'a> Moments<'a> {
             Second::Gram { gram, cross } => {
                 let square = dot(&self.mean, &self.mean);
                 let raw = Mat::from_fn(n, n, |i, j| gram[(i, j)] + cross[i] + cross[j] + square);
-                Axes::of_gram(raw.as_ref(), &self.labels)
+                Axes::of_gram(raw.as_ref(), &Targets::from(&self.labels))
             }
             Second::Scatter { scatter, sums } => {
                 let (d, mean) = (self.columns(), &self.mean);
@@ -114,13 +115,24 @@ impl<'a> Moments<'a> {
 }
 
 impl Axes {
-    fn of_gram(gram: MatRef<'_, f64>, labels: &Labels<'_>) -> Result<Self, AdviseError> {
+    /// Of features as they are, not centred; reads them once.
+    pub(crate) fn raw(table: Table<'_>, targets: &Targets<'_>) -> Result<Self, AdviseError> {
+        let zero = vec![0.0; table.columns()];
+        if table.rows() <= table.columns() {
+            let x = table.columns_of(&(0..table.rows()).collect::<Vec<_>>(), &zero)?;
+            return Self::of_gram(product(x.transpose(), x.as_ref()).as_ref(), targets);
+        }
+        let Reading { scatter, sums, .. } = scatter(table, targets, &zero)?;
+        Self::of_scatter(scatter.as_ref(), sums.as_ref(), zero)
+    }
+
+    fn of_gram(gram: MatRef<'_, f64>, targets: &Targets<'_>) -> Result<Self, AdviseError> {
         let (values, vectors) = eigen(gram)?;
         let (n, from) = (gram.nrows(), noise(&values));
         let coordinates =
             Mat::from_fn(n - from, n, |j, i| values[from + j].sqrt() * vectors[(i, from + j)]);
-        let mut sums = Mat::zeros(n - from, labels.classes());
-        class_sums(coordinates.as_ref(), labels.values(), &mut sums);
+        let mut sums = Mat::zeros(n - from, targets.classes());
+        class_sums(coordinates.as_ref(), 0, targets, &mut sums);
         Ok(Self { values: values[from..].to_vec(), sums, place: Place::Known(coordinates) })
     }
 
@@ -182,15 +194,15 @@ struct Reading {
     squares: Vec<f64>,
 }
 
-fn scatter(table: Table<'_>, labels: &Labels<'_>, mean: &[f64]) -> Result<Reading, AdviseError> {
+fn scatter(table: Table<'_>, targets: &Targets<'_>, mean: &[f64]) -> Result<Reading, AdviseError> {
     let (n, d) = (table.rows(), table.columns());
-    let (mut scatter, mut sums) = (Mat::zeros(d, d), Mat::zeros(d, labels.classes()));
+    let (mut scatter, mut sums) = (Mat::zeros(d, d), Mat::zeros(d, targets.classes()));
     let mut squares = Vec::with_capacity(n);
     for first in (0..n).step_by(TOGETHER * ROWS) {
         let picked: Vec<usize> = (first..n.min(first + TOGETHER * ROWS)).collect();
         let x = table.columns_of(&picked, mean)?;
         add_scatter(&mut scatter, x.as_ref());
-        class_sums(x.as_ref(), &labels.values()[first..first + picked.len()], &mut sums);
+        class_sums(x.as_ref(), first, targets, &mut sums);
         squares.extend(picked.iter().enumerate().map(|(at, _)| {
             let row = x.col_as_slice(at);
             dot(row, row)

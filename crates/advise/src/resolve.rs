@@ -204,13 +204,13 @@ impl RuleBase {
 }
 
 fn check(facts: &Facts) -> Result<(), AdviseError> {
-    if facts.images() == 0 || facts.images_per_class.len() < 2 {
+    let (fewest, wanted) = match facts.several {
+        Some(_) => (1, "a label, or more, and images"),
+        None => (2, "two classes with images, or more"),
+    };
+    if facts.images() == 0 || facts.images_per_class.len() < fewest {
         let (name, value) = ("images_per_class", facts.images_per_class.len() as f64);
-        return Err(AdviseError::Option {
-            name,
-            value,
-            wanted: "two classes with images, or more",
-        });
+        return Err(AdviseError::Option { name, value, wanted });
     }
     let probes = facts.depths.iter().flat_map(|d| [d.loo_top1, d.training_top1, d.share]);
     for value in probes.chain(facts.output_top1).chain(facts.scratch_top1).chain(facts.joined_top1)
@@ -484,7 +484,7 @@ fn turns_on(held: &Held<'_>, lead: &Held<'_>) -> String {
     }
     let one = |s: &Standing| {
         let side = if s.under { "below" } else { "at least" };
-        let (words, threshold, value) = (s.fact.words(), figure(s.threshold), figure(s.value));
+        let (words, threshold, value) = (s.name(), figure(s.threshold), figure(s.value));
         format!("{words} {side} {threshold} (is {value})")
     };
     let failing: Vec<String> = held.standings.iter().filter(|s| !s.holds()).map(one).collect();

@@ -248,6 +248,8 @@ pub(crate) struct Standing {
     pub(crate) threshold: f64,
     /// Whether values below the threshold are wanted.
     pub(crate) under: bool,
+    /// Whether images have any number of labels.
+    pub(crate) several: bool,
 }
 
 impl Standing {
@@ -275,7 +277,13 @@ impl Standing {
             (false, true) => "not below",
             (false, false) => "at least",
         };
-        format!("{} {} ({side} {})", self.fact.words(), figure(self.value), figure(self.threshold))
+        let fact = self.name();
+        format!("{fact} {} ({side} {})", figure(self.value), figure(self.threshold))
+    }
+
+    /// What a person calls the fact on these images.
+    pub(crate) fn name(&self) -> &'static str {
+        if self.several { self.fact.words_for_labels() } else { self.fact.words() }
     }
 }
 
@@ -358,7 +366,8 @@ impl RuleBase {
         let one = |condition: &Condition| {
             let (threshold, under) = self.threshold(condition).ok()?;
             let value = facts.value(condition.fact).filter(|v| !v.is_nan())?;
-            Some(Standing { fact: condition.fact, value, threshold, under })
+            let several = facts.several.is_some();
+            Some(Standing { fact: condition.fact, value, threshold, under, several })
         };
         rule.when.iter().map(one).collect()
     }

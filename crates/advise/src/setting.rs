@@ -41,7 +41,10 @@ impl Setting {
     pub(crate) fn new(facts: &Facts) -> Self {
         let classes = facts.images_per_class.len();
         let same_domain = facts.value(Fact::FeatureDistance).map(|d| d < OTHER_DOMAIN);
+        let several = facts.several.is_some();
         let same_task = match (facts.source_classes, facts.shared_classes) {
+            // Sets of labels are another label space than classes.
+            (Some(_), _) if several => Some(false),
             (Some(source), Some(shared)) => Some(source == classes && shared == classes),
             // Another number of classes is another label space, whatever they are called.
             (Some(source), None) if source != classes => Some(false),
@@ -64,6 +67,7 @@ impl Setting {
         };
         let known =
             facts.shared_classes.map_or(String::new(), |s| format!(", {s} of them the source's"));
+        let what = if several { "labels, any number of them an image" } else { "classes" };
         let words = match kind {
             Some(Kind::Inductive) => "inductive: another task, and labels in the target domain",
             Some(Kind::Transductive) => {
@@ -84,7 +88,7 @@ impl Setting {
                 count(source_classes, "classes")
             ),
             target: format!(
-                "{} images in a {domain}, task of {classes} classes{known}",
+                "{} images in a {domain}, task of {classes} {what}{known}",
                 facts.images()
             ),
             words: words.to_owned(),

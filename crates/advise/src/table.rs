@@ -1,5 +1,5 @@
 use faer::{Mat, MatRef};
-use regraft_probe::{Features, ProbeError};
+use regraft_probe::{Features, ProbeError, Targets};
 
 use crate::AdviseError;
 
@@ -129,12 +129,19 @@ impl<'a> Table<'a> {
     }
 }
 
-/// Sums of columns for each class, `[len, C]`.
-pub(crate) fn class_sums(columns: MatRef<'_, f64>, labels: &[usize], sums: &mut Mat<f64>) {
-    for (i, &label) in labels.iter().enumerate() {
-        let sum = sums.col_as_slice_mut(label);
-        for (j, s) in sum.iter_mut().enumerate() {
-            *s += columns[(j, i)];
+/// Adds columns, those of the images from `first` on, to the sums of their classes or labels, `[len, C]`.
+pub(crate) fn class_sums(
+    columns: MatRef<'_, f64>,
+    first: usize,
+    targets: &Targets<'_>,
+    sums: &mut Mat<f64>,
+) {
+    for i in 0..columns.ncols() {
+        for &label in targets.of(first + i) {
+            let sum = sums.col_as_slice_mut(label);
+            for (j, s) in sum.iter_mut().enumerate() {
+                *s += columns[(j, i)];
+            }
         }
     }
 }

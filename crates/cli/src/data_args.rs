@@ -36,7 +36,7 @@ pub(crate) struct AuditArgs {
 #[derive(Debug, Args)]
 pub(crate) struct AdviseArgs {
     /// A folder of class folders; or one with `train` and `val` or `test`; or a CSV table with
-    /// columns `path,label[,split]`.
+    /// columns `path,label[,split]`, where `a|b` are several labels.
     pub(crate) data: PathBuf,
     /// Networks to compare, with commas between [default: those of `zoo list` whose weights are on
     /// this machine].

@@ -233,8 +233,8 @@ pub enum DataError {
     },
     /// Images have several labels, or none, where one class each is needed.
     #[error(
-        "`{}`: the images may have several labels (`{image}` has {}); this takes one class an image so far, \
-         `regraft fit`, `audit`, `predict` and `evaluate` take several labels",
+        "`{}`: the images may have several labels (`{image}` has {}); this takes one class an image, \
+         `regraft fit`, `advise`, `compare`, `audit`, `predict` and `evaluate` take several labels",
         path.display(),
         listed(labels, "label", "labels")
     )]

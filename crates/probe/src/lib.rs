@@ -50,5 +50,5 @@ pub use logistic::{LogisticFit, LogisticOptions, logistic, logistic_path, logist
 pub use ridge::{RidgePath, RidgeRow, ridge, ridge_penalties};
 pub use rows::{Features, Rows};
 pub use several::{LabelSetsFit, fit_label_sets, label_temperature};
-pub use targets::LabelSets;
+pub use targets::{LabelSets, Targets};
 pub use threshold::best_thresholds;

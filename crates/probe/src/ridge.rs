@@ -8,7 +8,7 @@ use crate::linalg::{blocks_of, product_here};
 use crate::rows::ROWS;
 use crate::softmax::argmax;
 use crate::targets::Targets;
-use crate::{Features, Labels, LinearHead, ProbeError};
+use crate::{Features, LinearHead, ProbeError};
 
 /// Leverages closer to 1 than this are taken as this close: `1 - h` is a difference of rounded
 /// numbers when primal, and the example decides its own fit. When dual it is a sum of positive
@@ -54,8 +54,8 @@ pub struct RidgePath<'a> {
     rows: Vec<RidgeRow>,
 }
 
-/// Ridge regression of the one-hot labels on centred features (the intercept is not penalised),
-/// for each penalty, with exact leave-one-out residuals `(y - ŷ) / (1 - h)`, where `h` is the
+/// Ridge regression of one-hot targets, or of 0 and 1 for each label of label sets, on centred features
+/// (the intercept is not penalised), for each penalty, with exact leave-one-out residuals `(y - ŷ) / (1 - h)`, where `h` is the
 /// example's leverage (Allen's PRESS, Technometrics 1974; Golub, Heath, Wahba 1979 for GCV).
 ///
 /// Features are not scaled: penalties are in units of squared features times examples;
@@ -63,10 +63,10 @@ pub struct RidgePath<'a> {
 /// and the residual are both sums of positive shares and lose no digits however small the penalty.
 pub fn ridge<'a>(
     features: Features<'a>,
-    labels: &Labels<'a>,
+    targets: impl Into<Targets<'a>>,
     penalties: &[f64],
 ) -> Result<RidgePath<'a>, ProbeError> {
-    let targets = Targets::from(labels);
+    let targets = targets.into();
     targets.check_rows(features.rows())?;
     check_penalties(penalties)?;
     RidgePath::visit(features, &targets, penalties, &mut |_, _, _| true)

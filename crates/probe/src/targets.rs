@@ -47,9 +47,9 @@ impl<'a> LabelSets<'a> {
     }
 }
 
-/// What a linear head is to tell.
+/// What a linear head is to tell of `n` examples: one class each, or any number of labels.
 #[derive(Debug, Clone)]
-pub(crate) struct Targets<'a> {
+pub struct Targets<'a> {
     members: Members<'a>,
     counts: Vec<usize>,
 }
@@ -72,8 +72,15 @@ impl<'a> From<&LabelSets<'a>> for Targets<'a> {
     }
 }
 
+impl<'a> From<&Targets<'a>> for Targets<'a> {
+    fn from(targets: &Targets<'a>) -> Self {
+        targets.clone()
+    }
+}
+
 impl Targets<'_> {
-    pub(crate) fn rows(&self) -> usize {
+    /// Number of examples `n`.
+    pub fn rows(&self) -> usize {
         match self.members {
             Members::One(values) => values.len(),
             Members::Several(sets) => sets.len(),
@@ -81,17 +88,17 @@ impl Targets<'_> {
     }
 
     /// Number of classes or labels `C`.
-    pub(crate) fn classes(&self) -> usize {
+    pub fn classes(&self) -> usize {
         self.counts.len()
     }
 
     /// Examples of each, `[C]`.
-    pub(crate) fn counts(&self) -> &[usize] {
+    pub fn counts(&self) -> &[usize] {
         &self.counts
     }
 
-    /// What example `i` is.
-    pub(crate) fn of(&self, i: usize) -> &[usize] {
+    /// What example `i` of `0..n` is: its class, or its labels, ascending.
+    pub fn of(&self, i: usize) -> &[usize] {
         match self.members {
             Members::One(values) => &values[i..=i],
             Members::Several(sets) => &sets[i],
@@ -99,12 +106,12 @@ impl Targets<'_> {
     }
 
     /// Whether labels are independent questions, and not one choice.
-    pub(crate) fn are_several(&self) -> bool {
+    pub fn are_several(&self) -> bool {
         matches!(self.members, Members::Several(_))
     }
 
     /// See [`Labels::know_shares`]; of labels each share is one of its own.
-    pub(crate) fn know_shares(&self, scores: &mut [f64], groups: &[Vec<usize>]) {
+    pub fn know_shares(&self, scores: &mut [f64], groups: &[Vec<usize>]) {
         let (n, classes) = (self.rows(), self.classes());
         let mut shift = |members: &[usize]| {
             let mut others = self.counts.clone();

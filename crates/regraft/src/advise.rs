@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use regraft_advise::rank::{Assessment, RankOptions, rank};
-use regraft_advise::{Advice, Facts, resolve};
-use regraft_data::Dataset;
-use regraft_probe::Labels;
+use regraft_advise::{Advice, Facts, facts::Labelled, resolve};
 use serde::Serialize;
 
 pub(crate) use self::command::line;
@@ -17,8 +15,8 @@ pub use self::verify::{PlanOutcome, Verification};
 
 use self::look::{Closer, Seen, closer, look};
 use self::race::{Ended, Entrant, Look, Race, rounds};
-use crate::grouping::training_images;
-use crate::sampling::share_of;
+use crate::images::TrainingImages;
+use crate::measure::Measure;
 use crate::zoo::overlap;
 use crate::{Error, FitOptions, LoadOptions, Observer, Progress, ZooFilter, zoo_list};
 
@@ -65,7 +63,8 @@ pub struct Candidate {
     pub macs: u64,
     /// Features of the cut.
     pub features: usize,
-    /// Leave-one-out accuracy of a ridge head on them, 0..=1: what a probe is expected to get.
+    /// Leave-one-out accuracy of a ridge head on them, 0..=1, or mean average precision: what a probe is expected to
+    /// get.
     pub expected_top1: f64,
     /// Its standard error.
     pub error: f64,
@@ -79,7 +78,7 @@ pub struct Candidate {
     pub group: usize,
     /// Whether no other is both cheaper and expected to be at least as good.
     pub front: bool,
-    /// Every score by its name.
+    /// Every score by its name; those that several labels an image leave undefined are not there.
     pub scores: BTreeMap<&'static str, f64>,
     /// Licence of the weights.
     pub licence: String,
@@ -103,8 +102,10 @@ pub struct Advised {
     pub images: usize,
     /// Training images there are.
     pub of: usize,
-    /// How many classes there are.
+    /// How many classes, or labels, there are.
     pub classes: usize,
+    /// By what networks and plans are judged.
+    pub measure: Measure,
     /// The networks, best first.
     pub candidates: Vec<Candidate>,
     /// Where the scores agree and where not.
@@ -135,14 +136,14 @@ pub struct Advised {
 /// # Errors
 /// When the data cannot be opened, no network is in reach, or none can be used.
 pub fn advise(options: &AdviseOptions, observer: &dyn Observer) -> Result<Advised, Error> {
-    let dataset = training_images(&fit_options(options, regraft_zoo::DEFAULT))?;
+    let images = TrainingImages::open(&fit_options(options, regraft_zoo::DEFAULT))?;
     let mut left_out = Vec::new();
     let entrants = entrants(options)?;
-    let ended = raced(options, &dataset, entrants, &mut left_out, observer)?;
+    let ended = raced(options, &images, entrants, &mut left_out, observer)?;
     if ended.seen.is_empty() {
         return Err(Error::NoNetworks { left_out });
     }
-    told(options, &dataset, ended, left_out, observer)
+    told(options, &images, ended, left_out, observer)
 }
 
 /// The networks to compare.
@@ -180,14 +181,13 @@ fn fit_options(options: &AdviseOptions, network: &str) -> FitOptions {
 
 fn raced(
     options: &AdviseOptions,
-    dataset: &Dataset,
+    all: &TrainingImages,
     entrants: Vec<Entrant>,
     left_out: &mut Vec<String>,
     observer: &dyn Observer,
 ) -> Result<Ended<Seen>, Error> {
     let started = observer.now();
-    let labels: Vec<usize> = dataset.examples.iter().map(|e| e.label).collect();
-    let (n, classes) = (labels.len(), dataset.classes.len());
+    let (n, classes) = (all.len(), all.names().len());
     let mut one = |name: &str, images: usize, until: f64| {
         let words = if images < n {
             format!("looking through {name} at {images} of {n} images")
@@ -195,9 +195,7 @@ fn raced(
             format!("looking through {name}")
         };
         observer.tell(&Progress::Note(&words));
-        let mut some = dataset.clone();
-        let rows = share_of(&labels, classes, options.seed, images as f64 / n as f64);
-        some.examples = rows.into_iter().map(|i| dataset.examples[i].clone()).collect();
+        let some = all.some(options.seed, images);
         let until = Until { observer, time: started + until };
         match look(name, &fit_options(options, name), &some, &until) {
             Ok(seen) => {
@@ -243,10 +241,12 @@ fn ranked(
     classes: usize,
     seen: &[(String, Seen)],
 ) -> Result<regraft_advise::rank::Ranking, Error> {
-    let y = seen.first().map(|(_, s)| s.labels.as_slice()).unwrap_or_default();
+    let Some((_, first)) = seen.first() else {
+        return Err(Error::NoNetworks { left_out: vec![] });
+    };
     let assessments: Vec<Assessment> = seen.iter().map(|(_, s)| s.assessment.clone()).collect();
     let how = RankOptions { seed: options.seed, ..RankOptions::default() };
-    Ok(rank(&assessments, &Labels::new(y, classes)?, &how)?)
+    Ok(rank(&assessments, first.answers.targets(classes)?, &how)?)
 }
 
 /// Those equal to the best by their combined scores whose probe is not clearly behind the best probe's among
@@ -282,19 +282,19 @@ fn because(compared: usize, equal: &[&Seen], chosen: &Seen) -> String {
 
 fn told(
     options: &AdviseOptions,
-    dataset: &Dataset,
+    images: &TrainingImages,
     ended: Ended<Seen>,
     left_out: Vec<String>,
     observer: &dyn Observer,
 ) -> Result<Advised, Error> {
-    let ranking = ranked(options, dataset.classes.len(), &ended.seen)?;
+    let ranking = ranked(options, images.names().len(), &ended.seen)?;
     let seen: Vec<&Seen> = ended.seen.iter().map(|(_, s)| s).collect();
     let equal = equal(&seen, &ranking.equal_to_best());
     let first = ranking.places.first().map_or(0, |place| place.candidate);
     let chosen = seen[first];
     let fit = fit_options(options, &chosen.name);
     let Counsel { facts, advice, plans } =
-        counsel(&fit, options.memory, dataset, chosen, &equal, observer)?;
+        counsel(&fit, options.memory, images, chosen, &equal, observer)?;
     let candidates = ranking.places.iter().map(|place| {
         let s = &seen[place.candidate];
         Candidate {
@@ -303,7 +303,7 @@ fn told(
             macs: s.macs,
             features: s.assessment.features,
             expected_top1: s.top1(),
-            error: facts.error(s.top1()),
+            error: if facts.several.is_some() { s.error } else { facts.error(s.top1()) },
             combined: place.combined,
             interval: place.interval,
             best: place.best,
@@ -319,9 +319,10 @@ fn told(
     let verification = if options.verify { Some(verified(&plans, observer)?) } else { None };
     Ok(Advised {
         data: options.data.display().to_string(),
-        images: chosen.labels.len(),
-        of: dataset.examples.len(),
-        classes: dataset.classes.len(),
+        images: chosen.answers.len(),
+        of: images.len(),
+        classes: images.names().len(),
+        measure: images.measure(),
         candidates: candidates.collect(),
         agreements: ranking
             .agreements
@@ -371,13 +372,13 @@ pub(crate) struct Counsel {
 fn counsel(
     fit: &FitOptions,
     memory: Option<u64>,
-    dataset: &Dataset,
+    images: &TrainingImages,
     chosen: &Seen,
     equal: &[&Seen],
     observer: &dyn Observer,
 ) -> Result<Counsel, Error> {
-    let closer = closer(&chosen.name, fit, dataset, memory.is_some(), observer)?;
-    let facts = facts(memory, dataset, chosen, equal, &closer);
+    let closer = closer(&chosen.name, fit, images, memory.is_some(), observer)?;
+    let facts = facts(memory, images, chosen, equal, &closer);
     let advice = resolve(&facts)?;
     let plans = std::iter::once(&advice.plan)
         .chain(advice.rivals.iter().map(|r| &r.plan))
@@ -389,12 +390,12 @@ fn counsel(
 /// What to do with the network of a fit, from one look at the training images.
 pub(crate) fn counsel_for(
     fit: &FitOptions,
-    dataset: &Dataset,
+    images: &TrainingImages,
     observer: &dyn Observer,
 ) -> Result<Counsel, Error> {
     let name = fit.network.as_deref().unwrap_or(regraft_zoo::DEFAULT);
-    let seen = look(name, fit, dataset, observer)?;
-    counsel(fit, fit.tune.memory, dataset, &seen, &[&seen], observer)
+    let seen = look(name, fit, images, observer)?;
+    counsel(fit, fit.tune.memory, images, &seen, &[&seen], observer)
 }
 
 /// Images that the source was trained on, by its data set's name.
@@ -404,22 +405,20 @@ const SOURCES: [(&str, f64); 2] =
 
 fn facts(
     memory: Option<u64>,
-    dataset: &Dataset,
+    images: &TrainingImages,
     chosen: &Seen,
     equal: &[&Seen],
     closer: &Closer,
 ) -> Facts {
-    let mut images_per_class = vec![0; dataset.classes.len()];
-    for example in &dataset.examples {
-        images_per_class[example.label] += 1;
-    }
+    let several = Labelled { images: images.len(), error: chosen.error };
     let entry = regraft_zoo::find(&chosen.name).ok();
     let source = entry.as_ref().map(|e| e.dataset.to_lowercase()).unwrap_or_default();
     let known = SOURCES.iter().find(|(name, _)| source.contains(name));
-    let shared = entry.as_ref().and_then(|e| overlap(e, &dataset.classes).ok());
+    let shared = entry.as_ref().and_then(|e| overlap(e, images.names()).ok());
     let labels = entry.as_ref().and_then(|e| regraft_zoo::labels(e.labels.as_deref()?).ok());
     Facts {
-        images_per_class,
+        images_per_class: images.counts(),
+        several: (images.measure() == Measure::MeanAveragePrecision).then_some(several),
         depths: chosen.depths.clone(),
         joined_top1: chosen.joined_top1,
         source_images: known.map(|(_, images)| *images),
@@ -431,7 +430,7 @@ fn facts(
         feature_distance: closer.distance,
         memory_wanted: closer.memory.map(|bytes| bytes as f64),
         memory_given: memory.map(|bytes| bytes as f64),
-        judged_on: Some(chosen.labels.len()),
+        judged_on: Some(chosen.answers.len()),
         equals: equal
             .iter()
             .filter(|s| s.name != chosen.name)

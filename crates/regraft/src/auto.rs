@@ -1,9 +1,11 @@
 //! `--strategy auto`: the plan that the advisor has for the network, tried beside its rivals.
 
-use regraft_run::Reason;
+use regraft_run::{Reason, RunFolder};
 
 use crate::advise::{Until, counsel_for, kept_in_cache, line, verify};
-use crate::grouping::training_images;
+use crate::images::TrainingImages;
+use crate::measure::Measure;
+use crate::reading::check_folder;
 use crate::{Error, FitOptions, Observer, Progress, Strategy, Verification};
 
 /// What was decided.
@@ -13,18 +15,40 @@ pub(crate) struct Decided {
     pub(crate) reasons: Vec<Reason>,
 }
 
+/// The strategy of a fit where it is open, for training images as `open` gives them; none where it is not.
+///
+/// # Errors
+/// As [`auto`], and for a folder that holds a run on other data.
+pub(crate) fn decided(
+    options: &FitOptions,
+    folder: &RunFolder,
+    open: impl FnOnce(&FitOptions) -> Result<TrainingImages, Error>,
+    observer: &dyn Observer,
+) -> Result<Option<Decided>, Error> {
+    match options.strategy {
+        Strategy::Auto => {
+            check_folder(options, Some(folder))?;
+            auto(options, &open(options)?, observer).map(Some)
+        }
+        Strategy::Probe | Strategy::LpFt | Strategy::FineTune | Strategy::Scratch => Ok(None),
+    }
+}
+
 /// Looks the training images over, and tries the plan that suits them, its rivals and the plain probe on thirds
 /// of them left out in turn, as far as `options.budget` allows. Taken is the advised plan unless another is better
 /// by more than a standard error; where there was no time to try it, what was tried.
 ///
 /// # Errors
 /// As [`fit`](crate::fit).
-pub(crate) fn auto(options: &FitOptions, observer: &dyn Observer) -> Result<Decided, Error> {
+fn auto(
+    options: &FitOptions,
+    images: &TrainingImages,
+    observer: &dyn Observer,
+) -> Result<Decided, Error> {
     let started = observer.now();
     let base = FitOptions { strategy: Strategy::Probe, ..options.clone() };
-    let dataset = training_images(options)?;
     observer.tell(&Progress::Note("which plan: a look at the training images"));
-    let counsel = counsel_for(&base, &dataset, observer)?;
+    let counsel = counsel_for(&base, images, observer)?;
     let mut reasons: Vec<Reason> = counsel
         .advice
         .reasons
@@ -79,9 +103,13 @@ fn reason(chosen: &FitOptions, tried: &Verification, budget: f64) -> Reason {
         0 => String::new(),
         n => format!("; {n} more did not fit into {budget:.0} s (`--budget`)"),
     };
+    let judged = match tried.measure {
+        Measure::Accuracy => "left-out images right",
+        Measure::MeanAveragePrecision => "mean average precision on left-out images",
+    };
     Reason {
         choice: format!("plan: {}", chosen.strategy.name()),
-        because: format!("{}; left-out images right: {each}{left}", tried.verdict),
+        because: format!("{}; {judged}: {each}{left}", tried.verdict),
         rule: "the advised plan unless another is better by more than a standard error".to_owned(),
         source: format!("{} training images, a third of them left out in turn", tried.images),
     }

@@ -9,15 +9,15 @@ use std::path::{Path, PathBuf};
 
 use regraft_data::order;
 use regraft_report::{ComparisonInput, Curve as Drawn, Ends};
-use regraft_train::{Optimiser, Rates, Truth, most_probable, scores, tune};
+use regraft_train::{Optimiser, Rates, scores, tune};
 use serde::Serialize;
 
 use self::figures::{Right, benefit, mean};
 use self::parts::{Part, Parts};
 use self::words::verdict;
-use crate::fit::{Prepared, prepare};
 use crate::journal::{Log, Rows};
-use crate::sampling::share_of;
+use crate::measure::Measure;
+use crate::task::Task;
 use crate::tuning::{Planned, Tuning, crown};
 use crate::{Error, FitOptions, Observer, Progress, Strategy, TuneOptions};
 
@@ -72,7 +72,7 @@ pub struct Benefit {
 pub struct Curve {
     /// `transferred`, `from scratch`, `from scratch, longer`, or a plan's.
     pub name: String,
-    /// Mean share of test images right before training and after each round.
+    /// Mean share of test images right, or mean average precision, before training and after each round.
     pub top1: Vec<f64>,
     /// Least and greatest of the trainings, at each point.
     pub range: Vec<[f64; 2]>,
@@ -128,6 +128,8 @@ pub struct Comparison {
     pub train: usize,
     /// Test images.
     pub test: usize,
+    /// By what trainings are judged: figures called accuracy or `top1` are of this kind.
+    pub measure: Measure,
     /// Trainings of each kind.
     pub seeds: u64,
     /// The rate chosen for scratch, on training images held out.
@@ -171,14 +173,14 @@ pub fn compare(options: &CompareOptions, observer: &dyn Observer) -> Result<Comp
         base.strategy = Strategy::LpFt;
     }
     base.tune.epochs = Some(options.epochs);
-    let prepared = prepare(&base, None, &log)?;
+    let task = Task::new(&base, &log)?;
     let mut scratch = base.clone();
     scratch.strategy = Strategy::Scratch;
     scratch.tune.unfreeze = None;
     scratch.tune.rates = None;
     scratch.tune.overrides = Vec::new();
     scratch.tune.optimiser = Some(Optimiser::ADAMW);
-    let rate = scratch_rate(&prepared, &scratch, &log)?;
+    let rate = scratch_rate(&task, &scratch, &log)?;
     scratch.tune.rates = Some(Rates::Same(rate));
     let mut long = scratch.clone();
     long.tune.epochs = Some(options.long.max(options.epochs));
@@ -194,13 +196,13 @@ pub fn compare(options: &CompareOptions, observer: &dyn Observer) -> Result<Comp
         let mut seeds = Vec::new();
         for arm in seeded(options, &arm) {
             let name = format!("{name}, training {}", seeds.len() + 1);
-            seeds.push(training(&prepared, &arm, &prepared.rows, &name, true, &log)?);
+            seeds.push(training(&task, &arm, task.rows(), &name, true, &log)?);
             names.push(name);
         }
         right.push(Right { name, seeds });
     }
-    let fewer = fewer(options, &prepared, [&base, &scratch], &mut names, &log)?;
-    let comparison = sum_up(options, &prepared, rate, &right, &fewer)?;
+    let fewer = fewer(options, &task, [&base, &scratch], &mut names, &log)?;
+    let comparison = sum_up(options, &task, rate, &right, &fewer)?;
     Parts::beside(&page(&options.fit)).remove(names.iter().map(String::as_str))?;
     Ok(comparison)
 }
@@ -224,20 +226,18 @@ fn planned(base: &FitOptions, plan: &ComparePlan) -> FitOptions {
 /// Both kinds on some of the training images: for each share the images and how the two ended.
 fn fewer(
     options: &CompareOptions,
-    prepared: &Prepared,
+    task: &Task,
     arms: [&FitOptions; 2],
     names: &mut Vec<String>,
     log: &Log<'_>,
 ) -> Result<Vec<(usize, [Right; 2])>, Error> {
-    let all = prepared.rows.train.len();
+    let all = task.rows().train.len();
     let mut shares: Vec<f64> = options.shares.iter().copied().filter(|s| *s < 1.0).collect();
     shares.sort_by(f64::total_cmp);
     let mut fewer = Vec::new();
     for share in shares {
-        let rows = Rows {
-            train: subset(prepared, options.fit.seed, share),
-            test: prepared.rows.test.clone(),
-        };
+        let rows =
+            Rows { train: subset(task, options.fit.seed, share), test: task.rows().test.clone() };
         let images = rows.train.len();
         if images == all || fewer.iter().any(|(there, _)| *there == images) {
             continue;
@@ -250,7 +250,7 @@ fn fewer(
             for mut arm in seeded(options, arm) {
                 arm.tune.epochs = Some(rounds);
                 let name = format!("{kind}, {images} images, training {}", seeds.len() + 1);
-                seeds.push(training(prepared, &arm, &rows, &name, false, log)?);
+                seeds.push(training(task, &arm, &rows, &name, false, log)?);
                 names.push(name);
             }
             both.push(Right { name: kind.to_owned(), seeds });
@@ -263,60 +263,60 @@ fn fewer(
 }
 
 /// A share of the training images, class by class; smaller shares of a seed lie in greater ones.
-fn subset(prepared: &Prepared, seed: u64, share: f64) -> Vec<usize> {
-    let train = &prepared.rows.train;
-    let labels: Vec<usize> =
-        train.iter().map(|row| prepared.dataset.examples[*row].label).collect();
-    let some = share_of(&labels, prepared.dataset.classes.len(), seed, share);
+fn subset(task: &Task, seed: u64, share: f64) -> Vec<usize> {
+    let train = &task.rows().train;
+    let some = task.answers(train).share(task.outputs(), seed, share);
     some.into_iter().map(|i| train[i]).collect()
 }
 
-/// Accuracy on the test images `rows.test` of a training on `rows.train`, image by image; kept beside the page
-/// of `options`, so that the same call does not train again.
+/// The part of each test image `rows.test` in what a training on `rows.train` gets on them (see [`Answers::judge`]);
+/// kept beside the page of `options`, so that the same call does not train again.
+///
+/// [`Answers::judge`]: crate::measure::Answers::judge
 pub(crate) fn trained(
-    prepared: &Prepared,
+    task: &Task,
     options: &FitOptions,
     rows: &Rows,
     name: &str,
     log: &Log<'_>,
-) -> Result<Vec<bool>, Error> {
-    Ok(training(prepared, options, rows, name, false, log)?.pop().unwrap_or_default())
+) -> Result<Vec<f64>, Error> {
+    Ok(training(task, options, rows, name, false, log)?.pop().unwrap_or_default())
 }
 
 /// One training, tried on the test images before it and at the end, or after each round when `all`.
 fn training(
-    prepared: &Prepared,
+    task: &Task,
     options: &FitOptions,
     rows: &Rows,
     name: &str,
     all: bool,
     log: &Log<'_>,
-) -> Result<Vec<Vec<bool>>, Error> {
-    let tuning = prepared.tuning(options, log);
+) -> Result<Vec<Vec<f64>>, Error> {
+    let tuning = task.tuning(options, log);
     let learn = rows.train.len();
     let examples: Vec<usize> = rows.train.iter().chain(&rows.test).copied().collect();
-    Ok(rounds(&tuning, prepared, (&examples, learn), rows, name, all)?.right)
+    Ok(rounds(&tuning, task, (&examples, learn), rows, name, all)?.right)
 }
 
 /// Trains on the first `learn` of the examples `all`; for the others, at each point in time or only
-/// before and after, whether they were right, and their mean log loss at the end.
+/// before and after, their parts in what it gets, and their mean log loss at the end.
 fn rounds(
     tuning: &Tuning<'_>,
-    prepared: &Prepared,
+    task: &Task,
     (all, learn): (&[usize], usize),
     rows: &Rows,
     name: &str,
     each: bool,
 ) -> Result<Part, Error> {
-    let examples = &prepared.dataset.examples;
+    let examples = &task.dataset().examples;
     let files: Vec<PathBuf> = all.iter().map(|i| examples[*i].path.clone()).collect();
-    let labels: Vec<usize> = all.iter().map(|i| examples[*i].label).collect();
+    let answers = task.answers(all);
     let planned: Planned = tuning.plan()?;
     let parts = Parts::beside(&page(tuning.options));
-    let (sha256, strategy) = (&prepared.loaded.sha256, tuning.options.strategy.name());
+    let (sha256, strategy) = (&task.loaded().sha256, tuning.options.strategy.name());
     let Planned { table, recipe, augment, copies, .. } = &planned;
     let key = format!(
-        "{sha256} {strategy} {table:?} {recipe:?} {augment} {copies} {learn} {files:?} {labels:?}"
+        "{sha256} {strategy} {table:?} {recipe:?} {augment} {copies} {learn} {files:?} {answers:?}"
     );
     if let Some(part) = parts.get(name, &key) {
         let note = format!("{name}: finished before, taken from there");
@@ -327,14 +327,15 @@ fn rounds(
     let (start, _) = tuning.start(rows)?;
     let (crown, _) = crown(&start, &planned.table)?;
     let (learned, held): (Vec<usize>, Vec<usize>) = (0..all.len()).partition(|i| *i < learn);
-    let classes = prepared.dataset.classes.len();
-    let judge = |scores: &[f64]| -> Vec<bool> {
-        let rows = scores.chunks_exact(classes).zip(&held);
-        rows.map(|(row, i)| most_probable(row) == labels[*i]).collect()
+    let asked = answers.of(&held);
+    // Without test images only the loss of those held out is asked for.
+    let judge = |scores: &[f64]| match rows.test.len() {
+        0 => Ok(Vec::new()),
+        _ => asked.judge(task.outputs(), scores),
     };
-    let mut right = vec![judge(&scores(&crown, &inputs, &held)?)];
+    let mut right = vec![Ok(judge(&scores(&crown, &inputs, &held)?)?)];
     let tried = if each { held.as_slice() } else { &[] };
-    let part = (Truth::Classes(&labels), learned.as_slice(), tried);
+    let part = (answers.truth(), learned.as_slice(), tried);
     let mut nll = None;
     let tuned = tune(&crown, &planned.table, &planned.recipe, &inputs, part, None, &mut |epoch| {
         if let Some(held) = &epoch.held {
@@ -346,7 +347,7 @@ fn rounds(
     if !each {
         right.push(judge(&scores(&tuned.network, &inputs, &held)?));
     }
-    parts.put(name, key, right, nll)
+    parts.put(name, key, right.into_iter().collect::<Result<_, Error>>()?, nll)
 }
 
 /// The name of a training that tries a rate.
@@ -355,8 +356,8 @@ fn tried(rate: f64) -> String {
 }
 
 /// The best rate for scratch on a fifth of the training images, held out.
-fn scratch_rate(prepared: &Prepared, scratch: &FitOptions, log: &Log<'_>) -> Result<f64, Error> {
-    let train = &prepared.rows.train;
+fn scratch_rate(task: &Task, scratch: &FitOptions, log: &Log<'_>) -> Result<f64, Error> {
+    let train = &task.rows().train;
     let shuffled: Vec<usize> =
         order(scratch.seed, u64::MAX, train.len()).into_iter().map(|i| train[i]).collect();
     let learn = (train.len() * 4 / 5).max(1);
@@ -365,8 +366,8 @@ fn scratch_rate(prepared: &Prepared, scratch: &FitOptions, log: &Log<'_>) -> Res
     for rate in SCRATCH_RATES {
         let mut options = scratch.clone();
         options.tune.rates = Some(Rates::Same(rate));
-        let tuning = prepared.tuning(&options, log);
-        let part = rounds(&tuning, prepared, (&shuffled, learn), &rows, &tried(rate), true);
+        let tuning = task.tuning(&options, log);
+        let part = rounds(&tuning, task, (&shuffled, learn), &rows, &tried(rate), true);
         let nll = match part {
             Ok(part) => part.nll.unwrap_or(f64::INFINITY),
             // A rate too high is a rate not chosen.
@@ -387,7 +388,7 @@ fn page(options: &FitOptions) -> PathBuf {
 
 fn sum_up(
     options: &CompareOptions,
-    prepared: &Prepared,
+    task: &Task,
     scratch_rate: f64,
     right: &[Right],
     fewer: &[(usize, [Right; 2])],
@@ -430,14 +431,15 @@ fn sum_up(
         .map(|(images, [transferred, scratch])| ends(*images, transferred, scratch))
         .collect();
     if !by_images.is_empty() {
-        by_images.push(ends(prepared.rows.train.len(), transferred, scratch));
+        by_images.push(ends(task.rows().train.len(), transferred, scratch));
     }
     let picture = page(&options.fit);
     let comparison = Comparison {
         data: options.fit.data.display().to_string(),
-        network: prepared.loaded.network.card().name.clone(),
-        train: prepared.rows.train.len(),
-        test: prepared.rows.test.len(),
+        network: task.loaded().network.card().name.clone(),
+        train: task.rows().train.len(),
+        test: task.rows().test.len(),
+        measure: task.answers(&[]).measure(),
         seeds: seeds as u64,
         scratch_rate,
         start: benefit(transferred, scratch, [Some(0); 2]),
@@ -448,7 +450,7 @@ fn sum_up(
         area_ratio: (area(&curves[0]) - area(&curves[1])) / area(&curves[1]).max(1e-9),
         plans: plans.collect(),
         by_images,
-        verdict: verdict(end, end_long),
+        verdict: verdict(end, end_long, task.answers(&[]).measure()),
         curves,
         picture: picture.display().to_string(),
     };
@@ -470,6 +472,7 @@ fn draw(picture: &Path, comparison: &Comparison) -> Result<(), Error> {
         .collect();
     let input = ComparisonInput {
         title: &comparison.data,
+        measure: comparison.measure.words(),
         network: &comparison.network,
         verdict: &comparison.verdict,
         facts: &comparison.facts(),

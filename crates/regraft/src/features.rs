@@ -301,6 +301,20 @@ pub(crate) fn blocks(
     Ok(())
 }
 
+/// Scores `[rows, C]` of a head on the first values of `rows`.
+pub(crate) fn scored(
+    extracted: &Extracted,
+    rows: &[usize],
+    head: &LinearHead,
+) -> Result<Vec<f64>, Error> {
+    let mut scores = Vec::new();
+    blocks(extracted, rows, head.features, |block| {
+        scores.extend(head.logits_batch(block)?.into_iter().map(f64::from));
+        Ok(())
+    })?;
+    Ok(scores)
+}
+
 /// What the head learns from: some rows, their first values, each column times its scale. Read from
 /// where the features are kept, every time.
 struct Training<'a> {

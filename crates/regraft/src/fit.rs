@@ -5,15 +5,16 @@ use regraft_run::{EnginePlan, Event, Reason, RunFolder, Skipped, Summary};
 use regraft_train::{Extracted, LayerRate, Table};
 
 use crate::audit::Audited;
-use crate::auto::auto;
+use crate::auto::decided;
 use crate::balance::uneven;
-use crate::features::{Chosen, Source, choose};
+use crate::features::{Chosen, Source, choose, scored};
 use crate::grouping::regrouped;
+use crate::images::TrainingImages;
 use crate::journal::{Log, Rows};
 use crate::labels;
 use crate::notes::few;
 use crate::options::default_run;
-use crate::reading::{Classes, Read, begin, check_folder, read, tell_data, usable};
+use crate::reading::{Classes, Read, begin, read, tell_data, usable};
 use crate::tuning::{Aim, Tuning};
 use crate::unknown::{UnknownRun, of_probe};
 use crate::write::{Finished, write};
@@ -130,6 +131,18 @@ impl Prepared {
             log,
         }
     }
+
+    /// Logits `[rows.test, C]` by a probe fitted on `rows.train`.
+    pub(crate) fn probed(
+        &self,
+        options: &FitOptions,
+        rows: &Rows,
+        log: &Log<'_>,
+    ) -> Result<Vec<f64>, Error> {
+        let Self { dataset, extracted, source, .. } = self;
+        let head = choose(options, dataset, extracted, source, rows, log)?.fitted.head;
+        scored(extracted, &rows.test, &head)
+    }
 }
 
 /// Which layers of a fit would learn, and how fast.
@@ -229,13 +242,7 @@ pub fn fit(options: &FitOptions, observer: &dyn Observer) -> Result<Summary, Err
     check_options(options)?;
     let path = options.out.clone().unwrap_or_else(|| default_run(&options.data));
     let folder = RunFolder::at(path);
-    let decided = match options.strategy {
-        Strategy::Auto => {
-            check_folder(options, Some(&folder))?;
-            Some(auto(options, observer)?)
-        }
-        Strategy::Probe | Strategy::LpFt | Strategy::FineTune | Strategy::Scratch => None,
-    };
+    let decided = decided(options, &folder, TrainingImages::of_classes, observer)?;
     let (options, mut reasons) = match &decided {
         Some(decided) => (&decided.options, decided.reasons.clone()),
         None => (options, Vec::new()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use regraft_data::audit::{Groups, group_by, split_by_groups};
-use regraft_data::{DataError, Dataset, OpenOptions, Split, SplitOrigin};
+use regraft_data::{DataError, Dataset, Split, SplitOrigin};
 use regraft_probe::{Labels, folds};
 use regraft_train::Extracted;
 
@@ -37,21 +37,6 @@ pub(crate) fn regrouped(dataset: &mut Dataset, pattern: &str) -> Result<String, 
     }
     dataset.examples.sort_by(|a, b| (a.split, &a.name).cmp(&(b.split, &b.name)));
     Ok(format!("{count} groups by `{pattern}`, each of them either learned from or tested with"))
-}
-
-/// The data of a fit without its test images, which are for the end.
-pub(crate) fn training_images(options: &FitOptions) -> Result<Dataset, Error> {
-    let open = OpenOptions {
-        test_share: options.test_share,
-        seed: options.seed,
-        ..OpenOptions::default()
-    };
-    let mut dataset = Dataset::open(&options.data, &open)?;
-    if let Some(pattern) = &options.group_by {
-        regrouped(&mut dataset, pattern)?;
-    }
-    dataset.examples.retain(|e| e.split != Split::Test);
-    Ok(dataset)
 }
 
 /// Which of `rows` belong together, for leaving them out: a number for each, the same for files with the same

@@ -14,8 +14,11 @@ use regraft_run::{Event, LabelSummary, Reason, RunFolder, Summary};
 pub(crate) use self::head::{LabelHead, parts, start_head};
 pub use self::measure::{Evaluated, LabelEvaluation, evaluate_any};
 pub(crate) use self::predict::{answer, sigmoid};
+use crate::auto::decided;
+use crate::features::scored;
 use crate::fit::check_options;
 use crate::grouping::asked;
+use crate::images::TrainingImages;
 use crate::journal::{Log, Rows};
 use crate::options::default_run;
 use crate::plan::{network_reasons, validation_reason};
@@ -37,7 +40,7 @@ pub enum Fitted {
 /// own.
 ///
 /// # Errors
-/// As [`fit`]; [`Error::Options`] for what labels do not have: the strategy `auto` and class weights.
+/// As [`fit`]; [`Error::Options`] for what labels do not have: class weights.
 pub fn fit_any(options: &FitOptions, observer: &dyn Observer) -> Result<Fitted, Error> {
     match label_sets(options)? {
         Some(data) => Ok(Fitted::Labels(Box::new(fit_labels(options, data, observer)?))),
@@ -67,12 +70,6 @@ pub(crate) fn label_sets(options: &FitOptions) -> Result<Option<MultiLabel>, Err
 /// Refuses what labels do not have.
 fn check(options: &FitOptions) -> Result<(), Error> {
     let refuse = |what, why| Err(Error::Options { what, why });
-    if options.strategy == Strategy::Auto {
-        return refuse(
-            "`--strategy auto` on images with several labels",
-            "it tries plans for classes so far; take `probe` or `lp-ft`",
-        );
-    }
     if options.tune.balance || !options.tune.class_weights.is_empty() {
         return refuse(
             "`--balance` and `--class-weight` on images with several labels",
@@ -84,9 +81,9 @@ fn check(options: &FitOptions) -> Result<(), Error> {
 
 /// Everything up to a fitted head.
 pub(crate) struct Prepared {
-    data: MultiLabel,
-    read: Read,
-    rows: Rows,
+    pub(crate) data: MultiLabel,
+    pub(crate) read: Read,
+    pub(crate) rows: Rows,
     head: LabelHead,
     reasons: Vec<Reason>,
     seconds: [f64; 2],
@@ -143,6 +140,17 @@ impl Prepared {
             log,
         }
     }
+
+    /// Log odds `[rows.test, C]` by a probe fitted on `rows.train`.
+    pub(crate) fn probed(
+        &self,
+        options: &FitOptions,
+        rows: &Rows,
+        log: &Log<'_>,
+    ) -> Result<Vec<f64>, Error> {
+        let head = head::choose(options, &self.data, &self.read, rows, log)?.fitted.head;
+        scored(&self.read.extracted, &rows.test, &head)
+    }
 }
 
 fn fit_labels(
@@ -150,11 +158,17 @@ fn fit_labels(
     data: MultiLabel,
     observer: &dyn Observer,
 ) -> Result<LabelSummary, Error> {
+    check(options)?;
     let folder = RunFolder::at(options.out.clone().unwrap_or_else(|| default_run(&options.data)));
+    let decided = decided(options, &folder, TrainingImages::open, observer)?;
+    let (options, mut reasons) = match &decided {
+        Some(decided) => (&decided.options, decided.reasons.clone()),
+        None => (options, Vec::new()),
+    };
     let log = Log::new(observer);
     let mut prepared = prepare(options, data, Some(&folder), &log)?;
     folder.begin_curves()?;
-    let mut reasons = std::mem::take(&mut prepared.reasons);
+    reasons.append(&mut prepared.reasons);
     let tuned = if options.strategy == Strategy::Probe {
         None
     } else {
@@ -167,7 +181,7 @@ fn fit_labels(
 }
 
 /// Draws a drawn split again so that no group is on both sides, with its share of every label.
-fn regrouped(data: &mut MultiLabel, pattern: &str) -> Result<String, Error> {
+pub(crate) fn regrouped(data: &mut MultiLabel, pattern: &str) -> Result<String, Error> {
     let names: Vec<&str> = data.examples.iter().map(|e| e.name.as_str()).collect();
     let groups = asked(&names, pattern)?;
     let count = groups.names.len();

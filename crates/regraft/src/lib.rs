@@ -29,10 +29,12 @@ mod fit;
 mod gather;
 mod grouping;
 mod head;
+mod images;
 mod journal;
 mod labels;
 mod lint;
 mod look;
+mod measure;
 mod network;
 mod notes;
 mod observer;
@@ -44,6 +46,7 @@ mod prior;
 mod reading;
 mod sampling;
 mod show;
+mod task;
 mod tuning;
 mod unknown;
 mod verify;
@@ -78,6 +81,7 @@ pub use look::{
     ProbeCurveOptions, ProbePoint, Top, TopLayer, TopOptions, TopUnit, dream, explain, filters,
     graph, invert, maximise, probe_curve, top,
 };
+pub use measure::Measure;
 pub use network::{LoadOptions, Loaded, load};
 pub use observer::{Observer, Progress, Quiet};
 pub use options::{FeatureKind, FitOptions, PrecisionChoice, Strategy, default_run};

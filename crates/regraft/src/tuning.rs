@@ -20,7 +20,6 @@ use regraft_train::{
     tune,
 };
 
-use self::aim::Answers;
 pub(crate) use self::aim::{Aim, HeldLabels};
 pub use self::hidden::HeadLayers;
 pub(crate) use self::memory::memory_wanted;
@@ -29,6 +28,7 @@ use self::start::cooled;
 pub(crate) use self::start::{crown, random};
 use crate::features::Source;
 use crate::journal::{Log, Rows};
+use crate::measure::Answers;
 use crate::reading::reason;
 use crate::unknown::UnknownRun;
 use crate::{Error, FitOptions, Progress, Strategy};

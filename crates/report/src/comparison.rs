@@ -8,7 +8,7 @@ use crate::html::{Html, Name};
 use crate::plot::{by_images, learning};
 use crate::{ReportError, page};
 
-/// Accuracy by rounds of one kind of training.
+/// Accuracy, or another figure, by rounds of one kind of training.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Curve<'a> {
     /// What was trained.
@@ -35,6 +35,8 @@ pub struct ComparisonInput<'a> {
     pub title: &'a str,
     /// The network.
     pub network: &'a str,
+    /// By what trainings are judged: `accuracy`.
+    pub measure: &'a str,
     /// All in a sentence.
     pub verdict: &'a str,
     /// Label and value of each figure.
@@ -52,20 +54,29 @@ pub struct ComparisonInput<'a> {
 /// # Errors
 /// When the file cannot be written.
 pub fn write_comparison(path: &Path, input: &ComparisonInput<'_>) -> Result<(), ReportError> {
+    let mut letters = input.measure.chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    let measure = first + letters.as_str();
     let mut out = Html::new();
     page::opening(&format!("What transfer gave on {}", input.title), &mut out);
     out.put(
         "<body>\n<header class=\"top\"><div class=\"wrap\">\n<p class=\"eyebrow\">regraft compare</p>\n\
          <h1>What transfer gave</h1>\n<p class=\"sub\">{}, network <b>{}</b></p>\n\
          <p class=\"verdict\">{}</p>\n</div></header>\n<main class=\"wrap\">\n\
-         <section><h2>Accuracy by rounds</h2>{}</section>\n",
-        &[&Name(input.title), &Name(input.network), &input.verdict, &learning(input.curves)],
+         <section><h2>{} by rounds</h2>{}</section>\n",
+        &[
+            &Name(input.title),
+            &Name(input.network),
+            &input.verdict,
+            &measure,
+            &learning(input.curves, &measure),
+        ],
     );
     if !input.by_images.is_empty() {
         out.put(
-            "<section><h2>Accuracy at the end by training images</h2>{}<p>Each smaller set lies in the \
+            "<section><h2>{} at the end by training images</h2>{}<p>Each smaller set lies in the \
              greater ones; all are trained with as many steps.</p></section>\n",
-            &[&by_images(input.by_images)],
+            &[&measure, &by_images(input.by_images, &measure)],
         );
     }
     out.raw("<section><h2>Figures</h2><dl class=\"facts\">");

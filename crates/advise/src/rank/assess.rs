@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
-use regraft_probe::{Features, Labels};
+use regraft_probe::{Features, LabelSets, Labels};
 use serde::{Deserialize, Serialize};
 
 use crate::scores::{
-    EPSILON, Outputs, Spread, gbc, h_score, leep, logme, nce, nearest_mean, ridge_out,
-    shrunk_h_score, transrate,
+    EPSILON, Outputs, Spread, gbc, h_score, leep, logme, logme_of_sets, nce, nearest_mean,
+    ridge_out, shrunk_h_score, transrate,
 };
 use crate::{AdviseError, Moments};
 
@@ -20,7 +20,7 @@ pub enum Score {
     Sureness,
     /// Share of the squared error of guessing that a ridge head takes away, leave-one-out.
     Explained,
-    /// Leave-one-out accuracy of a ridge head.
+    /// Leave-one-out accuracy of a ridge head; of label sets mean average precision.
     RidgeOut,
     /// Logarithm of maximum evidence.
     LogMe,
@@ -58,6 +58,8 @@ impl Score {
         Self::Leep,
         Self::Nce,
     ];
+    /// Those that are defined where images have any number of labels.
+    pub const OF_SETS: [Self; 4] = [Self::Sureness, Self::Explained, Self::RidgeOut, Self::LogMe];
     /// Those that the combined score is made of.
     pub const LEADING: [Self; 3] = [Self::Sureness, Self::Explained, Self::RidgeOut];
 
@@ -84,14 +86,16 @@ impl Score {
 /// are.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Assessment {
-    /// The scores; [`Score::Leep`] and [`Score::Nce`] only where outputs were given.
+    /// The scores; [`Score::Leep`] and [`Score::Nce`] only where outputs were given; of label sets
+    /// [`Score::OF_SETS`].
     pub scores: BTreeMap<Score, f64>,
-    /// Share of images that the ridge head fitted on all of them predicts rightly, 0 to 1.
+    /// Share of images that the ridge head fitted on all of them predicts rightly, 0 to 1; of label sets its mean
+    /// average precision.
     pub training_top1: f64,
     /// Effective degrees of freedom of the ridge head.
     pub df: f64,
-    /// Share of the round covariance in the shrunk one, 0 to 1.
-    pub alpha: f64,
+    /// Share of the round covariance in the shrunk one, 0 to 1; none where nothing is shrunk.
+    pub alpha: Option<f64>,
     /// Number of features.
     pub features: usize,
     /// What each image adds to each of [`Score::LEADING`], `[n]`: see
@@ -134,7 +138,33 @@ pub fn assess(
         scores,
         training_top1: ridge.training_top1,
         df: ridge.df,
-        alpha: h.alpha,
+        alpha: Some(h.alpha),
+        features: features.columns(),
+        contributions: ridge.contributions(),
+    })
+}
+
+/// [`assess`] where images have any number of labels: [`Score::OF_SETS`]. The ridge head and the evidence answer each
+/// label for itself from one decomposition; the other scores rest on classes that exclude one another.
+///
+/// Cost: an eigendecomposition here and one in the probe, of the smaller of `[n, n]` and `[d, d]`.
+pub fn assess_sets(
+    features: Features<'_>,
+    sets: &LabelSets<'_>,
+    groups: &[usize],
+) -> Result<Assessment, AdviseError> {
+    let evidence = logme_of_sets(features.into(), sets)?;
+    let ridge = ridge_out(features, sets, PENALTIES, groups)?;
+    Ok(Assessment {
+        scores: BTreeMap::from([
+            (Score::Sureness, ridge.sureness()),
+            (Score::Explained, ridge.explained()),
+            (Score::RidgeOut, ridge.top1),
+            (Score::LogMe, evidence.score),
+        ]),
+        training_top1: ridge.training_top1,
+        df: ridge.df,
+        alpha: None,
         features: features.columns(),
         contributions: ridge.contributions(),
     })

@@ -1,5 +1,5 @@
 use rayon::prelude::*;
-use regraft_probe::Labels;
+use regraft_probe::Targets;
 
 use crate::chance::Chance;
 
@@ -7,17 +7,21 @@ use crate::chance::Chance;
 /// `[replicates][candidates][3]`.
 pub(super) fn replicates(
     shares: &[&[Vec<f64>; 3]],
-    labels: &Labels<'_>,
+    targets: &Targets<'_>,
     count: usize,
     seed: u64,
 ) -> Vec<Vec<[f64; 3]>> {
-    let n = labels.values().len() as f64;
-    let mut members = vec![Vec::new(); labels.classes()];
-    for (i, &label) in labels.values().iter().enumerate() {
-        members[label].push(i);
-    }
+    let n = targets.rows() as f64;
+    // Images that are drawn for one another.
+    let members = if targets.are_several() {
+        vec![(0..targets.rows()).collect()]
+    } else {
+        let mut members = vec![Vec::new(); targets.classes()];
+        (0..targets.rows()).for_each(|i| targets.of(i).iter().for_each(|c| members[*c].push(i)));
+        members
+    };
     let one = |replicate: usize| {
-        let weights = weights(&members, labels.values().len(), seed, replicate as u64);
+        let weights = weights(&members, targets.rows(), seed, replicate as u64);
         let moved =
             |list: &Vec<f64>| list.iter().zip(&weights).map(|(a, w)| a * w).sum::<f64>() / n;
         shares.iter().map(|lists| [0, 1, 2].map(|s| moved(&lists[s]))).collect()

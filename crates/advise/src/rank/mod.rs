@@ -8,6 +8,9 @@
 //! score is standardised over the networks: less its mean, divided by its standard deviation or, where that is
 //! smaller, by the standard error that the images leave it. So a score that only sees noise cannot decide.
 //!
+//! Of label sets the same three are taken label by label, with mean average precision for the accuracy; the weights
+//! are those of classes, there was no such study of label sets.
+//!
 //! The other scores are shown beside it with Kendall's τ between each pair: where they disagree, no order
 //! is to be trusted.
 
@@ -17,9 +20,9 @@ mod kendall;
 
 use std::cmp::Ordering;
 
-use regraft_probe::Labels;
+use regraft_probe::Targets;
 
-pub use assess::{Assessment, Score, assess};
+pub use assess::{Assessment, Score, assess, assess_sets};
 use bootstrap::replicates;
 pub use kendall::{kendall, weighted_kendall};
 
@@ -97,25 +100,27 @@ impl Ranking {
     }
 }
 
-/// Ranks networks that were assessed on the same images with the same labels.
+/// Ranks networks that were assessed on the same images with the same classes or labels.
 ///
-/// The images are drawn again `replicates` times, within each class, the same ones for all networks; each
+/// The images are drawn again `replicates` times, within each class (of label sets, of which most may be there once,
+/// among all), the same ones for all networks; each
 /// image's share of a score then gives the score without computing it again. Differences from the mean are
 /// stretched by `√(n_c/(n_c-1))`, because a class drawn from its own `n_c` images varies that much too
 /// little. Two networks are equal within noise when the interval of their difference holds 0. Groups are
 /// made from the top: the first network not yet in one, and all below that are equal to it.
 ///
 /// Fails for no candidates, for an assessment of other images, and for options out of range.
-pub fn rank(
+pub fn rank<'a>(
     candidates: &[Assessment],
-    labels: &Labels<'_>,
+    targets: impl Into<Targets<'a>>,
     options: &RankOptions,
 ) -> Result<Ranking, AdviseError> {
-    check(candidates, labels, options)?;
+    let targets = targets.into();
+    check(candidates, targets.rows(), options)?;
     let points: Vec<[f64; 3]> =
         candidates.iter().map(|a| Score::LEADING.map(|s| a.scores[&s])).collect();
     let shares: Vec<&[Vec<f64>; 3]> = candidates.iter().map(|a| &a.contributions).collect();
-    let moves = replicates(&shares, labels, options.replicates, options.seed);
+    let moves = replicates(&shares, &targets, options.replicates, options.seed);
     let errors = bootstrap::errors(&moves, candidates.len());
     let scales = [0, 1, 2].map(|s| Scale::new(&points, &errors, s));
     let combine =
@@ -151,7 +156,7 @@ pub fn rank(
 
 fn check(
     candidates: &[Assessment],
-    labels: &Labels<'_>,
+    wanted: usize,
     options: &RankOptions,
 ) -> Result<(), AdviseError> {
     let wrong = |name, value, wanted| Err(AdviseError::Option { name, value, wanted });
@@ -164,7 +169,6 @@ fn check(
     if !(options.level > 0.0 && options.level < 1.0) {
         return wrong("level", options.level, "a share between 0 and 1");
     }
-    let wanted = labels.values().len();
     for list in candidates.iter().flat_map(|a| &a.contributions) {
         if list.len() != wanted {
             let what = "contributions of the images to a score";

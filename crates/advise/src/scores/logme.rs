@@ -1,4 +1,7 @@
-use crate::{AdviseError, Moments};
+use regraft_probe::{LabelSets, ProbeError, Targets};
+
+use crate::moments::Axes;
+use crate::{AdviseError, Moments, Table};
 
 /// Steps of the fixed point, and the relative change of τ that ends it.
 const STEPS: usize = 300;
@@ -10,9 +13,9 @@ const FARTHEST: f64 = 1e9;
 /// What [`logme`] gives.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogMe {
-    /// Mean over classes of the log evidence for each image, in nats.
+    /// Mean over classes or labels of the log evidence for each image, in nats.
     pub score: f64,
-    /// One class against the others, `[C]`.
+    /// One class against the others, or a label against its absence, `[C]`.
     pub classes: Vec<Evidence>,
 }
 
@@ -35,9 +38,24 @@ pub struct Evidence {
 /// features outnumber images. And the evidence is that of the precisions it ends with, whose α is the best
 /// for their ratio. Features are not centred, as in the paper.
 pub fn logme(moments: &Moments<'_>) -> Result<LogMe, AdviseError> {
-    let axes = moments.raw_axes()?;
-    let (n, d) = (moments.rows(), moments.columns());
-    let counts = moments.labels.counts();
+    let size = (moments.rows(), moments.columns());
+    Ok(of_axes(&moments.raw_axes()?, moments.labels.counts(), size))
+}
+
+/// The same where images have any number of labels: each label against its absence, from one decomposition.
+///
+/// Fails when there is not one set for each row, and when features cannot be read.
+pub fn logme_of_sets(table: Table<'_>, sets: &LabelSets<'_>) -> Result<LogMe, AdviseError> {
+    let (got, wanted) = (sets.sets().len(), table.rows());
+    if got != wanted {
+        return Err(ProbeError::LabelCount { got, wanted }.into());
+    }
+    let axes = Axes::raw(table, &Targets::from(sets))?;
+    Ok(of_axes(&axes, sets.counts(), (wanted, table.columns())))
+}
+
+/// From the axes of `n` images with `d` features, and images of each class or label.
+fn of_axes(axes: &Axes, counts: &[usize], (n, d): (usize, usize)) -> LogMe {
     let classes: Vec<Evidence> = (0..counts.len())
         .map(|c| {
             let squares =
@@ -46,7 +64,7 @@ pub fn logme(moments: &Moments<'_>) -> Result<LogMe, AdviseError> {
         })
         .collect();
     let score = classes.iter().map(|e| e.log_evidence).sum::<f64>() / (counts.len() * n) as f64;
-    Ok(LogMe { score, classes })
+    LogMe { score, classes }
 }
 
 /// All that the evidence of one class needs.

@@ -20,18 +20,8 @@ impl<'a> Outputs<'a> {
         if got != wanted {
             return Err(ProbeError::LabelCount { got, wanted }.into());
         }
-        let mut wrong = None;
-        table.every(|row, values| {
-            let sum: f64 = values.iter().sum();
-            let smallest = values.iter().copied().fold(f64::INFINITY, f64::min);
-            if wrong.is_none() && (smallest < 0.0 || (sum - 1.0).abs() > SLACK) {
-                wrong = Some(AdviseError::NoProbabilities { row, sum, smallest });
-            }
-        })?;
-        match wrong {
-            Some(error) => Err(error),
-            None => Ok(Self { table, labels: labels.clone() }),
-        }
+        distributions(table)?;
+        Ok(Self { table, labels: labels.clone() })
     }
 
     /// Number of images.
@@ -43,4 +33,17 @@ impl<'a> Outputs<'a> {
     pub fn classes(&self) -> usize {
         self.table.columns()
     }
+}
+
+/// Checks that each row is a distribution.
+pub(crate) fn distributions(table: Table<'_>) -> Result<(), AdviseError> {
+    let mut wrong = None;
+    table.every(|row, values| {
+        let sum: f64 = values.iter().sum();
+        let smallest = values.iter().copied().fold(f64::INFINITY, f64::min);
+        if wrong.is_none() && (smallest < 0.0 || (sum - 1.0).abs() > SLACK) {
+            wrong = Some(AdviseError::NoProbabilities { row, sum, smallest });
+        }
+    })?;
+    wrong.map_or(Ok(()), Err)
 }

@@ -1,7 +1,5 @@
 use regraft_advise::Table;
 use regraft_advise::facts::{Depth, Fact, Facts, certainty};
-use regraft_advise::scores::Outputs;
-use regraft_probe::Labels;
 
 use crate::support::near;
 
@@ -13,6 +11,7 @@ pub(crate) fn depth(cut: &str, share: f64, loo_top1: f64, training_top1: f64) ->
 fn facts() -> Facts {
     Facts {
         images_per_class: vec![100, 200],
+        several: None,
         judged_on: None,
         depths: vec![depth("low", 0.5, 0.86, 0.9), depth("high", 1.0, 0.8, 1.0)],
         joined_top1: None,
@@ -126,10 +125,7 @@ fn accuracies_of_some_images_are_less_sure_than_those_of_all() {
 
 #[test]
 fn certainty_is_1_for_the_sure_and_0_for_the_even() {
-    let labels = Labels::new(&[0, 1], 2).unwrap();
-    let of = |theta: &[f64]| {
-        certainty(&Outputs::new(Table::double(theta, 2, 4).unwrap(), &labels).unwrap()).unwrap()
-    };
+    let of = |theta: &[f64]| certainty(Table::double(theta, 2, 4).unwrap()).unwrap();
     let sure = of(&[1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
     assert_eq!((sure.confidence, sure.entropy), (1.0, 0.0));
     let even = of(&[0.25; 8]);

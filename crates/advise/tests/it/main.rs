@@ -8,6 +8,7 @@ mod rank;
 mod resolve;
 mod rules;
 mod scores;
+mod sets;
 mod shift;
 mod support;
 mod unknown;

@@ -27,7 +27,7 @@ fn made(loo: &[f64], sure: f64, explained: f64) -> Assessment {
         ]),
         training_top1: 1.0,
         df: 2.0,
-        alpha: 0.5,
+        alpha: Some(0.5),
         features: 4,
         contributions: [vec![sure; n], vec![explained; n], loo.to_vec()],
     }

@@ -1,7 +1,7 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
-use regraft::{AdviceReason, AdviseOptions, Advised, Error};
+use regraft::{AdviceReason, AdviseOptions, Advised, Error, Measure};
 
 use super::load_options;
 use crate::args::Common;
@@ -121,6 +121,9 @@ fn networks(a: &Advised) -> String {
     ];
     let mut text = table(&head, &[1, 2, 3, 4, 5, 6], rows.collect());
     let _ = writeln!(text, "* {}", a.network_because);
+    if a.measure == Measure::MeanAveragePrecision {
+        text.push_str(LABELS);
+    }
     if a.images < a.of {
         let _ = writeln!(text, "compared on {} of {} training images", a.images, a.of);
     }
@@ -130,6 +133,11 @@ fn networks(a: &Advised) -> String {
     }
     text
 }
+
+/// What is told otherwise where images have several labels.
+const LABELS: &str = "images have several labels: `a probe gets` is mean average precision over labels, each image left \
+out; the score is made of how sure a linear head is of each label, of how much it explains, and of that, and scores \
+that rest on classes which exclude one another (H, TransRate, GBC, nearest mean, LEEP, NCE) are left out\n";
 
 /// What other scores say of the order.
 fn agreement(a: &Advised) -> String {
@@ -142,7 +150,7 @@ fn agreement(a: &Advised) -> String {
     if all.is_empty() {
         return String::new();
     }
-    format!("rank correlation with leave-one-out accuracy: {}\n", all.join(", "))
+    format!("rank correlation with leave-one-out {}: {}\n", a.measure.words(), all.join(", "))
 }
 
 /// What can be said at all.

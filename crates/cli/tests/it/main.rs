@@ -14,6 +14,7 @@ mod fit_audit;
 mod hostile;
 mod interrupt;
 mod labels;
+mod labels_plans;
 mod lint;
 mod look;
 mod look_graph;

@@ -1,17 +1,18 @@
 //! What one network makes of the training images.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
+use regraft_advise::Table;
 use regraft_advise::facts::{Certainty, Depth, certainty};
-use regraft_advise::rank::{Assessment, Score, assess};
+use regraft_advise::rank::{Assessment, Score, assess, assess_sets};
 use regraft_advise::scores::{Outputs, ridge_out};
-use regraft_data::Dataset;
-use regraft_probe::{Features, Labels};
+use regraft_probe::{Features, LabelSets, Labels};
 
 use crate::gather::{Gathered, gather};
 use crate::grouping::together;
+use crate::images::TrainingImages;
 use crate::lint::distance;
+use crate::measure::Answers;
 use crate::tuning::memory_wanted;
 use crate::{Error, FitOptions, Observer, Progress};
 
@@ -25,13 +26,15 @@ pub(super) struct Seen {
     pub(super) macs: u64,
     pub(super) licence: String,
     pub(super) assessment: Assessment,
-    /// Labels of the images, `[n]`.
-    pub(super) labels: Vec<usize>,
+    /// What the images are.
+    pub(super) answers: Answers,
     pub(super) depths: Vec<Depth>,
     /// What a probe gets on all depths joined, where that is what it reads.
     pub(super) joined_top1: Option<f64>,
-    /// Whether the probe was right on each image when it was left out, `[n]`.
-    pub(super) right: Vec<bool>,
+    /// The part of each image in what the probe gets when it is left out, `[n]`: 1 for those right.
+    pub(super) right: Vec<f64>,
+    /// Standard error of what it gets.
+    pub(super) error: f64,
     pub(super) output_top1: Option<f64>,
     pub(super) certainty: Option<Certainty>,
     /// The next block above each layer that the network could be cut at.
@@ -78,21 +81,22 @@ impl Observer for Until<'_> {
     }
 }
 
-/// The figures of one network on the images of `dataset`.
+/// The figures of one network on some images.
 pub(super) fn look(
     name: &str,
     fit: &FitOptions,
-    dataset: &Dataset,
+    images: &TrainingImages,
     observer: &dyn Observer,
 ) -> Result<Seen, Error> {
+    let dataset = &images.dataset;
     let gathered = gather(name, fit, dataset, observer)?;
     let before = observer.now();
     let rows = gathered.readable(dataset);
-    let y: Vec<usize> = rows.iter().map(|i| dataset.examples[*i].label).collect();
-    let n = rows.len();
-    let labels = Labels::new(&y, dataset.classes.len())?;
+    let answers = images.answers(&rows);
+    let (n, names) = (rows.len(), images.names().len());
+    let targets = answers.targets(names)?;
     let groups = together(fit, dataset, &gathered.extracted, &rows)?;
-    let ridge = |features| ridge_out(features, &labels, PENALTIES, &groups);
+    let ridge = |features| ridge_out(features, &targets, PENALTIES, &groups);
     let parts = gathered.parts(&rows)?;
     let (_, cut, values) = &parts[0];
     let trunk = Features::new(values, n, *cut)?;
@@ -105,10 +109,17 @@ pub(super) fn look(
     let features = if all.is_some() { long } else { trunk };
     let probabilities = gathered.outputs(values)?;
     let outputs = match &probabilities {
-        Some((values, z)) => Some(Outputs::new(Features::new(values, n, *z)?.into(), &labels)?),
+        Some((values, z)) => Some(Table::from(Features::new(values, n, *z)?)),
         None => None,
     };
-    let assessment = assess(features, &labels, outputs.as_ref(), &groups)?;
+    let assessment = match &answers {
+        Answers::Classes(y) => {
+            let labels = Labels::new(y, names)?;
+            let outputs = outputs.map(|table| Outputs::new(table, &labels)).transpose()?;
+            assess(features, &labels, outputs.as_ref(), &groups)?
+        }
+        Answers::Labels(sets) => assess_sets(features, &LabelSets::new(sets, names)?, &groups)?,
+    };
     let mut depths = Vec::new();
     for (layer, width, values) in parts[1..].iter().rev() {
         let ridge = ridge(Features::new(values, n, *width)?)?;
@@ -139,13 +150,14 @@ pub(super) fn look(
         macs: trunk.macs(),
         licence: network.card().licence.clone(),
         joined_top1: all.as_ref().map(|all| all.top1),
+        error: all.as_ref().unwrap_or(&last).error(),
         right: all.map_or(last.right, |all| all.right),
         assessment,
         depths,
         output_top1,
-        certainty: outputs.as_ref().map(certainty).transpose()?,
+        certainty: outputs.map(certainty).transpose()?,
         above: above(&gathered),
-        labels: y,
+        answers,
         computed: gathered.extracted.computed,
         seconds: gathered.seconds,
         after: observer.now() - before,
@@ -174,11 +186,11 @@ fn joined(parts: &[(String, usize, Vec<f32>)], n: usize) -> Vec<f32> {
     all
 }
 
-/// Whether one head is right where another is not by more than a standard error of the difference.
-pub(crate) fn clearly_better(one: &[bool], other: &[bool]) -> bool {
+/// Whether one head gets more than another by more than a standard error of the difference, by the part of each image
+/// in what they get.
+pub(crate) fn clearly_better(one: &[f64], other: &[f64]) -> bool {
     let n = one.len().max(2) as f64;
-    let gains =
-        || one.iter().zip(other).map(|(a, b)| f64::from(u8::from(*a)) - f64::from(u8::from(*b)));
+    let gains = || one.iter().zip(other).map(|(a, b)| a - b);
     let mean = gains().sum::<f64>() / n;
     let spread = gains().map(|g| (g - mean).powi(2)).sum::<f64>() / (n - 1.0);
     // One image more is a gain of exactly one error, whichever way that is rounded.
@@ -203,17 +215,16 @@ pub(super) struct Closer {
 pub(super) fn closer(
     name: &str,
     fit: &FitOptions,
-    dataset: &Dataset,
+    images: &TrainingImages,
     limited: bool,
     observer: &dyn Observer,
 ) -> Result<Closer, Error> {
     let loaded = crate::load(name, &fit.load, observer)?;
-    let files: Vec<PathBuf> = dataset.examples.iter().map(|e| e.path.clone()).collect();
-    let distance = distance(&loaded.network, &files, observer)?;
+    let distance = distance(&loaded.network, &images.files(), observer)?;
     let memory = if limited {
         let trunk = crate::features::source(&loaded.network, fit)?;
         let trunk = trunk.chosen(crate::FeatureKind::Trunk)?;
-        Some(memory_wanted(&trunk, &dataset.classes, dataset.examples.len())?)
+        Some(memory_wanted(&trunk, images.names(), images.len())?)
     } else {
         None
     };
@@ -233,8 +244,10 @@ mod tests {
 
     #[test]
     fn a_head_is_better_by_more_than_luck() {
-        let other: Vec<bool> = (0..100).map(|i| i < 50).collect();
-        let one = |more: usize| (0..100).map(|i| i < 50 + more).collect::<Vec<bool>>();
+        let one = |more: usize| -> Vec<f64> {
+            (0..100).map(|i| f64::from(u8::from(i < 50 + more))).collect()
+        };
+        let other = one(0);
         assert!(clearly_better(&one(5), &other));
         assert!(!clearly_better(&one(1), &other));
         assert!(!clearly_better(&other, &other));

@@ -48,7 +48,7 @@ pub struct Dropped {
     pub network: String,
     /// Images that it saw.
     pub images: usize,
-    /// Leave-one-out accuracy on these, where it saw any, 0..=1.
+    /// Leave-one-out accuracy, or mean average precision, on these, where it saw any, 0..=1.
     pub expected_top1: Option<f64>,
     /// Why it was left behind.
     pub why: String,

@@ -7,10 +7,10 @@ use super::{Benefit, Curve};
 /// Resamples of the bootstrap.
 const RESAMPLES: usize = 2000;
 
-/// For each training and each point in time, which test images were right.
+/// For each training and each point in time, the part of each test image in its figure: 1 for those right.
 pub(super) struct Right {
     pub(super) name: String,
-    pub(super) seeds: Vec<Vec<Vec<bool>>>,
+    pub(super) seeds: Vec<Vec<Vec<f64>>>,
 }
 
 pub(super) fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
@@ -18,8 +18,8 @@ pub(super) fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
     values.sum::<f64>() / n
 }
 
-fn share(right: &[bool]) -> f64 {
-    right.iter().filter(|r| **r).count() as f64 / right.len().max(1) as f64
+fn share(right: &[f64]) -> f64 {
+    right.iter().sum::<f64>() / right.len().max(1) as f64
 }
 
 impl Right {
@@ -35,8 +35,8 @@ impl Right {
         }
     }
 
-    /// Which images were right at a point, from the end when `None`.
-    fn at(&self, seed: usize, point: Option<usize>) -> &[bool] {
+    /// The parts of the images at a point, from the end when `None`.
+    fn at(&self, seed: usize, point: Option<usize>) -> &[f64] {
         let points = &self.seeds[seed];
         &points[point.unwrap_or(points.len() - 1)]
     }
@@ -48,14 +48,12 @@ impl Right {
     }
 }
 
-/// Difference of accuracy with its interval: trainings and test images drawn anew together.
+/// Difference of accuracy, or of mean average precision, with its interval: trainings and test images drawn anew together.
 pub(super) fn benefit(a: &Right, b: &Right, points: [Option<usize>; 2]) -> Benefit {
     let seeds = a.seeds.len();
     let images = a.at(0, points[0]).len();
-    let difference = |seed: usize, image: usize| {
-        f64::from(u8::from(a.at(seed, points[0])[image]))
-            - f64::from(u8::from(b.at(seed, points[1])[image]))
-    };
+    let difference =
+        |seed: usize, image: usize| a.at(seed, points[0])[image] - b.at(seed, points[1])[image];
     let mut all = Vec::with_capacity(RESAMPLES);
     for resample in 0..RESAMPLES {
         let drawn = uniform(resample as u64, "bootstrap", seeds + images);

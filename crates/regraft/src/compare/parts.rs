@@ -14,8 +14,8 @@ pub(super) struct Parts(PathBuf);
 pub(super) struct Part {
     /// Everything that shapes the training.
     key: String,
-    /// For each point in time, which images were right.
-    pub(super) right: Vec<Vec<bool>>,
+    /// For each point in time, the part of each image in the figure.
+    pub(super) right: Vec<Vec<f64>>,
     /// Mean log loss at the end, where it was asked for. (JSON has no infinity: a training without one could not
     /// be read again.)
     pub(super) nll: Option<f64>,
@@ -42,7 +42,7 @@ impl Parts {
         &self,
         name: &str,
         key: String,
-        right: Vec<Vec<bool>>,
+        right: Vec<Vec<f64>>,
         nll: Option<f64>,
     ) -> Result<Part, Error> {
         let part = Part { key, right, nll };

@@ -1,6 +1,7 @@
 //! What a comparison says.
 
 use super::{Benefit, Comparison};
+use crate::measure::Measure;
 
 fn points(b: Benefit) -> String {
     format!("{:+.1} points ({:+.1} to {:+.1})", 100.0 * b.value, 100.0 * b.low, 100.0 * b.high)
@@ -22,13 +23,18 @@ fn facts(c: &Comparison) -> Vec<(String, String)> {
         "Rate from scratch".to_owned(),
         format!("{}, the best of three on held-out training images", c.scratch_rate),
     ));
+    // What a figure is of, in the words of people.
+    let right = match c.measure {
+        Measure::Accuracy => "right",
+        Measure::MeanAveragePrecision => "mean average precision",
+    };
     for r in &c.reached {
         let words = |rounds: Option<f64>| {
             rounds.map_or_else(|| "never in every training".to_owned(), |n| format!("{n:.1}"))
         };
         facts.push((
             format!(
-                "Rounds to {:.1} % right ({:.0} % of the lower end)",
+                "Rounds to {:.1} % {right} ({:.0} % of the lower end)",
                 100.0 * r.top1,
                 100.0 * r.share
             ),
@@ -39,7 +45,7 @@ fn facts(c: &Comparison) -> Vec<(String, String)> {
         facts.push((
             format!("{}, at the end", plan.name),
             format!(
-                "{:.1} % right; {} to transferred, {} to scratch",
+                "{:.1} % {right}; {} to transferred, {} to scratch",
                 100.0 * plan.top1,
                 points(plan.to_transferred),
                 points(plan.to_scratch)
@@ -68,7 +74,7 @@ impl Comparison {
 }
 
 /// Words for the two ends.
-pub(super) fn verdict(end: Benefit, long: Benefit) -> String {
+pub(super) fn verdict(end: Benefit, long: Benefit, measure: Measure) -> String {
     let intervals = format!("{} with as many rounds, {} with more", points(end), points(long));
     if end.low > 0.0 && long.low > 0.0 {
         format!("Transfer paid: it ends higher than scratch by {intervals}.")
@@ -76,8 +82,9 @@ pub(super) fn verdict(end: Benefit, long: Benefit) -> String {
         format!("Transfer did not pay: scratch ends higher; transfer is ahead by {intervals}.")
     } else if end.low > 0.0 {
         format!(
-            "Transfer paid in time, not clearly in accuracy: it is ahead by {intervals}; the second \
-             interval holds zero."
+            "Transfer paid in time, not clearly in {}: it is ahead by {intervals}; the second \
+             interval holds zero.",
+            measure.words()
         )
     } else {
         format!("Transfer did not pay: no clear difference at the end ({intervals}).")

@@ -11,8 +11,10 @@ use regraft_train::{Truth, most_probable};
 use super::Tuning;
 use crate::features::{Chosen, start_head};
 use crate::grouping::parts;
+use crate::images::answers;
 use crate::journal::Rows;
 use crate::labels::{self, LabelHead};
+use crate::measure::Answers;
 use crate::{Error, FeatureKind};
 
 /// Parts the training images are cut into; one is held out.
@@ -41,36 +43,6 @@ impl Aim<'_> {
         match self {
             Self::Classes(chosen) => &chosen.because,
             Self::Labels(_, head) => &head.because,
-        }
-    }
-}
-
-/// What some images are.
-pub(crate) enum Answers {
-    Classes(Vec<usize>),
-    Labels(Vec<Vec<usize>>),
-}
-
-impl Answers {
-    pub(crate) fn truth(&self) -> Truth<'_> {
-        match self {
-            Self::Classes(classes) => Truth::Classes(classes),
-            Self::Labels(sets) => Truth::Labels(sets),
-        }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Self::Classes(classes) => classes.len(),
-            Self::Labels(sets) => sets.len(),
-        }
-    }
-
-    /// Those of some of the images.
-    fn of(&self, places: &[usize]) -> Self {
-        match self {
-            Self::Classes(classes) => Self::Classes(places.iter().map(|i| classes[*i]).collect()),
-            Self::Labels(sets) => Self::Labels(places.iter().map(|i| sets[*i].clone()).collect()),
         }
     }
 }
@@ -104,15 +76,11 @@ impl Tuning<'_> {
 
     /// What the training images are.
     pub(super) fn answers(&self) -> Answers {
-        let rows = self.rows.train.iter();
-        match self.aim {
-            Aim::Classes(_) => {
-                Answers::Classes(rows.map(|i| self.dataset.examples[*i].label).collect())
-            }
-            Aim::Labels(data, _) => {
-                Answers::Labels(rows.map(|i| data.examples[*i].labels.clone()).collect())
-            }
-        }
+        let several = match self.aim {
+            Aim::Classes(_) => None,
+            Aim::Labels(data, _) => Some(data),
+        };
+        answers(self.dataset, several, &self.rows.train)
     }
 
     /// The part of each training image, from 0; one part is held out of the trial.

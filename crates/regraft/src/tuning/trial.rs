@@ -4,11 +4,12 @@ use regraft_run::{RunFolder, TuningFacts};
 use regraft_train::{Inputs, Tuned, scores, tune};
 
 use super::Tuning;
-use super::aim::{Answers, HeldLabels, Summed};
+use super::aim::{HeldLabels, Summed};
 use super::plan::Planned;
 use super::start::crown;
 use crate::Error;
 use crate::journal::Rows;
+use crate::measure::Answers;
 
 /// What the trial gave.
 pub(super) struct Trial {

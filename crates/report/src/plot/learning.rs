@@ -12,15 +12,15 @@ const STYLES: [&str; 6] = ["first", "second", "third", "fourth", "fifth", "sixth
 /// First line of the legend, and from a line to the next.
 const LEGEND: [f64; 2] = [364.0, 20.0];
 
-/// The curves of a comparison, points from before training on.
-pub(crate) fn learning(curves: &[Curve<'_>]) -> Html {
+/// The curves of a comparison by `measure`, points from before training on.
+pub(crate) fn learning(curves: &[Curve<'_>], measure: &str) -> Html {
     let rounds = curves.iter().map(|c| c.values.len()).max().unwrap_or(1).saturating_sub(1).max(1);
     let names: Vec<&str> = curves.iter().map(|c| c.name).collect();
     let (legend, height) = legend(&names);
     let mut out = Html::new();
     out.put(
-        "<svg viewBox=\"0 0 720 {}\" role=\"img\" aria-label=\"Accuracy by rounds\">",
-        &[&Num(height)],
+        "<svg viewBox=\"0 0 720 {}\" role=\"img\" aria-label=\"{} by rounds\">",
+        &[&Num(height), &measure],
     );
     let (values, _) = ticks([0.0, rounds as f64], 8.0);
     let whole: Vec<f64> = values.into_iter().filter(|t| t.fract().abs() < 1e-9).collect();
@@ -41,15 +41,15 @@ pub(crate) fn learning(curves: &[Curve<'_>]) -> Html {
 }
 
 /// The ends of both kinds by the number of training images, which are spread by their logarithm.
-pub(crate) fn by_images(ends: &[Ends]) -> Html {
+pub(crate) fn by_images(ends: &[Ends], measure: &str) -> Html {
     let images: Vec<f64> = ends.iter().map(|e| e.images as f64).collect();
     let (low, high) =
         (images.first().copied().unwrap_or(1.0), images.last().copied().unwrap_or(1.0));
     let (legend, height) = legend(&["transferred", "from scratch"]);
     let mut out = Html::new();
     out.put(
-        "<svg viewBox=\"0 0 720 {}\" role=\"img\" aria-label=\"Accuracy by training images\">",
-        &[&Num(height)],
+        "<svg viewBox=\"0 0 720 {}\" role=\"img\" aria-label=\"{} by training images\">",
+        &[&Num(height), &measure],
     );
     let log = |images: f64| images.max(1.0).log2();
     let ends_of_axis = [log(low) - 0.2, log(high) + 0.2];
