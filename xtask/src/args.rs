@@ -43,9 +43,10 @@ cargo xtask advice-study --tasks DIR --outcomes DIR [options]
     --outcomes DIR   where outcomes are kept; the same command goes on where it stopped
     --regraft PATH   a regraft (built in release when not given)
     --kept           run nothing, and make the page of the outcomes that are there
+    --networks       only rank networks; the page is about that
     --trained N      seeds of each task whose plans are all run (all); of the others only the networks are ranked
     --unseen         these are tasks that no rule was made with: the page says so
-    --page FILE      the page to write (docs/advice-study.md)
+    --page FILE      the page to write (docs/advice-study.md, or docs/advice-study-networks.md)
 
 Options of every bench:
     --rounds N       how often each runs; medians are shown (3)
@@ -212,9 +213,9 @@ const MOST_SEEDS: usize = 1000;
 
 fn study(mut words: impl Iterator<Item = OsString>) -> Result<Command, Error> {
     let (mut tasks, mut outcomes, mut regraft) = (None, None, None);
-    let mut page = PathBuf::from("docs/advice-study.md");
+    let mut page = None;
     let mut trained = MOST_SEEDS;
-    let (mut kept, mut unseen) = (false, false);
+    let (mut kept, mut unseen, mut networks) = (false, false, false);
     while let Some(word) = words.next() {
         let mut value = |option| {
             let value = words.next().ok_or(Error::Usage(Misuse::NoValue(option)))?;
@@ -225,9 +226,10 @@ fn study(mut words: impl Iterator<Item = OsString>) -> Result<Command, Error> {
             Some("--tasks") => tasks = Some(value("--tasks")?),
             Some("--outcomes") => outcomes = Some(value("--outcomes")?),
             Some("--regraft") => regraft = Some(value("--regraft")?),
-            Some("--page") => page = value("--page")?,
+            Some("--page") => page = Some(value("--page")?),
             Some("--kept") => kept = true,
             Some("--unseen") => unseen = true,
+            Some("--networks") => networks = true,
             Some("--trained") => {
                 trained = number("--trained", value("--trained")?.into(), MOST_SEEDS)?;
             }
@@ -241,8 +243,12 @@ fn study(mut words: impl Iterator<Item = OsString>) -> Result<Command, Error> {
         regraft,
         trained,
         kept,
+        networks,
         unseen,
-        page,
+        page: page.unwrap_or_else(|| {
+            let about = if networks { "-networks" } else { "" };
+            format!("docs/advice-study{about}.md").into()
+        }),
     }))
 }
 

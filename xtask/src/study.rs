@@ -1,8 +1,10 @@
 //! Advice against outcome: what `regraft advise` says of many tasks, and what every plan then gave.
 
+mod networks;
 mod page;
 mod score;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::io::Write;
@@ -40,6 +42,8 @@ pub struct Study {
     /// Whether nothing is run: what has no outcome yet is left out, and a seed without one of its plans only ranks
     /// the networks.
     pub kept: bool,
+    /// Whether only networks are ranked, and the page is about that.
+    pub networks: bool,
     /// Whether no rule was made with these tasks.
     pub unseen: bool,
     /// The page to write.
@@ -73,15 +77,34 @@ pub fn study(
         let outcomes = study.outcomes.join(&name);
         fs::create_dir_all(&outcomes).map_err(Error::file("make", &outcomes))?;
         let seed = name.rsplit_once("-s").and_then(|(_, seed)| seed.parse::<usize>().ok());
-        let trained = seed.is_none_or(|seed| seed < study.trained);
+        let trained = !study.networks && seed.is_none_or(|seed| seed < study.trained);
         seeds.push(
             Task { regraft: &regraft, kept: study.kept, table, outcomes }.all(&name, trained)?,
         );
     }
     let tasks = score::tasks(&seeds);
-    let text = page::page(&tasks, &seeds, study.unseen);
+    let (text, summary) = if study.networks {
+        let cards = cards(&regraft, &networks::names(&seeds))?;
+        (networks::page(&tasks, &seeds, &cards), networks::summary(&tasks, &seeds))
+    } else {
+        (page::page(&tasks, &seeds, study.unseen), page::summary(&tasks))
+    };
     write(&study.page, &text)?;
-    writeln!(out, "{}", page::summary(&tasks)).map_err(Error::output)
+    writeln!(out, "{summary}").map_err(Error::output)
+}
+
+/// What the zoo knows of networks.
+fn cards(regraft: &Path, names: &[&str]) -> Result<BTreeMap<String, networks::Card>, Error> {
+    let one = |name: &&str| {
+        let what = format!("the model card of {name}");
+        let mut command = Command::new(regraft);
+        let text = said(command.args(["zoo", "show", name, "--json", "--quiet"]), &what)?;
+        let card = parse(&text, &what)?;
+        let word = |key: &str| card[key].as_str().unwrap_or_default().to_owned();
+        let card = networks::Card { dataset: word("dataset"), origin: word("origin") };
+        Ok(((*name).to_owned(), card))
+    };
+    names.iter().map(one).collect()
 }
 
 /// The tables of a folder, those with the fewest rows first.

@@ -16,7 +16,8 @@ fn situation(classes: usize, each: usize, middle: f64, last: f64) -> Facts {
         source_images: Some(1.28e6),
         source_classes: Some(1000),
         shared_classes: Some(0),
-        feature_distance: Some(0.4),
+        // Photographs, as ants and bees.
+        feature_distance: Some(0.18),
         parameters: Some(5e6),
         ..Default::default()
     }
@@ -37,10 +38,15 @@ fn situations_lead_to_the_strategies_of_a_practitioner() {
     let larger = Facts { source_images: Some(10_000.0), ..situation(10, 2000, 0.6, 0.7) };
     let mut overfits = larger.clone();
     overfits.depths[1].training_top1 = 0.99;
+    let near =
+        |distance, top1| Facts { feature_distance: Some(distance), ..situation(10, 50, 0.8, top1) };
     let worse = Facts { scratch_top1: Some(0.9), ..situation(10, 500, 0.6, 0.7) };
     let table: Vec<(&str, Facts, Strategy, &str, Unfreeze)> = vec![
         ("few", situation(10, 5, 0.6, 0.8), Probe, "pool", Unfreeze::None),
         ("small-and-similar", situation(10, 50, 0.8, 0.95), Probe, "pool", Unfreeze::None),
+        ("small-and-similar", near(0.2, 0.95), Probe, "pool", Unfreeze::None),
+        ("told-apart-but-unlike", near(0.5, 0.95), LpFt, "pool", Unfreeze::All),
+        ("nothing-to-gain", near(0.5, 0.99), Probe, "pool", Unfreeze::None),
         ("small-and-similar-by-outputs", similar, OutputProbe, "pool", Unfreeze::None),
         ("small-and-different", situation(10, 50, 0.3, 0.4), LpFt, "pool", Unfreeze::Last),
         ("small-and-different", situation(10, 50, 0.41, 0.4), LpFt, "pool", above()),
