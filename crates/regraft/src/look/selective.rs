@@ -18,8 +18,10 @@ use crate::{Error, LoadOptions, Observer};
 const UNITS: usize = 4;
 /// Pictures for each.
 const PICTURES: usize = 5;
-/// Pictures that units are judged by, and those of each class at least.
+/// Pictures that units are judged by where classes are few, and those of each class at least.
 const JUDGED: [usize; 2] = [96, 3];
+/// Most classes that are looked at, spread over all.
+const CLASSES: usize = 100;
 /// A unit counts for a class from this part of the strongest mean that any unit has over the class: one that fires
 /// once, and weakly, prefers whatever it fired for.
 const LOUD: f64 = 0.25;
@@ -44,7 +46,8 @@ pub(super) fn selective(
     keep: &mut dyn FnMut(String, Vec<u8>),
 ) -> Result<Vec<LookRow>, Error> {
     let read = read_at(network, layer)?;
-    let rows = judged(dataset);
+    let labels = dataset.examples.iter().map(|e| (e.split == Split::Train).then_some(e.label));
+    let rows = judged(labels, dataset.classes.len());
     let files: Vec<PathBuf> = rows.iter().map(|i| dataset.examples[*i].path.clone()).collect();
     // What lies above does not shape what is kept: another head finds it again.
     // Peaks are read before a ReLU, which may cap them; what a unit prefers is what it lets through.
@@ -93,21 +96,22 @@ pub(super) fn selective(
     Ok(shown)
 }
 
-/// Places of the training pictures that units are judged by, as many of each class, spread over it.
-fn judged(dataset: &Dataset) -> Vec<usize> {
-    let count = dataset.classes.len();
-    let each = (JUDGED[0] / count.max(1)).max(JUDGED[1]);
+/// Places of the pictures that units are judged by, of those with a label: as many of each class, spread over it.
+fn judged(labels: impl Iterator<Item = Option<usize>>, count: usize) -> Vec<usize> {
+    let classes = count.min(CLASSES);
+    let each = (JUDGED[0] / classes.max(1)).max(JUDGED[1]);
     let mut members = vec![Vec::new(); count];
-    for (i, example) in dataset.examples.iter().enumerate() {
-        if example.split == Split::Train {
-            members[example.label].push(i);
+    for (i, label) in labels.enumerate() {
+        if let Some(label) = label {
+            members[label].push(i);
         }
     }
-    let some = |all: &Vec<usize>| -> Vec<usize> {
+    let some = |class: usize| {
+        let all = &members[class * count / classes];
         let wanted = each.min(all.len());
-        (0..wanted).map(|k| all[k * all.len() / wanted]).collect()
+        (0..wanted).map(|k| all[k * all.len() / wanted]).collect::<Vec<usize>>()
     };
-    members.iter().flat_map(some).collect()
+    (0..classes).flat_map(some).collect()
 }
 
 /// The units that prefer a class most, the most selective first, as many of each class as there is room for. `means`
@@ -181,6 +185,17 @@ mod tests {
         let short: Vec<(usize, usize)> = found.iter().map(|p| (p.unit, p.class)).collect();
         assert_eq!(short, [(1, 0), (2, 1), (0, 0)]);
         assert_eq!((found[0].by, found[1].by), (1.0, 0.75));
+    }
+
+    #[test]
+    fn pictures_are_spread_over_classes_and_within_each() {
+        let two = (0..200).map(|i| (i < 150).then_some(i / 100));
+        let rows = judged(two, 2);
+        assert_eq!((rows.len(), rows[1], rows[48]), (96, 2, 100));
+        assert_eq!(rows[95], 148, "all 50 of the second class but two");
+        let many = judged((0..4000).map(|i| Some(i / 4)), 1000);
+        assert_eq!((many.len(), many[0], many[3]), (300, 0, 40), "every tenth class");
+        assert!(judged(std::iter::empty(), 0).is_empty());
     }
 
     #[test]
